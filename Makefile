@@ -1,0 +1,59 @@
+# Every target sets up what it needs in .venv; a fresh machine needs Python >= 3.11 and nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+IS_NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(IS_NEW_ENOUGH)' 2>/dev/null && command -v $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
+PACKAGES := numformats samplers
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint format bench wheel clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found: write make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-all: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[demo,test,lint]'
+	@touch $@ $(VENV)/.installed-demo
+
+setup: $(VENV)/.installed-all  ## make .venv with everything for work on the project
+
+demo: $(VENV)/.installed-demo  ## run the main job, samplers compare, into demo/
+	$(BIN)/samplers compare --out demo $(ARGS)
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: setup  ## ruff, mypy --strict and the import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict $(PACKAGES)
+	$(BIN)/lint-imports
+
+format: setup  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure rounding beside a plain copy
+	$(BIN)/python -m benchmarks.rounding $(ARGS)
+
+wheel: $(VENV)/.installed-demo  ## build the wheel into dist/
+	rm -rf dist
+	PIP_CONSTRAINT=constraints.txt $(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean:  ## remove everything that a target made
+	rm -rf $(VENV) demo dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
