@@ -1,0 +1,163 @@
+"""Arrays as users hand them over (NumPy, CPU torch) and as backends take them (flat stored bits), without copies.
+
+torch is never imported here: a tensor brings its own module along.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.lanes import CARRIERS, Carrier
+
+
+@dataclass(frozen=True)
+class Host:
+    """An array as NumPy sees it: ``view`` shares memory with the original, bfloat16 seen as uint16."""
+
+    view: Any
+    carrier: Carrier
+    kind: str  # "numpy" or "torch"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the original."""
+        return tuple(self.view.shape)
+
+
+def _is_tensor(x: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def _tensor_view(x: Any, name: str) -> Host:
+    torch = sys.modules["torch"]
+    if x.device.type != "cpu":
+        raise ValueError(f"{name} is on {x.device}, and no backend here takes that device; write {name}.cpu()")
+    if x.requires_grad and torch.is_grad_enabled():
+        raise ValueError(
+            f"{name} requires grad, and rounding would silently cut the graph; write {name}.detach(), or call under "
+            "torch.no_grad()"
+        )
+    carrier = _carrier(str(x.dtype).removeprefix("torch."), name)
+    x = x.detach()
+    if x.layout is not torch.strided:
+        raise ValueError(f"{name} has layout {x.layout}; write {name}.to_dense()")
+    x = x.resolve_neg()
+    return Host((x.view(torch.uint16) if carrier.name == "bfloat16" else x).numpy(), carrier, "torch")
+
+
+def _carrier(dtype: str, name: str) -> Carrier:
+    if dtype not in CARRIERS:
+        raise TypeError(
+            f"{name} has dtype {dtype}; formats are emulated in float16, bfloat16, float32 and float64: "
+            f"write {name}.astype(numpy.float32) (torch: {name}.float())"
+        )
+    return CARRIERS[dtype]
+
+
+def host(x: Any, name: str = "x") -> Host:
+    """``x`` as a ``Host``; Python numbers and lists count as float64, NumPy scalars keep their dtype.
+
+    Raises:
+        TypeError: a dtype that is no carrier (integers, complex, objects).
+        ValueError: a tensor that is not on the CPU, not dense, or requires grad.
+    """
+    if _is_tensor(x):
+        return _tensor_view(x, name)
+    if hasattr(x, "__cuda_array_interface__"):
+        raise ValueError(f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first")
+    array = np.asarray(x)
+    if array.dtype.byteorder == ">":
+        raise TypeError(f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})")
+    carrier = _carrier(array.dtype.name, name)
+    return Host(array.view(np.uint16) if carrier.name == "bfloat16" else array, carrier, "numpy")
+
+
+def like(x: Any, source: Host, values: Any) -> Any:
+    """NumPy ``values`` as an array of the kind of ``x``; bits of bfloat16 get their dtype back."""
+    if source.kind == "torch":
+        torch = sys.modules["torch"]
+        tensor = torch.from_numpy(values)
+        return tensor.view(torch.bfloat16) if source.carrier.name == "bfloat16" else tensor
+    if source.carrier.name == "bfloat16" and values.dtype == np.uint16:
+        return values.view(x.dtype)
+    return values
+
+
+def as_kind(source: Host, values: Any) -> Any:
+    """NumPy ``values`` (codes, floats) as the kind of array that ``source`` came from."""
+    return sys.modules["torch"].from_numpy(values) if source.kind == "torch" else values
+
+
+def plain(x: Any) -> tuple[Any, Host | None]:
+    """``x`` of any dtype as NumPy, and how to give results back: codes and packed bytes."""
+    if _is_tensor(x):
+        view = x.detach().numpy()
+        return view, Host(view, CARRIERS["float32"], "torch")
+    return np.asarray(x), None
+
+
+def check_out(out: Any, x: Any, source: Host) -> Host:
+    """``out`` as a ``Host`` after checking that it matches ``x`` in type, shape and dtype."""
+    if _is_tensor(out) != (source.kind == "torch"):
+        raise TypeError(f"out is a {type(out).__name__}, x is a {type(x).__name__}; give both of one kind")
+    if source.kind == "numpy" and not isinstance(out, np.ndarray):
+        raise TypeError(f"out is a {type(out).__name__}; give a numpy.ndarray")
+    target = host(out, "out")
+    if target.carrier is not source.carrier or target.shape != source.shape:
+        raise ValueError(
+            f"out has shape {target.shape}, dtype {target.carrier.name}; x has shape {source.shape}, dtype "
+            f"{source.carrier.name}: they must agree; write out=numpy.empty_like(x) or torch.empty_like(x)"
+        )
+    if not target.view.flags.writeable:
+        raise ValueError("out is read-only; give an array that can be written")
+    return target
+
+
+def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any], None]) -> None:
+    """Call ``work(bits, out)`` on flat contiguous arrays of stored bits; ``target`` is the NumPy view of the result.
+
+    Arrays laid out alike and without holes are used in place, in memory order unless ``ordered`` (results that depend
+    on the element index). Otherwise the input is copied into the result first and worked on there; only a result that
+    is itself not contiguous needs a temporary.
+    """
+    x, stored = source.view, source.carrier.stored
+    if x.size == 0:
+        return
+    overlap = np.may_share_memory(x, target) and not _same_place(x, target)
+    for order in ("C",) if ordered else ("C", "F"):
+        flags = f"{order}_CONTIGUOUS"
+        if target.flags[flags] and x.flags[flags] and not overlap:
+            work(_flat(x, order).view(stored), _flat(target, order).view(stored))
+            return
+    if target.flags["C_CONTIGUOUS"] and not overlap:
+        np.copyto(target, x)
+        flat = _flat(target, "C").view(stored)
+        work(flat, flat)
+        return
+    temporary = np.array(x, order="C", copy=True)
+    flat = temporary.reshape(-1).view(stored)
+    work(flat, flat)
+    np.copyto(target, temporary.reshape(target.shape))
+
+
+def _flat(array: Any, order: str) -> Any:
+    return (array.T if order == "F" else array).reshape(-1)
+
+
+def _same_place(x: Any, y: Any) -> bool:
+    return bool(
+        x.__array_interface__["data"][0] == y.__array_interface__["data"][0]
+        and x.strides == y.strides
+        and x.shape == y.shape
+    )
+
+
+def empty_like(source: Host) -> Any:
+    """A new NumPy array for results: C order, or Fortran order where the input is (and is not C) contiguous."""
+    x = source.view
+    order = "F" if x.flags["F_CONTIGUOUS"] and not x.flags["C_CONTIGUOUS"] else "C"
+    return np.empty(x.shape, x.dtype, order)  # type: ignore[call-overload]

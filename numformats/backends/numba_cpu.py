@@ -1,0 +1,111 @@
+"""The Numba CPU backend: emitted kernels, compiled in parallel form and cached on disk.
+
+A kernel is one module of source in the cache folder, named by the hash of its text, so that a second process loads
+machine code and an edited rule can never meet a stale kernel. The folder is ``$NUMFORMATS_CACHE``, else
+``~/.cache/numformats``, else a temporary folder.
+"""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from numformats.backends.numba_text import CHUNKS, kernel_text
+from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.core.grid import Grid
+from numformats.lanes import CARRIERS, Carrier
+from numformats.lowering import typed
+from numformats.rounding import MODES, Mode
+
+Kernel = Callable[..., None]
+UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
+
+
+def cache_folder() -> Path:
+    """The folder of emitted kernels, made when missing."""
+    home = os.environ.get("NUMFORMATS_CACHE") or Path.home() / ".cache" / "numformats"
+    for folder in (Path(home), Path(tempfile.gettempdir()) / f"numformats-{getattr(os, 'getuid', int)()}"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="numformats-"))
+
+
+@cache
+def _compiled(
+    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int, rule: str
+) -> Kernel:
+    text = kernel_text(loop, mode, carrier, general, encode, block, rule)
+    name = f"{loop}_{mode.name}_{carrier.name}_{hashlib.sha256((text + numba.__version__).encode()).hexdigest()[:20]}"
+    path = cache_folder() / f"{name}.py"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    spec = importlib.util.spec_from_file_location(f"numformats_kernels.{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    compiled: Kernel = module.kernel
+    return compiled
+
+
+def scalar(task: ScalarTask) -> None:
+    """Round (or encode) every element of a flat array."""
+    low, lane = task.lowered, task.carrier.lane
+    general = low.general
+    loop = "wrap" if task.wrapping else "quantize"
+    run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0, "floor")
+    extra = (lane.unsigned(task.wrapping.mask), lane.unsigned(task.wrapping.half), lane.signed(task.wrapping.exponent)) if task.wrapping else ()  # fmt: skip
+    run(task.x, task.out, *task.words, task.first, lane.unsigned(task.spare), typed(low.grid, lane), task.codes, *extra)
+
+
+def blocks(task: BlockTask) -> None:
+    """Round (or encode) every element of an array in blocks with power-of-two scales."""
+    lane, (a, n1, b, n2, c) = task.carrier.lane, task.geometry.shape
+    by_rows = n1 == b == c == 1
+    tile = task.geometry.tile[1]
+    block = tile if by_rows and tile in UNROLLED_BLOCKS else 0
+    run = _compiled("rows" if by_rows else "tiles", task.mode, task.carrier, False, task.encode, block, task.rule)
+    grid: Grid = typed(task.lowered.grid, lane)
+    shape = task.geometry.shape
+    counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
+    common = (*task.words, task.first, lane.unsigned(task.spare), grid, task.lowered.general, task.codes, task.scale)
+    if by_rows:
+        run(task.x.reshape(a, n2), task.out.reshape(a, n2), task.scales.reshape(counts[0], counts[3]), *common, tile)
+    else:
+        run(task.x.reshape(shape), task.out.reshape(shape), task.scales.reshape(counts), *common, *task.geometry.tile)
+
+
+def words(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
+    carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
+    _compiled("words", MODES["stochastic"], carrier, False, False, 0, "floor")(out, *key, first)
+
+
+def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Standard normals for elements ``first`` onwards."""
+    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
+    run(out, *key, first)
+
+
+def draws(task: DrawTask) -> tuple[int, int]:
+    """Variance-corrected draws; the numbers of elements with too much variance and beyond the range."""
+    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
+    counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
+    run(task.mean, task.variance, task.out, *task.key, *task.other_key, task.first, task.grid, counts)
+    short, beyond = counts.sum(axis=0)
+    return int(short), int(beyond)

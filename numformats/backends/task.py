@@ -1,0 +1,75 @@
+"""What a backend is asked to do: flat arrays of stored bits and a lowered format. Every backend serves these tasks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numformats.blocking import Geometry
+from numformats.core.draw import DrawGrid
+from numformats.core.grid import CodeSpec
+from numformats.core.scale import ScaleSpec
+from numformats.lanes import Carrier
+from numformats.lowering import Lowered
+from numformats.rounding import Mode
+
+
+@dataclass(frozen=True)
+class Wrapping:
+    """A wrapping fixed-point word: code mask, first negative code, exponent of the quantum."""
+
+    mask: int
+    half: int
+    exponent: int
+
+
+@dataclass(frozen=True)
+class ScalarTask:
+    """Round ``x`` (stored bits of a carrier, flat, contiguous) into ``out``: stored bits, or codes if ``encode``.
+
+    ``words`` is the pair of key words, ``first`` the index of the first element in the random stream, ``spare`` the
+    lane width minus the number of random bits in use.
+    """
+
+    x: Any
+    out: Any
+    carrier: Carrier
+    lowered: Lowered
+    codes: CodeSpec
+    mode: Mode
+    words: tuple[Any, Any]
+    first: int
+    spare: int
+    encode: bool
+    wrapping: Wrapping | None = None
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale codes (uint32)."""
+
+    x: Any
+    out: Any
+    scales: Any
+    geometry: Geometry
+    carrier: Carrier
+    lowered: Lowered
+    codes: CodeSpec
+    scale: ScaleSpec
+    rule: str
+    mode: Mode
+    words: tuple[Any, Any]
+    first: int
+    spare: int
+    encode: bool
+
+
+@dataclass(frozen=True)
+class DrawTask:
+    """Variance-corrected draws of flat float arrays; ``variance`` has one element or as many as ``mean``."""
+
+    mean: Any
+    variance: Any
+    out: Any
+    key: tuple[Any, Any]
+    other_key: tuple[Any, Any]
+    first: int
+    grid: DrawGrid

@@ -1,0 +1,75 @@
+"""Block geometry: any block format over any array as a five-dimensional view (a, n1, b, n2, c) with tiles (t1, t2).
+
+Axes between, before and after the blocked ones merge; a trailing whole axis merges into the blocked axis before it. An
+ordinary block along one axis has n1 = b = 1.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from numformats.formats import BlockFloat
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """``shape`` of the five-dimensional view and the tile of blocks along its axes 1 and 3."""
+
+    shape: tuple[int, int, int, int, int]
+    tile: tuple[int, int]
+
+    @property
+    def scales_shape(self) -> tuple[int, int, int, int, int]:
+        """Shape of one scale a block, in the same five dimensions."""
+        a, n1, b, n2, c = self.shape
+        return a, -(-n1 // self.tile[0]), b, -(-n2 // self.tile[1]), c
+
+
+def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:
+    if fmt.axis is None:
+        return [(axis, None) for axis in range(ndim)]
+    axes = fmt.axis if isinstance(fmt.axis, tuple) else (fmt.axis,)
+    sizes = fmt.block_size if isinstance(fmt.block_size, tuple) else (fmt.block_size,) * len(axes)
+    for axis in axes:
+        if not -ndim <= axis < ndim:
+            raise ValueError(
+                f"{fmt} has axis={axis}, x has {ndim} dimensions; write an axis in [{-ndim}, {ndim - 1}]"
+            )
+    pairs = sorted((axis % ndim, size) for axis, size in zip(axes, sizes, strict=True))
+    if len({axis for axis, _ in pairs}) < len(pairs):
+        raise ValueError(f"{fmt} names an axis twice for an array of {ndim} dimensions")
+    return pairs
+
+
+def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
+    """The view and the tile of ``fmt`` over an array of ``shape``; 0-d arrays count as one element.
+
+    Raises:
+        ValueError: an axis that the array lacks, or blocks along more than two separate axes.
+    """
+    shape = shape or (1,)
+    merged: list[list[int]] = []  # first axis, past-last axis, length, tile
+    for axis, size in _axes(fmt, len(shape)):
+        whole = size is None or size >= shape[axis]
+        if merged and merged[-1][1] == axis and whole:
+            last = merged[-1]
+            last[1], last[2], last[3] = axis + 1, last[2] * shape[axis], last[3] * shape[axis]
+        else:
+            merged.append([axis, axis + 1, shape[axis], min(size or shape[axis], shape[axis])])
+    if len(merged) > 2:
+        raise ValueError(f"{fmt} has blocks along {len(merged)} separate axes; two at most are supported")
+    if len(merged) == 1:
+        first, past, n, tile = merged[0]
+        full = (prod(shape[:first]), 1, 1, n, prod(shape[past:]))
+        return Geometry(full, (1, max(tile, 1)))
+    (f1, p1, n1, t1), (f2, p2, n2, t2) = merged
+    full = (prod(shape[:f1]), n1, prod(shape[p1:f2]), n2, prod(shape[p2:]))
+    return Geometry(full, (max(t1, 1), max(t2, 1)))
+
+
+def scales_shape(fmt: BlockFloat, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the array of scales that belongs to an array of ``shape``: blocked axes count blocks."""
+    shape = shape or (1,)
+    out = list(shape)
+    for axis, size in _axes(fmt, len(shape)):
+        out[axis] = -(-shape[axis] // size) if size else min(shape[axis], 1)
+    return tuple(out)

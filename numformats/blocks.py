@@ -1,0 +1,92 @@
+"""Rounding in blocks: the largest magnitude of a block chooses its scale, then elements round on the scaled grid.
+
+Power-of-two scales (MX, classic block floating point) stay in integers: the block's grid is the element's grid with its
+exponents shifted, so nothing is divided and nothing rounds twice. Other scales are in ``scaled_blocks.py``.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numformats.arrays import Host, run_flat
+from numformats.backends.task import BlockTask
+from numformats.blocking import geometry
+from numformats.core.scale import ScaleSpec
+from numformats.formats import BlockFloat, FixedPoint
+from numformats.lanes import Carrier, Lane
+from numformats.lowering import code_spec, lower
+from numformats.request import Request
+
+
+class BlockCodes(NamedTuple):
+    """Codes of a block format: element codes in the shape of the data, and one scale code a block."""
+
+    codes: Any
+    scales: Any
+
+
+class ScaledBlockCodes(NamedTuple):
+    """Codes of a two-level block format: as ``BlockCodes``, with the float32 scale of the whole array."""
+
+    codes: Any
+    scales: Any
+    tensor_scale: float
+
+
+def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
+    """What the scale rules read of ``fmt``, as scalars of the lane."""
+    element = fmt.element
+    top = element.max_code if isinstance(element, FixedPoint) else _significand(element.exact_max)
+    precision = element.word_bits - 1 - element.signed if isinstance(element, FixedPoint) else element.man_bits
+    signed, unsigned = lane.signed, lane.unsigned
+    return ScaleSpec(
+        element_emax=signed(fmt.element_emax),
+        element_top=unsigned(top << lane.width - top.bit_length()),
+        round_at=signed(max(lane.width - 2 - precision, 0)),
+        low=signed(fmt.scale.low_exponent),
+        high=signed(fmt.scale.emax),
+    )
+
+
+def _significand(value: Any) -> int:
+    top = int(value.numerator)
+    return top >> (top & -top).bit_length() - 1
+
+
+def block_task(
+    x: Any, out: Any, scales: Any, shape: tuple[int, ...], carrier: Carrier, fmt: BlockFloat, wanted: Request,
+    *, encode: bool,
+) -> BlockTask:  # fmt: skip
+    """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks."""
+    return BlockTask(
+        x=x,
+        out=out,
+        scales=scales,
+        geometry=geometry(fmt, shape),
+        carrier=carrier,
+        lowered=lower(fmt.element, carrier, wanted.mode.name),
+        codes=code_spec(fmt.element, carrier.lane),
+        scale=scale_spec(fmt, carrier.lane),
+        rule=fmt.scale_rule,
+        mode=wanted.mode,
+        words=wanted.words,
+        first=wanted.first,
+        spare=wanted.spare,
+        encode=encode,
+    )
+
+
+def quantize_blocks(source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any) -> None:
+    """Round the array ``source`` into ``target`` (NumPy view) in blocks."""
+    geometry(fmt, source.shape)
+    if not fmt.power_of_two_scale:
+        from numformats.scaled_blocks import quantize_scaled
+
+        quantize_scaled(source, target, fmt, wanted, module)
+        return
+    nothing = np.empty(1, np.uint32)
+
+    def work(bits: Any, result: Any) -> None:
+        module.blocks(block_task(bits, result, nothing, source.shape, source.carrier, fmt, wanted, encode=False))
+
+    run_flat(source, target, True, work)

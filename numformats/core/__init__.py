@@ -1,0 +1,1 @@
+"""The arithmetic itself: scalar integer expressions that every backend compiles from the same text."""

@@ -1,0 +1,63 @@
+"""The words in which the core texts are written, bound here to 32-bit NumPy arithmetic.
+
+A core text (``rounding.py``, ``core/*.py``) uses only these names, integer operators and calls of other texts. Backends
+re-bind the names to another lane width or another target and compile the same text (``backends/emit.py``). Every
+integer operation is cast back to the lane (``U(a + b)``), since Numba and C would otherwise widen it.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Word: TypeAlias = Any  #: unsigned lane integer (or an array of them)
+Int: TypeAlias = Any  #: signed lane integer
+Flag: TypeAlias = Any  #: bool
+Real: TypeAlias = Any  #: float64
+
+U: Any = np.uint32
+I: Any = np.int32  # noqa: E741 - the signed sibling of U
+W32: Any = np.uint32
+U64: Any = np.uint64
+I64: Any = np.int64
+F64: Any = np.float64
+
+WIDTH = 32
+SIG_BITS = I(23)  # stored significand bits of the carrier
+EXP_BIAS = I(127)
+LAST = I(31)
+LEFT = U(8)  # moves a significand with its hidden bit to the top of the lane
+ZERO, ONE, ALL, HALF = U(0), U(1), U(0xFFFFFFFF), U(0x80000000)
+MAGNITUDE, HIDDEN = U(0x7FFFFFFF), U(1 << 23)
+INF_BITS, NAN_BITS = U(0x7F800000), U(0x7FC00000)
+CARRIER_MAX = U(0x7F7FFFFF)  # largest finite magnitude of the carrier
+
+where: Any = np.where
+minimum: Any = np.minimum
+maximum: Any = np.maximum
+root: Any = np.sqrt
+floor_of: Any = np.floor
+
+
+def shl(x: Word, s: Word) -> Word:
+    """``x`` shifted left by ``s`` in [0, width)."""
+    return U(x << U(U(s) & U(LAST)))
+
+
+def shr(x: Word, s: Word) -> Word:
+    """``x`` shifted right by ``s`` in [0, width)."""
+    return U(x >> U(U(s) & U(LAST)))
+
+
+def bit_length(x: Word) -> Int:
+    """Number of bits of ``x``, 0 for 0 (NumPy form; ``x`` must be exact in float64)."""
+    return I(np.frexp(np.float64(x))[1])
+
+
+def real_to_bits(x: Real) -> Word:
+    """The 64-bit pattern of a float64."""
+    return np.asarray(x, np.float64).view(np.uint64)
+
+
+def bits_to_real(x: Word) -> Real:
+    """The float64 with this 64-bit pattern."""
+    return np.asarray(x, np.uint64).view(np.float64)

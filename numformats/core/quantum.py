@@ -1,0 +1,154 @@
+"""Rounding a carrier bit pattern to a format: the one definition behind every backend.
+
+The magnitude is an integer whose low ``shift`` bits lie below the format's quantum. Dropping them leaves ``kept``, the
+dropped bits are the fraction ``frac``, and the rounding mode (bound to the name ``away``) says whether to step.
+"""
+
+from numformats.core.grid import CodeSpec, Grid
+from numformats.core.lane import (
+    HIDDEN,
+    I,
+    INF_BITS,
+    LAST,
+    LEFT,
+    MAGNITUDE,
+    NAN_BITS,
+    ONE,
+    SIG_BITS,
+    ZERO,
+    EXP_BIAS,
+    Flag,
+    Int,
+    U,
+    Word,
+    bit_length,
+    maximum,
+    minimum,
+    shl,
+    shr,
+    where,
+)
+from numformats.rounding import nearest_even as away
+
+
+def significand(mag: Word) -> Word:
+    """Significand of ``mag`` with its hidden bit, as an integer."""
+    return U(U(mag & U(HIDDEN - ONE)) | where(mag >= HIDDEN, HIDDEN, ZERO))
+
+
+def carrier_exponent(mag: Word) -> Int:
+    """Biased exponent of the carrier's quantum: subnormals share that of the smallest normal."""
+    return I(maximum(I(shr(mag, SIG_BITS)), I(ONE)))
+
+
+def leading_exponent(mag: Word) -> Int:
+    """Biased exponent of the leading bit, also for carrier subnormals (below 1)."""
+    return I(I(carrier_exponent(mag) + bit_length(significand(mag))) - I(SIG_BITS + I(ONE)))
+
+
+def raw_shift(mag: Word, g: Grid) -> Int:
+    """Bits of the significand below the format's quantum; negative where the quantum is finer."""
+    e = carrier_exponent(mag)
+    lead = I(bit_length(significand(mag)) - I(ONE))
+    below = leading_exponent(mag) < g.min_exp
+    return where(below, I(g.low_shift - e), I(lead - g.man_bits))
+
+
+def dropped_bits(mag: Word, g: Grid, general: bool) -> Int:
+    """Bits of the significand that rounding drops; ``general`` also serves formats reaching carrier subnormals."""
+    if general:
+        return I(maximum(raw_shift(mag, g), I(ZERO)))
+    return I(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift))
+
+
+def deep_fraction(mag: Word, shift: Int) -> Word:
+    """The fraction where the whole value lies below one quantum (``shift`` > SIG_BITS), with its sticky bit."""
+    sig = U(shl(mag, LEFT) | where(mag >= HIDDEN, shl(HIDDEN, LEFT), ZERO))
+    down = U(minimum(I(I(shift - SIG_BITS) - I(ONE)), LAST))
+    frac = shr(sig, down)
+    return U(frac | U(shl(frac, down) != sig))
+
+
+def fraction(mag: Word, shift: Int, s: Word) -> Word:
+    """The dropped bits as a binary fraction of full lane width; ``s`` is ``shift`` limited to the lane."""
+    shallow = shl(U(mag << ONE), U(s ^ U(LAST)))
+    return where(shift > SIG_BITS, deep_fraction(mag, shift), shallow)
+
+
+def last_bits(mag: Word, kept: Word, s: Word, g: Grid, general: bool) -> Word:
+    """An integer with the last bit of the truncated code, for modes that look at parity."""
+    if general:
+        above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
+        code = U(shr(significand(mag), s) + shl(U(above), U(g.man_bits)))
+        return U(where(kept == ZERO, ZERO, code) + g.parity)
+    return U(kept ^ where(s == U(SIG_BITS), g.parity, ZERO))
+
+
+def settle(out: Word, bits: Word, g: Grid, general: bool) -> Word:
+    """Apply range, specials and sign to a rounded magnitude."""
+    mag = U(bits & MAGNITUDE)
+    neg = bits > MAGNITUDE
+    if general:
+        out = where(mag == ZERO, g.zero, maximum(out, g.floor))
+    out = where(out > where(neg, g.max_neg, g.max_pos), where(neg, g.over_neg, g.over_pos), out)
+    out = where(mag == INF_BITS, where(neg, g.inf_neg, g.inf_pos), out)
+    out = where(mag > INF_BITS, mag, out)
+    sign = U(U(bits & U(MAGNITUDE + ONE)) & where(out == ZERO, g.zero_mask, g.sign_mask))
+    return U(out | sign)
+
+
+def round_bits(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> Word:
+    """The carrier bits of ``bits`` rounded to the grid ``g``."""
+    mag = U(bits & MAGNITUDE)
+    neg = bits > MAGNITUDE
+    shift = dropped_bits(mag, g, general)
+    deep = shift > SIG_BITS
+    s = U(U(minimum(shift, LAST)) & U(LAST))
+    kept = where(deep, ZERO, shr(mag, s))
+    up = away(last_bits(mag, kept, s, g, general), fraction(mag, shift, s), neg, rand, spare)
+    stepped = shl(U(kept + where(up, ONE, ZERO)), s)
+    return settle(where(deep, where(up, g.quantum, ZERO), stepped), bits, g, general)
+
+
+def compose(n: Word, q: Int) -> Word:
+    """Carrier bits of ``n * 2**q`` (exact where the carrier holds it, else truncated)."""
+    size = bit_length(n)
+    sig = shr(shl(n, U(I(LAST + I(ONE)) - size)), LEFT)
+    e = I(I(I(q + size) + EXP_BIAS) - I(ONE))
+    normal = U(shl(U(e), U(SIG_BITS)) + U(sig & U(HIDDEN - ONE)))
+    tiny = shr(sig, U(minimum(maximum(I(I(ONE) - e), I(ZERO)), LAST)))
+    return where(n == ZERO, ZERO, where(e >= I(ONE), normal, tiny))
+
+
+def wrap_bits(bits: Word, rand: Word, spare: Word, g: Grid, c_mask: Word, half: Word, q: Int) -> Word:
+    """Round to a fixed-point grid of quantum ``2**q``, then reduce modulo the word (two's complement)."""
+    mag = U(bits & MAGNITUDE)
+    neg = bits > MAGNITUDE
+    raw = I(g.low_shift - carrier_exponent(mag))
+    shift = I(maximum(raw, I(ZERO)))
+    s = U(U(minimum(shift, LAST)) & U(LAST))
+    kept = where(shift > SIG_BITS, ZERO, shr(significand(mag), s))
+    up = away(kept, fraction(mag, shift, s), neg, rand, spare)
+    grow = I(minimum(maximum(I(I(ZERO) - raw), I(ZERO)), I(LAST + I(ONE))))
+    whole = where(grow > LAST, ZERO, shl(U(kept + where(up, ONE, ZERO)), U(grow)))
+    code = U(where(neg, U(ZERO - whole), whole) & c_mask)
+    minus = code >= half
+    out = compose(where(minus, U(U(ZERO - code) & c_mask), code), q)
+    signed = U(out | where(minus & (out > ZERO), U(MAGNITUDE + ONE), ZERO))
+    return where(mag >= INF_BITS, where(mag > INF_BITS, bits, NAN_BITS), signed)
+
+
+def code_bits(bits: Word, g: Grid, c: CodeSpec) -> Word:
+    """The stored code of ``bits``, a value of the format (or NaN, Inf where it has them)."""
+    mag = U(bits & MAGNITUDE)
+    neg = bits > MAGNITUDE
+    raw = raw_shift(mag, g)
+    sig = significand(mag)
+    down = shr(sig, U(minimum(maximum(raw, I(ZERO)), LAST)))
+    whole = where(raw < I(ZERO), shl(sig, U(minimum(I(I(ZERO) - raw), LAST))), down)
+    above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
+    code = where(mag == ZERO, ZERO, U(U(whole + shl(U(above), U(g.man_bits))) - c.rebase))
+    sign = where(neg, c.sign_bit, ZERO)
+    flipped = where(neg & (c.twos_complement == ONE), U(U(ZERO - code) & c.word_mask), U(code | sign))
+    out = where(mag == INF_BITS, U(c.inf_code | sign), flipped)
+    return where(mag > INF_BITS, U(c.nan_code | U(sign & c.nan_sign)), out)

@@ -1,0 +1,132 @@
+"""Shared power-of-two scales of blocks: from the largest magnitude of a block to its exponent and its grid.
+
+References: OCP MX 1.0 section 6.3 (floor); NVIDIA round-up scaling (rceil); torchao mx_formats (ceil, even).
+"""
+
+from typing import Any, NamedTuple
+
+from numformats.core.grid import Grid
+from numformats.core.lane import (
+    ALL,
+    CARRIER_MAX,
+    EXP_BIAS,
+    HALF,
+    I,
+    INF_BITS,
+    LAST,
+    LEFT,
+    MAGNITUDE,
+    NAN_BITS,
+    ONE,
+    SIG_BITS,
+    ZERO,
+    Flag,
+    Int,
+    U,
+    Word,
+    bit_length,
+    maximum,
+    minimum,
+    shl,
+    shr,
+    where,
+)
+from numformats.core.quantum import (
+    dropped_bits,
+    leading_exponent,
+    round_bits,
+    significand,
+)
+
+
+class ScaleSpec(NamedTuple):
+    """What a scale rule reads of a block format, as lane scalars."""
+
+    element_emax: Any  #: exponent of the largest element
+    element_top: Any  #: significand of the largest element, aligned to the top of the lane
+    round_at: Any  #: shift of half a unit in the element's last place, for rule "even"
+    low: Any  #: smallest scale exponent
+    high: Any  #: largest scale exponent
+
+
+def aligned(mag: Word) -> Word:
+    """Significand of a magnitude with its leading bit at the top of the lane."""
+    sig = significand(mag)
+    return shl(sig, U(I(LAST + I(ONE)) - bit_length(sig)))
+
+
+def floor_rule(amax: Word, b: ScaleSpec) -> Int:
+    """floor(log2 amax) - emax_elem."""
+    return I(I(leading_exponent(amax) - EXP_BIAS) - b.element_emax)
+
+
+def ceil_rule(amax: Word, b: ScaleSpec) -> Int:
+    """ceil(log2 amax) - emax_elem."""
+    return I(floor_rule(amax, b) + I(aligned(amax) > HALF))
+
+
+def rceil_rule(amax: Word, b: ScaleSpec) -> Int:
+    """The smallest exponent whose largest element reaches amax."""
+    return I(floor_rule(amax, b) + I(aligned(amax) > b.element_top))
+
+
+def even_rule(amax: Word, b: ScaleSpec) -> Int:
+    """floor after amax's significand is rounded (half up) to the element's precision."""
+    return I(floor_rule(amax, b) + I(aligned(amax) > U(ALL - shl(ONE, U(b.round_at)))))
+
+
+def scale_exponent(amax: Word, b: ScaleSpec) -> Int:
+    """Exponent of the scale of a block with largest magnitude ``amax`` (the rule is bound to ``scale_rule``)."""
+    k = minimum(maximum(scale_rule(amax, b), b.low), b.high)
+    return where(amax == ZERO, b.low, k)
+
+
+scale_rule = floor_rule
+
+
+def power_bits(e: Int) -> Word:
+    """Magnitude bits of ``2**(e - bias - significand bits)``, where the carrier holds it (else 0)."""
+    biased = I(e - SIG_BITS)
+    tiny = where(e >= I(ONE), shl(ONE, U(I(e - I(ONE)))), ZERO)
+    return where(biased >= I(ONE), shl(U(biased), U(SIG_BITS)), tiny)
+
+
+def shifted(mag: Word, k: Int, g: Grid) -> Word:
+    """``mag * 2**k``; beyond the carrier its largest value on the grid ``g``, below it truncated."""
+    sig = aligned(mag)
+    e = I(leading_exponent(mag) + k)
+    normal = U(shl(U(e), U(SIG_BITS)) + U(shr(sig, LEFT) & U(shl(ONE, U(SIG_BITS)) - ONE)))
+    tiny = shr(shr(sig, LEFT), U(minimum(maximum(I(I(ONE) - e), I(ZERO)), LAST)))
+    d = U(minimum(dropped_bits(CARRIER_MAX, g, False), LAST))
+    top = shl(shr(CARRIER_MAX, d), d)
+    inside = where(e >= I(ONE), normal, tiny)
+    return where(mag == ZERO, ZERO, where(e > I(shr(CARRIER_MAX, U(SIG_BITS))), top, minimum(inside, top)))
+
+
+def scaled_grid(g: Grid, k: Int, general: bool) -> Grid:
+    """The element grid ``g`` times ``2**k``; everything beyond it saturates."""
+    low = I(g.low_shift + k)
+    moved = Grid(
+        g.man_bits, I(g.min_exp + k), low, g.top_shift,
+        U(I(I(low - SIG_BITS) + I(ONE)) & I(ONE)) if not general else ZERO,
+        power_bits(low), g.max_pos, g.max_neg, ZERO, ZERO, ZERO, ZERO,
+        g.zero_mask, g.sign_mask, ZERO, ZERO,
+    )  # fmt: skip
+    top = shifted(g.max_pos, k, moved)
+    bottom = shifted(g.max_neg, k, moved)
+    return Grid(
+        moved.man_bits, moved.min_exp, low, moved.top_shift, moved.parity, moved.quantum,
+        top, bottom, top, bottom, top, bottom, g.zero_mask, g.sign_mask, ZERO, ZERO,
+    )  # fmt: skip
+
+
+def needs_general(g: Grid, k: Int, general: Flag) -> Flag:
+    """Whether the grid times ``2**k`` reaches carrier subnormals."""
+    return general | (I(g.min_exp + k) < I(ONE))
+
+
+def block_bits(bits: Word, rand: Word, spare: Word, g: Grid, amax: Word, general: bool) -> Word:
+    """An element rounded to its block's grid ``g``; all NaN where the block holds Inf or NaN."""
+    rounded = round_bits(bits, rand, spare, g, general)
+    return where(amax >= INF_BITS, U(NAN_BITS | U(bits & U(MAGNITUDE + ONE))), rounded)
+

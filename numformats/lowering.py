@@ -1,0 +1,134 @@
+"""Formats as lane integers: what the core texts read of a format on one carrier, for one rounding mode."""
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from numformats.core.grid import CodeSpec, Grid
+from numformats.core.lane import ALL, ZERO
+from numformats.formats import FixedPoint, Float
+from numformats.lanes import Carrier, Lane
+from numformats.rounding import find
+
+NEVER_NORMAL = 1 << 20  # a biased exponent beyond every carrier: fixed point is "subnormal" throughout
+
+
+class Lowered(NamedTuple):
+    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals, missing zero)."""
+
+    grid: Grid
+    general: bool
+
+
+def low_exponent(fmt: FixedPoint | Float) -> int:
+    """Exponent of the smallest gap."""
+    return -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
+
+
+def precision_bits(fmt: FixedPoint | Float, lane: Lane) -> int:
+    """Trailing significand bits that matter on the lane (fixed point: 0, its gap is constant)."""
+    return 0 if isinstance(fmt, FixedPoint) else min(fmt.man_bits, lane.sig_bits)
+
+
+def steps_away_at_top(fmt: FixedPoint | Float, mode: str, negative: bool) -> bool:
+    """Whether ``mode`` takes a value just below the next step beyond the largest away from zero."""
+    code = np.array([fmt.max_code & 1], np.uint32)
+    away = find(mode).away(code, np.array([ALL]), np.array([negative]), np.array([ALL]), ZERO)
+    return bool(away[0])
+
+
+def _largest(fmt: FixedPoint | Float, carrier: Carrier, value: Fraction) -> int:
+    """Magnitude bits of the largest format value <= ``value`` that the carrier holds."""
+    drop = max(low_exponent(fmt), carrier.emax - carrier.sig_bits)
+    if isinstance(fmt, Float):
+        drop = max(drop, carrier.emax - fmt.man_bits)
+    top = Fraction(2) ** (carrier.emax + 1) - Fraction(2) ** drop
+    return carrier.truncate(min(value, top))
+
+
+def _overflow(
+    fmt: FixedPoint | Float, carrier: Carrier, mode: str, negative: bool, limit: int
+) -> tuple[int, int]:
+    """Magnitudes that replace finite results beyond ``limit``, and Inf."""
+    lane = carrier.lane
+    if isinstance(fmt, FixedPoint):
+        return limit, limit
+    if negative and not fmt.signed:
+        least = lane.truncate(max(Fraction(fmt.smallest), carrier.tiny)) if not fmt.zero else 0
+        other = lane.nan if fmt.overflow in ("infinity", "nan") else least
+        return other, other
+    inf = lane.inf if fmt.has_inf else limit
+    if fmt.overflow == "clamp":
+        return limit, limit
+    if fmt.overflow == "infinity":
+        return (lane.inf if steps_away_at_top(fmt, mode, negative) else limit), lane.inf
+    if fmt.overflow == "nan":
+        return lane.nan, (lane.inf if fmt.has_inf else lane.nan)
+    return limit, inf
+
+
+@lru_cache(maxsize=4096)
+def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: str) -> Lowered:
+    """``fmt`` on ``carrier`` for rounding ``mode``, as Python ints in a ``Grid``."""
+    lane = carrier.lane
+    fixed = isinstance(fmt, FixedPoint)
+    q, m = low_exponent(fmt), precision_bits(fmt, lane)
+    min_exp = NEVER_NORMAL if isinstance(fmt, FixedPoint) else fmt.emin + lane.bias
+    general = not isinstance(fmt, FixedPoint) and (min_exp < 1 or not fmt.subnormals)
+    low_shift = q + lane.bias + lane.sig_bits
+    max_pos = _largest(fmt, carrier, Fraction(fmt.max))
+    max_neg = _largest(fmt, carrier, -Fraction(fmt.min)) if fmt.signed else 0
+    over_pos, inf_pos = _overflow(fmt, carrier, mode, False, max_pos)
+    over_neg, inf_neg = _overflow(fmt, carrier, mode, True, max_neg)
+    zeroless = isinstance(fmt, Float) and not fmt.zero
+    floor = lane.truncate(max(Fraction(fmt.smallest), carrier.tiny)) if zeroless else 0
+    sign = 1 << (lane.width - 1)
+    parity = (low_shift - lane.sig_bits + 1) & 1
+    if general:
+        parity = (1 << lane.width) - (1 << m) if zeroless else 0
+    zero = lane.nan if zeroless and fmt.overflow == "nan" else floor
+    grid = Grid(
+        man_bits=m,
+        min_exp=min_exp,
+        low_shift=low_shift,
+        top_shift=0 if fixed else lane.sig_bits - m,
+        parity=parity,
+        quantum=lane.truncate(Fraction(2) ** q),
+        max_pos=max_pos,
+        max_neg=max_neg,
+        over_pos=over_pos,
+        over_neg=over_neg,
+        inf_pos=inf_pos,
+        inf_neg=inf_neg,
+        zero_mask=sign if fmt.has_negative_zero else 0,
+        sign_mask=sign if fmt.signed else 0,
+        floor=floor,
+        zero=zero,
+    )
+    return Lowered(grid, general)
+
+
+SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")
+
+
+def typed(grid: Grid, lane: Lane) -> Grid:
+    """``grid`` with every field as a scalar of the lane."""
+    values = grid._asdict()
+    return Grid(**{k: (lane.signed if k in SIGNED_FIELDS else lane.unsigned)(v) for k, v in values.items()})
+
+
+def code_spec(fmt: FixedPoint | Float, lane: Lane) -> CodeSpec:
+    """How ``fmt`` stores its values, as scalars of the lane."""
+    word = (1 << fmt.bits) - 1
+    if isinstance(fmt, FixedPoint):
+        fields = (word, 0, int(fmt.signed), 0, 0, 0, 0)
+    else:
+        sign = 1 << (fmt.bits - 1) if fmt.signed else 0
+        inf = fmt.inf_code if fmt.has_inf else 0
+        nan = fmt.nan_code if fmt.has_nan else 0
+        rebase = 0 if fmt.zero else 1 << fmt.man_bits
+        fields = (word, sign, 0, rebase, inf, nan, sign if fmt.specials in ("ieee", "fn") else 0)
+    mask = (1 << lane.width) - 1  # wider codes are never emitted from this lane
+    return CodeSpec(*(lane.unsigned(v & mask) for v in fields))

@@ -1,0 +1,126 @@
+"""What a format does to data: its values, the spacing at a point, the error of rounding an array."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.arrays import host, like
+from numformats.blocking import geometry
+from numformats.coding import decode, encode, table
+from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.naming import parse
+from numformats.quantizing import quantize
+from numformats.random import Key
+from numformats.scaled_blocks import spread, values_of
+
+
+def values(fmt: Format | str) -> Any:
+    """The distinct finite values of a format (of the elements, for block formats), ascending, in float64.
+
+    Raises:
+        ValueError: more than 16 bits (too many to list), or values that float64 lacks.
+
+    Example:
+        >>> values("e2m1")[8:]
+        array([0.5, 1. , 1.5, 2. , 3. , 4. , 6. ])
+    """
+    fmt = parse(fmt)  # type: ignore[arg-type]
+    element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+    if element.bits > 16:
+        raise ValueError(f"{fmt} has {element.bits} bits, too many values to list (16 at most); use fmt.value(code)")
+    all_values = table(element)
+    finite = all_values[np.isfinite(all_values)]
+    if isinstance(element, FixedPoint):
+        finite = finite[finite >= float(element.min)]
+    return np.unique(finite + 0.0)
+
+
+def spacing(x: Any, fmt: Format | str) -> Any:
+    """The gap between the neighbours of ``fmt`` at ``x``: to the next value of larger magnitude (ulp).
+
+    Args:
+        x: float array or CPU tensor.
+        fmt: a format or its name; in block formats the scale of each element's block counts.
+
+    Returns:
+        Like ``x``. At and beyond the largest value the gap of the last interval; NaN and Inf give NaN. Promise: exact
+        where the carrier holds the gap.
+    """
+    fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
+    element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+    size = np.abs(values_of(source).astype(np.float64))
+    scale: Any = 1.0
+    if isinstance(fmt, BlockFloat) and size.size:
+        scale = _element_scales(x, fmt, source.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = _gap(np.where(scale == 0.0, 0.0, size / scale), element) * scale
+    gap = np.where(np.isfinite(size), gap, np.nan)
+    if source.carrier.name == "bfloat16":
+        bits = (gap.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+        return like(x, source, bits)
+    return like(x, source, gap.astype(source.view.dtype))
+
+
+def _gap(size: Any, fmt: FixedPoint | Float) -> Any:
+    if isinstance(fmt, FixedPoint):
+        return np.full(size.shape, float(fmt.quantum))
+    finite = np.minimum(size, float(fmt.max))
+    exponent = np.maximum(np.frexp(finite)[1] - 1, fmt.emin)
+    normal = np.ldexp(1.0, exponent - fmt.man_bits)
+    low = np.ldexp(1.0, fmt.low_exponent)
+    return np.where(finite < np.ldexp(1.0, fmt.emin), low, normal)
+
+
+def _element_scales(x: Any, fmt: BlockFloat, shape: tuple[int, ...]) -> Any:
+    codes = encode(x, fmt)
+    levels = np.asarray(decode(codes.scales, fmt.scale, dtype=np.float64))
+    levels = levels * (codes.tensor_scale if fmt.tensor_scale else 1.0)
+    g = geometry(fmt, shape)
+    return spread(levels.reshape(g.scales_shape), g.shape, g.tile).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Error:
+    """Rounding error of an array. Shares are of all elements; NaN and Inf elements count in ``non_finite`` only."""
+
+    sqnr: float  #: signal to quantization noise, dB; inf where rounding changed nothing
+    max_relative: float  #: largest |rounded - x| / |x| over x != 0
+    max_absolute: float
+    saturated: float  #: share beyond the format's (or block's) largest value
+    flushed: float  #: share of nonzero elements that became zero
+    non_finite: float  #: share of NaN and Inf in the input
+
+
+def error(
+    x: Any, fmt: Format | str, rounding: str = "nearest_even", *, key: Key | int | None = None, backend: str = "auto"
+) -> Error:
+    """Measure what ``quantize`` does to ``x``, in float64.
+
+    Raises:
+        ValueError: as ``quantize``; an empty array.
+    """
+    fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
+    rounded = values_of(host(quantize(x, fmt, rounding, key=key, backend=backend))).astype(np.float64)
+    exact = values_of(source).astype(np.float64)
+    if exact.size == 0:
+        raise ValueError("x is empty; an error needs at least one element")
+    good = np.isfinite(exact) & np.isfinite(rounded)
+    noise = np.abs(np.where(good, rounded - exact, 0.0))
+    signal, power = float(np.sum(exact[good] ** 2)), float(np.sum(noise**2))
+    nonzero = good & (exact != 0.0)
+    return Error(
+        sqnr=float(np.inf) if power == 0.0 else 10.0 * float(np.log10(signal / power)) if signal else -np.inf,
+        max_relative=float(np.max(noise[nonzero] / np.abs(exact[nonzero]), initial=0.0)),
+        max_absolute=float(np.max(noise, initial=0.0)),
+        saturated=_saturated(x, exact, fmt, source.shape),
+        flushed=float(np.mean(nonzero & (rounded == 0.0))),
+        non_finite=float(np.mean(~np.isfinite(exact))),
+    )
+
+
+def _saturated(x: Any, exact: Any, fmt: Format, shape: tuple[int, ...]) -> float:
+    scale: Any = _element_scales(x, fmt, shape) if isinstance(fmt, BlockFloat) else 1.0
+    element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+    beyond = (exact > float(element.max) * scale) | (exact < float(element.min) * scale)
+    return float(np.mean(np.isfinite(exact) & beyond))
