@@ -1,0 +1,18 @@
+"""Draw from Bayesian posteriors in low precision: SGLD as a ``torch.optim`` optimizer, on any number format."""
+
+from samplers import metrics
+from samplers.cycles import CosineCycles
+from samplers.precision import PerChannel, Precision
+from samplers.predictive import Prediction, predictive
+from samplers.sgld import SGLD, Counters
+
+__all__ = [
+    "SGLD",
+    "CosineCycles",
+    "Counters",
+    "PerChannel",
+    "Precision",
+    "Prediction",
+    "metrics",
+    "predictive",
+]

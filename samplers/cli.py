@@ -1,0 +1,124 @@
+"""The command line: ``samplers compare`` and ``samplers report``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from samplers.compare.config import DEFAULT_FORMATS, Config
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Draw from posteriors in low precision."
+)
+console = Console()
+
+QUICK = {"steps": 200, "samples": 10, "chains": 2}
+
+
+@app.callback()
+def main() -> None:
+    """Draw from posteriors in low precision."""
+
+
+@app.command()
+def compare(
+    out: Annotated[
+        Path, typer.Option(help="Folder for results and plots; a second run goes on there.")
+    ] = Path("compare"),
+    data: Annotated[str, typer.Option(help="digits (embedded) or mnist (idx files).")] = "digits",
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of the idx files [default: $NUMFORMATS_DATA/mnist].")
+    ] = None,
+    formats: Annotated[str, typer.Option(help="Names of formats, separated by blanks.")] = " ".join(
+        DEFAULT_FORMATS
+    ),
+    chains: Annotated[int, typer.Option(help="Chains of each row.")] = Config.chains,
+    steps: Annotated[int, typer.Option(help="Optimizer steps of each chain.")] = Config.steps,
+    samples: Annotated[
+        int, typer.Option(help="Posterior samples that a row averages.")
+    ] = Config.samples,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = Config.batch_size,
+    lr: Annotated[float, typer.Option(help="Step size.")] = Config.lr,
+    temperature: Annotated[
+        float, typer.Option(help="Temperature of the posterior.")
+    ] = Config.temperature,
+    weight_decay: Annotated[
+        float, typer.Option(help="Prior precision over the number of images.")
+    ] = Config.weight_decay,
+    hidden: Annotated[
+        str, typer.Option(help="Widths of hidden layers, blank for logistic regression.")
+    ] = "64",
+    cycles: Annotated[int, typer.Option(help="Cycles of the cSGLD row.")] = Config.cycles,
+    seed: Annotated[int, typer.Option(help="Of weights, batches, noise and rounding.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes [default: one for each CPU].")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smoke run: 2 chains of 200 steps.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace another comparison in the folder.")
+    ] = False,
+) -> None:
+    """Train a small network by every sampler in every format, and compare error, NLL and calibration."""
+    options: dict[str, Any] = dict(
+        data=data, chains=chains, steps=steps, samples=samples, batch_size=batch_size, lr=lr, cycles=cycles,
+        temperature=temperature, weight_decay=weight_decay, seed=seed,
+    )  # fmt: skip
+    start = time.perf_counter()
+    try:
+        config = Config(
+            formats=tuple(formats.split()),
+            hidden=_widths(hidden),
+            **(options | (QUICK if quick else {})),
+        )
+        from samplers.compare.job import run
+
+        summaries = run(config, out, folder, workers=workers, fresh=fresh)
+    except ValueError as error:
+        _fail(error)
+    _print(summaries, config.data)
+    console.print(
+        f"{time.perf_counter() - start:.0f} s; results and plots are in [bold]{out}[/bold]"
+    )
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder that `samplers compare` wrote.")],
+) -> None:
+    """Print the table of a finished comparison again."""
+    from samplers.compare.folder import read_json
+
+    try:
+        content = read_json(folder / "results.json")
+    except ValueError as error:
+        _fail(error)
+    _print(content["rows"], content["config"]["data"])
+
+
+def _print(summaries: list[dict[str, Any]], data: str) -> None:
+    from samplers.compare.summary import table
+
+    console.print(table(summaries, f"samplers compare: {data}"))
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    if not all(word.isdigit() for word in text.split()):
+        raise ValueError(
+            f"--hidden {text!r}: write widths separated by blanks, for example --hidden '100 50'"
+        )
+    return tuple(int(word) for word in text.split())
+
+
+def _fail(error: ValueError) -> None:
+    typer.echo(f"Error: {error}", err=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

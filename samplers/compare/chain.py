@@ -1,0 +1,120 @@
+"""Train one chain of one row and score the average of its samples."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from samplers import metrics
+from samplers.compare.config import Config
+from samplers.compare.rows import Row
+from samplers.cycles import CosineCycles
+from samplers.images import CLASSES, Images
+from samplers.predictive import Prediction, predictive
+from samplers.sgld import SGLD
+
+Sample = dict[str, torch.Tensor]
+
+
+def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str, Any]:
+    """Train, keep samples, predict the test set.
+
+    Chains of equal number start from the same weights and see the same batches in every row.
+
+    Returns:
+        Scores and counters as plain data. Promise: but for ``seconds``, a function of the arguments.
+    """
+    start = time.perf_counter()
+    generator = torch.Generator().manual_seed(_stream(config.seed, chain))
+    model = build_model(images.train_x.shape[1], config.hidden, generator)
+    optimizer = SGLD(
+        model.named_parameters(),
+        config.lr,
+        num_data=len(images.train_y),
+        temperature=config.temperature if row.noise else 0.0,
+        weight_decay=config.weight_decay,
+        precision=row.precision,
+        seed=config.seed,
+        chain=chain,
+    )
+    samples = train(model, optimizer, row, config, images, generator)
+    prediction = predictive(model, samples, (images.test_x, images.test_y))
+    counters = optimizer.counters()._asdict()
+    return {**scores(prediction), "counters": counters, "seconds": time.perf_counter() - start}
+
+
+def train(
+    model: torch.nn.Module,
+    optimizer: SGLD,
+    row: Row,
+    config: Config,
+    images: Images,
+    generator: torch.Generator,
+) -> list[Sample]:
+    """Run the steps; batches are drawn with replacement, so that the gradient noise is independent over the steps."""
+    cycles = (
+        CosineCycles(optimizer, config.steps, config.cycles, config.exploration)
+        if row.cyclical
+        else None
+    )
+    kept, samples = kept_steps(row, config), []
+    for step in range(config.steps):
+        batch = torch.randint(len(images.train_y), (config.batch_size,), generator=generator)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(
+            model(images.train_x[batch]), images.train_y[batch]
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step in kept:
+            samples.append({name: p.detach().clone() for name, p in model.named_parameters()})
+        if cycles is not None:
+            cycles.step()
+    return samples
+
+
+def kept_steps(row: Row, config: Config) -> set[int]:
+    """The steps whose weights are averaged, evenly spread over those that may be kept."""
+    if row.cyclical:
+        length = -(-config.steps // config.cycles)
+        allowed = [k for k in range(config.steps) if k % length / length >= config.exploration]
+    else:
+        allowed = list(range(config.steps - int(config.averaged * config.steps), config.steps))
+    picks = np.linspace(0, len(allowed), config.samples + 1)[1:].astype(int) - 1
+    return {allowed[i] for i in picks}
+
+
+def build_model(
+    features: int, hidden: tuple[int, ...], generator: torch.Generator
+) -> torch.nn.Module:
+    """A ReLU network with He-normal weights, drawn from ``generator``, and zero biases."""
+    layers: list[torch.nn.Module] = []
+    for inputs, outputs in itertools.pairwise((features, *hidden, CLASSES)):
+        linear = torch.nn.Linear(inputs, outputs)
+        torch.nn.init.normal_(linear.weight, std=(2 / inputs) ** 0.5, generator=generator)
+        torch.nn.init.zeros_(linear.bias)
+        layers += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def scores(prediction: Prediction) -> dict[str, Any]:
+    """Error, NLL, ECE and Brier of the averaged prediction, beside the single samples' mean NLL."""
+    p, y = prediction.probabilities, prediction.labels
+    return {
+        "error": metrics.error(p, y),
+        "nll": metrics.nll(p, y),
+        "ece": metrics.ece(p, y),
+        "ece_papers_bins": metrics.ece(p, y, metrics.papers_edges()),
+        "brier": metrics.brier(p, y),
+        "single_sample_nll": float(-prediction.log_likelihoods.mean()),
+        "samples": len(prediction.log_likelihoods),
+        "reliability": {k: v.tolist() for k, v in metrics.reliability(p, y)._asdict().items()},
+    }
+
+
+def _stream(seed: int, chain: int) -> int:
+    return int(np.random.SeedSequence([seed, chain]).generate_state(1, np.uint64)[0] >> 1)

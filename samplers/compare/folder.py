@@ -1,0 +1,107 @@
+"""The folder of one comparison: its options, one file for each finished chain, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from samplers.compare.config import Config
+from samplers.compare.rows import Row
+
+SCHEMA = 1
+
+
+class ResultFolder:
+    """Keeps what is finished, so that a second run with the same options goes on where the first one stopped.
+
+    Args:
+        path: made if it is not there.
+        config: of the comparison; a folder that holds another one is refused.
+        fresh: throw away what an earlier comparison left here.
+
+    Raises:
+        ValueError: the folder holds the results of other options, or a file that is no JSON.
+    """
+
+    def __init__(self, path: Path, config: Config, *, fresh: bool = False) -> None:
+        self.path, self.config = path, config
+        if fresh:
+            shutil.rmtree(path / "chains", ignore_errors=True)
+            (path / "config.json").unlink(missing_ok=True)
+        self._refuse_other_options()
+        (path / "chains").mkdir(parents=True, exist_ok=True)
+        write_json(path / "config.json", {"schema": SCHEMA, **config.to_json()})
+
+    def load(self, row: Row, chain: int) -> dict[str, Any] | None:
+        """The outcome of a finished chain, or None."""
+        path = self._chain_file(row, chain)
+        return read_json(path) if path.is_file() else None
+
+    def save(self, row: Row, chain: int, outcome: dict[str, Any]) -> None:
+        """Keep the outcome of a finished chain; an interrupted write leaves nothing behind."""
+        write_json(self._chain_file(row, chain), outcome)
+
+    def _chain_file(self, row: Row, chain: int) -> Path:
+        return self.path / "chains" / f"{row.slug}-{chain}.json"
+
+    def _refuse_other_options(self) -> None:
+        path = self.path / "config.json"
+        if not path.is_file():
+            return
+        held, wanted = read_json(path), {"schema": SCHEMA, **self.config.to_json()}
+        differing = [name for name in wanted if held.get(name) != wanted[name]]
+        if differing:
+            changes = ", ".join(
+                f"{name}={held.get(name)!r} (now {wanted[name]!r})" for name in differing
+            )
+            raise ValueError(
+                f"{str(self.path)!r} holds a comparison with {changes}; write another --out, or --fresh to replace it"
+            )
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide the bits of a result."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+    for name in ("numformats", "numba"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        ValueError: no such file, or no JSON object in it.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as JSON ({error}); remove it, or write --fresh"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}; wanted a JSON object")
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write all of it or nothing."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(partial, path)

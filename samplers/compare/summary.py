@@ -1,0 +1,82 @@
+"""Means and spreads over the chains, as data, as a CSV file and as a table."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samplers.compare.rows import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCORES = ("error", "nll", "ece", "ece_papers_bins", "brier", "single_sample_nll")
+SHARES = ("deficit", "saturated")
+
+
+def summarise(row: Row, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row: mean and sample standard deviation (None for one chain) of each score, and every chain's outcome."""
+    values = {name: [float(o[name]) for o in outcomes] for name in SCORES}
+    values |= {name: [float(o["counters"][name]) for o in outcomes] for name in SHARES}
+    return {
+        "sampler": row.sampler,
+        "format": row.format,
+        "arithmetic": str(row.precision),
+        "samples": outcomes[0]["samples"],
+        "mean": {name: statistics.fmean(v) for name, v in values.items()},
+        "std": {name: statistics.stdev(v) if len(v) > 1 else None for name, v in values.items()},
+        "chains": outcomes,
+    }
+
+
+def write_csv(path: Path, summaries: list[dict[str, Any]]) -> None:
+    """One line for each chain of each row."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sampler", "format", "chain", "samples", *SCORES, *SHARES, "seconds"])
+        for summary in summaries:
+            for chain, outcome in enumerate(summary["chains"]):
+                numbers = [outcome[name] for name in SCORES] + [
+                    outcome["counters"][name] for name in SHARES
+                ]
+                head = [summary["sampler"], summary["format"], chain, outcome["samples"]]
+                writer.writerow([*head, *numbers, outcome["seconds"]])
+
+
+def table(summaries: list[dict[str, Any]], title: str) -> Table:
+    """The comparison for a terminal: mean ± standard deviation over the chains."""
+    from rich.table import Table
+
+    result = Table(title=title, caption="mean ± standard deviation over the chains")
+    for name in ("sampler", "format"):
+        result.add_column(name, no_wrap=True)
+    for name in ("error %", "NLL", "ECE %", "1-sample NLL", "deficit %", "kept"):
+        result.add_column(name, justify="right", no_wrap=True)
+    previous = None
+    for summary in summaries:
+        if previous not in (None, summary["format"]):
+            result.add_section()
+        previous = summary["format"]
+        result.add_row(summary["sampler"], previous, *_cells(summary))
+    return result
+
+
+def _cells(summary: dict[str, Any]) -> list[str]:
+    mean = summary["mean"]
+    return [
+        spread(summary, "error", 100, 2),
+        spread(summary, "nll", 1, 3),
+        spread(summary, "ece", 100, 2),
+        f"{mean['single_sample_nll']:.3f}",
+        f"{100 * mean['deficit']:.1f}",
+        str(summary["samples"]),
+    ]
+
+
+def spread(summary: dict[str, Any], name: str, factor: float, digits: int) -> str:
+    """A score as ``mean ± std``, or the mean alone of a single chain."""
+    mean, std = summary["mean"][name], summary["std"][name]
+    text = f"{factor * mean:.{digits}f}"
+    return text if std is None else f"{text} ± {factor * std:.{digits}f}"

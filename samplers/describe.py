@@ -1,0 +1,23 @@
+"""A sampler's target density in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def describe_group(index: int, group: dict[str, Any]) -> str:
+    """One sentence on the density that the parameters of a group are drawn from."""
+    count = sum(param.numel() for param in group["params"])
+    head = f"Group {index}, {count} weights in {len(group['params'])} tensor(s): "
+    data, temperature, decay = group["num_data"], group["temperature"], group["weight_decay"]
+    if temperature == 0:
+        return f"{head}temperature 0, no noise: minimises L(θ) + {decay / 2:g}·‖θ‖² (SGD, not a sampler)."
+    density = f"density ∝ exp(-({data}/{temperature:g})·(L(θ) + {decay / 2:g}·‖θ‖²))"
+    return f"{head}{density}, L the mean loss; {_prior(data, temperature, decay)}."
+
+
+def _prior(data: float, temperature: float, decay: float) -> str:
+    cold = "" if temperature == 1 else f" at temperature {temperature:g}"
+    if decay == 0:
+        return f"the posterior of a flat prior{cold}"
+    return f"the posterior of the prior N(0, {1 / (data * decay):.4g}·I){cold}"

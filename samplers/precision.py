@@ -1,0 +1,163 @@
+"""What is stored in how many bits: the precision of a sampler, as frozen data."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+import numformats as nf
+
+ACCUMULATORS = ("full", "low", "variance_corrected")
+
+ParameterMatch: TypeAlias = int | str | Callable[[str, torch.Tensor], bool]
+"""A parameter's index, a glob on its name, or a predicate of name and tensor."""
+
+
+@dataclass(frozen=True)
+class PerChannel:
+    """Block floating point with one exponent per index of dimension 0.
+
+    The layout of the low-precision SGLD papers: one exponent per output channel of a weight, and one per scalar of a
+    1-D tensor (biases, normalisation weights).
+
+    Args:
+        word_bits: bits of an element, sign included; the exponent has 8 more per block.
+
+    Reference: Yang et al., SWALP, ICML 2019; Zhang et al., ICML 2022 (arXiv 2206.09909).
+    """
+
+    word_bits: int = 8
+
+    def resolve(self, shape: tuple[int, ...]) -> Any:
+        """The concrete ``numformats.BlockFloat`` for a tensor of this shape."""
+        element = nf.FixedPoint(self.word_bits, self.word_bits - 2)
+        if len(shape) < 2:
+            return nf.BlockFloat(element, 1)
+        return nf.BlockFloat(element, None, axis=tuple(range(1, len(shape))))
+
+    def __str__(self) -> str:
+        return f"perchannel<{self.word_bits}>"
+
+
+def parse_format(text: str) -> Any:
+    """A format by name: ``"perchannel<8>"`` is `PerChannel`, all else goes to ``numformats.parse``.
+
+    Raises:
+        ValueError: a name that neither of them knows.
+    """
+    name = text.strip().lower()
+    if name.startswith("perchannel<") and name.endswith(">"):
+        digits = name.removeprefix("perchannel<").removesuffix(">")
+        if not digits.isdigit() or not 3 <= int(digits) <= 24:
+            raise ValueError(
+                f"{text!r}: write perchannel<W> with 3 <= W <= 24, for example perchannel<8>"
+            )
+        return PerChannel(int(digits))
+    return nf.parse(text)
+
+
+def resolve(fmt: Any, shape: tuple[int, ...]) -> Any:
+    """The numformats format that ``fmt`` means for a tensor of this shape."""
+    return fmt.resolve(shape) if isinstance(fmt, PerChannel) else fmt
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Formats of weights and gradients, and how the weights accumulate the updates.
+
+    ======================  ==========================================================================
+    accumulator             update, with m = θ - lr·(Q_G(∇loss) + wd·θ) and v = 2·lr·T/num_data
+    ======================  ==========================================================================
+    ``full``                θ ← m + √v·ξ in float32; the parameter holds Q_W(θ)          (SGLDLP-F)
+    ``low``                 θ ← Q_W(m + √v·ξ); there is no other copy                    (SGLDLP-L)
+    ``variance_corrected``  θ ← Q^vc(m, v) on the grid of ``weight``                     (VC SGLDLP-L)
+    ======================  ==========================================================================
+
+    Args:
+        weight: format of the weights (a numformats format, a `PerChannel` or a name); None keeps float32.
+        gradient: format of the gradients of the mean loss; None keeps them as they come.
+        accumulator: one of the table.
+        rounding: how weights and gradients are rounded; a variance-corrected draw has its own law.
+        rules: exceptions, pairs of a match (`ParameterMatch`) and a Precision, or None for float32; the first match wins.
+
+    Raises:
+        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, or a malformed rule.
+
+    Example:
+        >>> Precision("fixed<8,6>", accumulator="low", rules=(("*norm*", None),)).accumulator
+        'low'
+
+    Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
+    """
+
+    weight: Any = None
+    gradient: Any = None
+    accumulator: str = "full"
+    rounding: str = "stochastic"
+    rules: tuple[tuple[ParameterMatch, Precision | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.accumulator not in ACCUMULATORS:
+            raise ValueError(
+                f"accumulator={self.accumulator!r} is unknown; write one of {ACCUMULATORS}"
+            )
+        for field in ("weight", "gradient"):
+            if isinstance(getattr(self, field), str):
+                object.__setattr__(self, field, parse_format(getattr(self, field)))
+        if self.accumulator != "full" and self.weight is None:
+            raise ValueError(
+                f"accumulator={self.accumulator!r} keeps the weights on a grid, but weight is None; "
+                'give weight a format, or write accumulator="full"'
+            )
+        for rule in self.rules:
+            _check_rule(rule)
+
+    def for_parameter(self, index: int, name: str, tensor: torch.Tensor) -> Precision:
+        """The precision of one parameter, after the rules."""
+        for match, precision in self.rules:
+            if _matches(match, index, name, tensor):
+                return FULL if precision is None else precision
+        return self
+
+    def __str__(self) -> str:
+        weight = "float32" if self.weight is None else str(self.weight)
+        gradient = "float32" if self.gradient is None else str(self.gradient)
+        rules = f", {len(self.rules)} rule(s) for single parameters" if self.rules else ""
+        return f"weights {weight}, gradients {gradient}, {self.accumulator} accumulator{rules}"
+
+
+FULL = Precision()
+
+
+def _check_rule(rule: object) -> None:
+    is_pair = isinstance(rule, tuple) and len(rule) == 2
+    if not is_pair or not (rule[1] is None or isinstance(rule[1], Precision)):  # type: ignore[index]
+        raise ValueError(
+            f"rule {rule!r}: write a pair (index, name glob or predicate; Precision or None)"
+        )
+
+
+def _matches(match: ParameterMatch, index: int, name: str, tensor: torch.Tensor) -> bool:
+    if isinstance(match, int):
+        return match == index
+    if isinstance(match, str):
+        if not name:
+            raise ValueError(
+                f"the rule {match!r} goes by name, but parameter {index} has none; "
+                "build the optimizer from model.named_parameters()"
+            )
+        return fnmatch.fnmatchcase(name, match)
+    return bool(match(name, tensor))
+
+
+def saturated(x: torch.Tensor, fmt: Any) -> int:
+    """How many elements of ``x`` lie beyond the range of ``fmt``; a block format has none."""
+    top, bottom = getattr(fmt, "max", math.inf), getattr(fmt, "min", -math.inf)
+    if isinstance(fmt, nf.BlockFloat):
+        return 0
+    return int(((x > top) | (x < bottom)).sum())
