@@ -1,0 +1,1 @@
+"""Laws of numformats and samplers, against definitions of their own."""

@@ -1,0 +1,106 @@
+"""Law: every backend gives the bits of the reference, for every mode, format and carrier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from tests.inputs import (
+    DTYPES,
+    all_scalar_formats,
+    assert_same_bits,
+    block_formats,
+    hard_inputs,
+    random_patterns,
+    tie_count,
+)
+from tests.runnable import OTHERS
+
+SCALAR = all_scalar_formats()
+BLOCKS = block_formats() | {
+    "bfp<8,block=16>": nf.parse("bfp<8,block=16>"),
+    "bfp<4,block=5,ceil>": nf.BlockFloat(nf.FixedPoint(4, 2), 5, scale_rule="ceil"),
+    "mxfp8,rceil": nf.BlockFloat(nf.E4M3, 32, scale_rule="rceil"),
+    "mxfp6,even": nf.BlockFloat(nf.parse("e3m2"), 7, scale_rule="even"),
+    "first axis": nf.BlockFloat(nf.E2M1, 3, axis=0),
+    "tiles": nf.BlockFloat(nf.E4M3, (4, 6), axis=(0, 1)),
+    "whole": nf.BlockFloat(nf.E5M2, None, axis=None),
+}
+
+
+def key_for(mode: str) -> int | None:
+    return 17 if nf.roundings()[mode].stochastic else None
+
+
+def inputs(fmt: Any, carrier: str) -> np.ndarray:
+    more = random_patterns(500, 12, DTYPES[carrier])
+    return np.concatenate([hard_inputs(fmt, carrier, 24), more])
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("carrier", DTYPES)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_scalar_formats(backend: str, carrier: str, mode: str) -> None:
+    ties = 0
+    for name, fmt in SCALAR.items():
+        x = inputs(fmt, carrier)
+        ties += tie_count(fmt, x)
+        wanted = nf.quantize(x, fmt, mode, key=key_for(mode), backend="reference")
+        got = nf.quantize(x, fmt, mode, key=key_for(mode), backend=backend)
+        try:
+            assert_same_bits(got, wanted)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
+    assert ties > 200, f"only {ties} ties in the shared inputs"
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("carrier", DTYPES)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_codes(backend: str, carrier: str, mode: str) -> None:
+    for fmt in SCALAR.values():
+        x = inputs(fmt, carrier)
+        if not fmt.has_nan:
+            x = x[np.isfinite(x.astype(np.float64))]
+        wanted = nf.encode(x, fmt, mode, key=key_for(mode), backend="reference")
+        assert_same_bits(nf.encode(x, fmt, mode, key=key_for(mode), backend=backend), wanted)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 7, 23, 31, 32])
+@pytest.mark.parametrize("mode", [n for n, m in nf.roundings().items() if m.few_bits])
+@pytest.mark.parametrize("backend", OTHERS)
+def test_few_random_bits(backend: str, mode: str, bits: int) -> None:
+    for fmt in (nf.E4M3, nf.parse("binary8p1se"), nf.FixedPoint(8, 3), nf.E8M0):
+        for carrier in ("float32", "float64"):
+            x = inputs(fmt, carrier)
+            wanted = nf.quantize(x, fmt, mode, key=3, random_bits=bits, backend="reference")
+            got = nf.quantize(x, fmt, mode, key=3, random_bits=bits, backend=backend)
+            assert_same_bits(got, wanted)
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("carrier", DTYPES)
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_block_formats(backend: str, name: str, carrier: str, mode: str) -> None:
+    fmt = BLOCKS[name]
+    x = inputs(fmt.element, carrier)
+    x = x[: x.size // 24 * 24].reshape(-1, 24)
+    finite = np.where(np.isfinite(x.astype(np.float64)), x, x.dtype.type(1))
+    for given in (x, finite):
+        wanted = nf.quantize(given, fmt, mode, key=key_for(mode), backend="reference")
+        got = nf.quantize(given, fmt, mode, key=key_for(mode), backend=backend)
+        assert_same_bits(got, wanted)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_random_words_and_normals(backend: str) -> None:
+    for n in (0, 1, 2, 3, 1000, 70_001):
+        wanted = nf.random.words(n, nf.Key(5, 6), backend="reference")
+        assert_same_bits(nf.random.words(n, nf.Key(5, 6), backend=backend), wanted)
+        for dtype in (np.float32, np.float64):
+            wanted = nf.random.normal((n,), 9, dtype, backend="reference")
+            assert_same_bits(nf.random.normal((n,), 9, dtype, backend=backend), wanted)
