@@ -1,8 +1,8 @@
 """Number formats: define them, round to them, and simulate the arithmetic of accelerators.
 
-The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``, ``error`` and
-``variance_corrected``; the formats ``FixedPoint``, ``Float`` and ``BlockFloat``, with a catalog of named ones
-(``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
+The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
+``error`` and ``variance_corrected``; the formats ``FixedPoint``, ``Float`` and ``BlockFloat``,
+with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from numformats.backends import backends
 from numformats.blocks import BlockCodes, ScaledBlockCodes
 from numformats.catalog import CATALOG as _CATALOG
 from numformats.catalog import formats
-from numformats.coding import decode, encode
+from numformats.coding import encode
+from numformats.decoding import decode
 from numformats.drawing import DrawCounts, variance_corrected
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.measuring import Error, error, spacing, values
@@ -24,8 +25,10 @@ from numformats.rounding import mode, roundings
 
 __version__ = "0.1.0"
 __all__ = [
-    "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key", "ScaledBlockCodes",
-    "backends", "decode", "encode", "error", "formats", "mode", "pack", "packed_size", "parse", "quantize", "random",
+    "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
+    "ScaledBlockCodes",
+    "backends", "decode", "encode", "error", "formats", "mode", "pack", "packed_size", "parse",
+    "quantize", "random",
     "roundings", "spacing", "unpack", "values", "variance_corrected",
 ]  # fmt: skip
 
@@ -34,7 +37,9 @@ def __getattr__(name: str) -> Any:
     """Named formats as attributes in capitals: ``nf.E4M3`` is ``nf.formats()["e4m3"]``."""
     if name.isupper() and name.lower() in _CATALOG:
         return _CATALOG[name.lower()]
-    raise AttributeError(f"module 'numformats' has no attribute {name!r}; named formats: nf.formats()")
+    raise AttributeError(
+        f"module 'numformats' has no attribute {name!r}; named formats: nf.formats()"
+    )
 
 
 def __dir__() -> list[str]:

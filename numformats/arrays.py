@@ -1,4 +1,5 @@
-"""Arrays as users hand them over (NumPy, CPU torch) and as backends take them (flat stored bits), without copies.
+"""Arrays as users hand them over (NumPy, CPU torch) and as backends take them (flat stored bits),
+without copies.
 
 torch is never imported here: a tensor brings its own module along.
 """
@@ -15,7 +16,8 @@ from numformats.lanes import CARRIERS, Carrier
 
 @dataclass(frozen=True)
 class Host:
-    """An array as NumPy sees it: ``view`` shares memory with the original, bfloat16 seen as uint16."""
+    """An array as NumPy sees it: ``view`` shares memory with the original, bfloat16 seen as
+    uint16."""
 
     view: Any
     carrier: Carrier
@@ -35,10 +37,13 @@ def _is_tensor(x: Any) -> bool:
 def _tensor_view(x: Any, name: str) -> Host:
     torch = sys.modules["torch"]
     if x.device.type != "cpu":
-        raise ValueError(f"{name} is on {x.device}, and no backend here takes that device; write {name}.cpu()")
+        raise ValueError(
+            f"{name} is on {x.device}, and no backend here takes that device; write {name}.cpu()"
+        )
     if x.requires_grad and torch.is_grad_enabled():
         raise ValueError(
-            f"{name} requires grad, and rounding would silently cut the graph; write {name}.detach(), or call under "
+            f"{name} requires grad, and rounding would silently cut the graph; write "
+            f"{name}.detach(), or call under "
             "torch.no_grad()"
         )
     carrier = _carrier(str(x.dtype).removeprefix("torch."), name)
@@ -46,20 +51,24 @@ def _tensor_view(x: Any, name: str) -> Host:
     if x.layout is not torch.strided:
         raise ValueError(f"{name} has layout {x.layout}; write {name}.to_dense()")
     x = x.resolve_neg()
-    return Host((x.view(torch.uint16) if carrier.name == "bfloat16" else x).numpy(), carrier, "torch")
+    return Host(
+        (x.view(torch.uint16) if carrier.name == "bfloat16" else x).numpy(), carrier, "torch"
+    )
 
 
 def _carrier(dtype: str, name: str) -> Carrier:
     if dtype not in CARRIERS:
         raise TypeError(
-            f"{name} has dtype {dtype}; formats are emulated in float16, bfloat16, float32 and float64: "
+            f"{name} has dtype {dtype}; formats are emulated in float16, bfloat16, float32 and "
+            f"float64: "
             f"write {name}.astype(numpy.float32) (torch: {name}.float())"
         )
     return CARRIERS[dtype]
 
 
 def host(x: Any, name: str = "x") -> Host:
-    """``x`` as a ``Host``; Python numbers and lists count as float64, NumPy scalars keep their dtype.
+    """``x`` as a ``Host``; Python numbers and lists count as float64, NumPy scalars keep their
+    dtype.
 
     Raises:
         TypeError: a dtype that is no carrier (integers, complex, objects).
@@ -68,10 +77,14 @@ def host(x: Any, name: str = "x") -> Host:
     if _is_tensor(x):
         return _tensor_view(x, name)
     if hasattr(x, "__cuda_array_interface__"):
-        raise ValueError(f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first")
+        raise ValueError(
+            f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first"
+        )
     array = np.asarray(x)
     if array.dtype.byteorder == ">":
-        raise TypeError(f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})")
+        raise TypeError(
+            f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})"
+        )
     carrier = _carrier(array.dtype.name, name)
     return Host(array.view(np.uint16) if carrier.name == "bfloat16" else array, carrier, "numpy")
 
@@ -103,14 +116,18 @@ def plain(x: Any) -> tuple[Any, Host | None]:
 def check_out(out: Any, x: Any, source: Host) -> Host:
     """``out`` as a ``Host`` after checking that it matches ``x`` in type, shape and dtype."""
     if _is_tensor(out) != (source.kind == "torch"):
-        raise TypeError(f"out is a {type(out).__name__}, x is a {type(x).__name__}; give both of one kind")
+        raise TypeError(
+            f"out is a {type(out).__name__}, x is a {type(x).__name__}; give both of one kind"
+        )
     if source.kind == "numpy" and not isinstance(out, np.ndarray):
         raise TypeError(f"out is a {type(out).__name__}; give a numpy.ndarray")
     target = host(out, "out")
     if target.carrier is not source.carrier or target.shape != source.shape:
         raise ValueError(
-            f"out has shape {target.shape}, dtype {target.carrier.name}; x has shape {source.shape}, dtype "
-            f"{source.carrier.name}: they must agree; write out=numpy.empty_like(x) or torch.empty_like(x)"
+            f"out has shape {target.shape}, dtype {target.carrier.name}; x has shape "
+            f"{source.shape}, dtype "
+            f"{source.carrier.name}: they must agree; write out=numpy.empty_like(x) or "
+            f"torch.empty_like(x)"
         )
     if not target.view.flags.writeable:
         raise ValueError("out is read-only; give an array that can be written")
@@ -118,11 +135,12 @@ def check_out(out: Any, x: Any, source: Host) -> Host:
 
 
 def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any], None]) -> None:
-    """Call ``work(bits, out)`` on flat contiguous arrays of stored bits; ``target`` is the NumPy view of the result.
+    """Call ``work(bits, out)`` on flat contiguous arrays of stored bits; ``target`` is the NumPy
+    view of the result.
 
-    Arrays laid out alike and without holes are used in place, in memory order unless ``ordered`` (results that depend
-    on the element index). Otherwise the input is copied into the result first and worked on there; only a result that
-    is itself not contiguous needs a temporary.
+    Arrays laid out alike and without holes are used in place, in memory order unless ``ordered``
+    (results that depend on the element index). Otherwise the input is copied into the result first
+    and worked on there; only a result that is itself not contiguous needs a temporary.
     """
     x, stored = source.view, source.carrier.stored
     if x.size == 0:
@@ -157,7 +175,8 @@ def _same_place(x: Any, y: Any) -> bool:
 
 
 def empty_like(source: Host) -> Any:
-    """A new NumPy array for results: C order, or Fortran order where the input is (and is not C) contiguous."""
+    """A new NumPy array for results: C order, or Fortran order where the input is (and is not C)
+    contiguous."""
     x = source.view
     order = "F" if x.flags["F_CONTIGUOUS"] and not x.flags["C_CONTIGUOUS"] else "C"
     return np.empty(x.shape, x.dtype, order)  # type: ignore[call-overload]

@@ -1,7 +1,8 @@
-"""Block geometry: any block format over any array as a five-dimensional view (a, n1, b, n2, c) with tiles (t1, t2).
+"""Block geometry: any block format over any array as a five-dimensional view (a, n1, b, n2, c)
+with tiles (t1, t2).
 
-Axes between, before and after the blocked ones merge; a trailing whole axis merges into the blocked axis before it. An
-ordinary block along one axis has n1 = b = 1.
+Axes between, before and after the blocked ones merge; a trailing whole axis merges into the
+blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:
     for axis in axes:
         if not -ndim <= axis < ndim:
             raise ValueError(
-                f"{fmt} has axis={axis}, x has {ndim} dimensions; write an axis in [{-ndim}, {ndim - 1}]"
+                f"{fmt} has axis={axis}, x has {ndim} dimensions; write an axis in [{-ndim}, "
+                f"{ndim - 1}]"
             )
     pairs = sorted((axis % ndim, size) for axis, size in zip(axes, sizes, strict=True))
     if len({axis for axis, _ in pairs}) < len(pairs):
@@ -56,7 +58,9 @@ def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
         else:
             merged.append([axis, axis + 1, shape[axis], min(size or shape[axis], shape[axis])])
     if len(merged) > 2:
-        raise ValueError(f"{fmt} has blocks along {len(merged)} separate axes; two at most are supported")
+        raise ValueError(
+            f"{fmt} has blocks along {len(merged)} separate axes; two at most are supported"
+        )
     if len(merged) == 1:
         first, past, n, tile = merged[0]
         full = (prod(shape[:first]), 1, 1, n, prod(shape[past:]))
@@ -67,7 +71,8 @@ def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
 
 
 def scales_shape(fmt: BlockFloat, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the array of scales that belongs to an array of ``shape``: blocked axes count blocks."""
+    """Shape of the array of scales that belongs to an array of ``shape``: blocked axes count
+    blocks."""
     shape = shape or (1,)
     out = list(shape)
     for axis, size in _axes(fmt, len(shape)):

@@ -1,7 +1,9 @@
-"""Rounding in blocks: the largest magnitude of a block chooses its scale, then elements round on the scaled grid.
+"""Rounding in blocks: the largest magnitude of a block chooses its scale, then elements round on
+the scaled grid.
 
-Power-of-two scales (MX, classic block floating point) stay in integers: the block's grid is the element's grid with its
-exponents shifted, so nothing is divided and nothing rounds twice. Other scales are in ``scaled_blocks.py``.
+Power-of-two scales (MX, classic block floating point) stay in integers: the block's grid is the
+element's grid with its exponents shifted, so nothing is divided and nothing rounds twice. Other
+scales are in ``scaled_blocks.py``.
 """
 
 from typing import Any, NamedTuple
@@ -19,14 +21,18 @@ from numformats.request import Request
 
 
 class BlockCodes(NamedTuple):
-    """Codes of a block format: element codes in the shape of the data, and one scale code a block."""
+    """Codes of a block format: element codes in the shape of the data, and one scale code a
+    block.
+    """
 
     codes: Any
     scales: Any
 
 
 class ScaledBlockCodes(NamedTuple):
-    """Codes of a two-level block format: as ``BlockCodes``, with the float32 scale of the whole array."""
+    """Codes of a two-level block format: as ``BlockCodes``, with the float32 scale of the whole
+    array.
+    """
 
     codes: Any
     scales: Any
@@ -37,7 +43,11 @@ def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
     """What the scale rules read of ``fmt``, as scalars of the lane."""
     element = fmt.element
     top = element.max_code if isinstance(element, FixedPoint) else _significand(element.exact_max)
-    precision = element.word_bits - 1 - element.signed if isinstance(element, FixedPoint) else element.man_bits
+    precision = (
+        element.word_bits - 1 - element.signed
+        if isinstance(element, FixedPoint)
+        else element.man_bits
+    )
     signed, unsigned = lane.signed, lane.unsigned
     return ScaleSpec(
         element_emax=signed(fmt.element_emax),
@@ -54,9 +64,16 @@ def _significand(value: Any) -> int:
 
 
 def block_task(
-    x: Any, out: Any, scales: Any, shape: tuple[int, ...], carrier: Carrier, fmt: BlockFloat, wanted: Request,
-    *, encode: bool,
-) -> BlockTask:  # fmt: skip
+    x: Any,
+    out: Any,
+    scales: Any,
+    shape: tuple[int, ...],
+    carrier: Carrier,
+    fmt: BlockFloat,
+    wanted: Request,
+    *,
+    encode: bool,
+) -> BlockTask:
     """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks."""
     return BlockTask(
         x=x,
@@ -76,7 +93,9 @@ def block_task(
     )
 
 
-def quantize_blocks(source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any) -> None:
+def quantize_blocks(
+    source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any
+) -> None:
     """Round the array ``source`` into ``target`` (NumPy view) in blocks."""
     geometry(fmt, source.shape)
     if not fmt.power_of_two_scale:
@@ -87,6 +106,10 @@ def quantize_blocks(source: Host, target: Any, fmt: BlockFloat, wanted: Request,
     nothing = np.empty(1, np.uint32)
 
     def work(bits: Any, result: Any) -> None:
-        module.blocks(block_task(bits, result, nothing, source.shape, source.carrier, fmt, wanted, encode=False))
+        module.blocks(
+            block_task(
+                bits, result, nothing, source.shape, source.carrier, fmt, wanted, encode=False
+            )
+        )
 
     run_flat(source, target, True, work)

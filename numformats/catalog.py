@@ -1,7 +1,8 @@
 """Named formats. Adding one is one line here; tests, tables and listings iterate over it.
 
-Sources: IEEE 754-2019; OCP 8-bit Floating Point 1.0; OCP Microscaling (MX) 1.0; ml_dtypes; NVIDIA NVFP4; Tenstorrent and AMD
-XDNA2 block formats; IBM DLFloat16 (Agrawal et al. 2019); Tesla Dojo CFloat8; Microsoft MSFP; Flexpoint (Koester et al. 2017).
+Sources: IEEE 754-2019; OCP 8-bit Floating Point 1.0; OCP Microscaling (MX) 1.0; ml_dtypes; NVIDIA
+NVFP4; Tenstorrent and AMD XDNA2 block formats; IBM DLFloat16 (Agrawal et al. 2019); Tesla Dojo
+CFloat8; Microsoft MSFP; Flexpoint (Koester et al. 2017).
 """
 
 from numformats.formats import BlockFloat, FixedPoint, Float, Format

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 def integer(name: str, value: object, low: int, high: int) -> None:
     """``value`` is an int in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}={value!r} is a {type(value).__name__}; write an int in [{low}, {high}]")
+        raise TypeError(
+            f"{name}={value!r} is a {type(value).__name__}; write an int in [{low}, {high}]"
+        )
     if not low <= value <= high:
         raise ValueError(f"{name}={value} is out of range; write an int in [{low}, {high}]")
 

@@ -1,15 +1,14 @@
-"""``encode`` and ``decode``: values to stored codes and back."""
+"""``encode``: values to stored codes."""
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from numformats.arrays import Host, as_kind, host, plain
+from numformats.arrays import Host, as_kind, host
 from numformats.backends import select
-from numformats.blocking import geometry, scales_shape
+from numformats.blocking import scales_shape
 from numformats.blocks import BlockCodes, ScaledBlockCodes, block_task
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS, LANE32, Carrier, Lane, exponent
@@ -17,9 +16,7 @@ from numformats.naming import parse
 from numformats.quantizing import scalar_task
 from numformats.random import Key, as_key
 from numformats.request import Request, request
-from numformats.scaled_blocks import encode_scaled, spread
-
-TABLE_BITS = 16
+from numformats.scaled_blocks import encode_scaled, values_of
 
 
 def code_dtype(bits: int) -> Any:
@@ -33,7 +30,12 @@ def fits(fmt: FixedPoint | Float, lane: Lane) -> bool:
     precise = fmt.max_code.bit_length() if isinstance(fmt, FixedPoint) else fmt.man_bits + 1
     top = exponent(max(Fraction(fmt.max), -Fraction(fmt.min)))
     smallest = 1 - lane.bias - lane.sig_bits
-    return fmt.bits <= lane.width and top <= lane.bias and precise <= lane.sig_bits + 1 and low >= smallest
+    return (
+        fmt.bits <= lane.width
+        and top <= lane.bias
+        and precise <= lane.sig_bits + 1
+        and low >= smallest
+    )
 
 
 def encode(
@@ -50,16 +52,21 @@ def encode(
     Args:
         x: float array or CPU tensor, any shape.
         fmt: a format or its name.
-        rounding: as in ``quantize``, like ``key``, ``random_bits`` and ``backend``.
+        rounding: a name in ``nf.roundings()``.
+        key: needed by stochastic modes, as in ``quantize``.
+        random_bits: N of the N-bit stochastic modes.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
 
     Returns:
-        Unsigned integers in the shape of ``x``, in the smallest dtype that holds ``fmt.bits``. Block formats give
-        ``BlockCodes(codes, scales)``, two-level ones ``ScaledBlockCodes(codes, scales, tensor_scale)``; the blocked axes
-        of ``scales`` count blocks. Formats with values that float32 lacks are rounded in float64, so that saturation
-        reaches the format's own maximum. Promise: bit-identical, and ``decode(encode(x)) == quantize(x)``.
+        Unsigned integers in the shape of ``x``, in the smallest dtype that holds ``fmt.bits``.
+        Block formats give ``BlockCodes(codes, scales)``, two-level ones ``ScaledBlockCodes(codes,
+        scales, tensor_scale)``; the blocked axes of ``scales`` count blocks. Formats with values
+        that float32 lacks are rounded in float64, so that saturation reaches the format's own
+        maximum. Promise: bit-identical, and ``decode(encode(x)) == quantize(x)``.
 
     Raises:
-        ValueError: NaN (or Inf in a block) where the format has no code for NaN; and as ``quantize``.
+        ValueError: NaN (or Inf in a block) where the format has no code for NaN; and as
+            ``quantize``.
 
     Example:
         >>> encode(np.float32([1.0, -448.0, np.nan]), "e4m3")
@@ -77,7 +84,9 @@ def encode(
     codes = np.empty(source.shape, code_dtype(fmt.bits))
     if codes.size:
         bits = np.ascontiguousarray(source.view).reshape(-1).view(source.carrier.stored)
-        module.scalar(scalar_task(bits, codes.reshape(-1), _wide(source.carrier), fmt, wanted, encode=True))
+        module.scalar(
+            scalar_task(bits, codes.reshape(-1), _wide(source.carrier), fmt, wanted, encode=True)
+        )
     return as_kind(source, codes)
 
 
@@ -88,8 +97,6 @@ def _wide(carrier: Carrier) -> Carrier:
 
 
 def _widened(source: Host) -> Any:
-    from numformats.scaled_blocks import values_of
-
     return values_of(source).astype(np.float64)
 
 
@@ -110,7 +117,8 @@ def _refuse_nan(source: Host, fmt: Format) -> None:
             where = at + int(np.argmax(bad))
             what = "NaN or Inf" if blocks or wraps else "NaN"
             raise ValueError(
-                f"x holds {what} at flat index {where}, and {fmt} has no code for it; replace it first, for example "
+                f"x holds {what} at flat index {where}, and {fmt} has no code for it; replace it "
+                f"first, for example "
                 "with numpy.nan_to_num(x)"
             )
 
@@ -124,140 +132,17 @@ def _encode_blocks(source: Host, fmt: BlockFloat, wanted: Request, module: Any) 
         second = encode_scaled(source, fmt, wanted, module, flat, flat_scales)
     elif codes.size:
         bits = np.ascontiguousarray(source.view).reshape(-1).view(source.carrier.stored)
-        task = block_task(bits, flat, flat_scales, source.shape, source.carrier, fmt, wanted, encode=True)
+        task = block_task(
+            bits, flat, flat_scales, source.shape, source.carrier, fmt, wanted, encode=True
+        )
         module.blocks(task)
         nan = flat_scales == 0xFFFFFFFF
         flat_scales += np.uint32(fmt.scale.zero)
         flat_scales[nan] = fmt.scale.nan_code if fmt.scale.has_nan else 0
-    codes, levels = as_kind(source, codes), as_kind(source, levels.astype(code_dtype(fmt.scale.bits)))
-    return ScaledBlockCodes(codes, levels, second) if fmt.tensor_scale else BlockCodes(codes, levels)
-
-
-def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
-    """The values of stored codes.
-
-    Args:
-        codes: unsigned integers of any shape (bits above the format's are ignored); for block formats the tuple that
-            ``encode`` gave.
-        fmt: the format or its name.
-        dtype: ``numpy.float32`` or ``numpy.float64``; by default float32 where it holds every value of the format (of
-            the elements, for blocks), else float64.
-
-    Returns:
-        Values in the shape of the codes, of the codes' kind. Promise: exact (scales that are not powers of two: rounded
-        once into ``dtype``).
-
-    Raises:
-        TypeError: codes that are not integers; a plain array for a block format.
-        ValueError: a format with values that float64 lacks; a value beyond ``dtype``.
-
-    Example:
-        >>> decode(np.uint8([56, 254, 127]), "e4m3")
-        array([   1., -448.,   nan], dtype=float32)
-    """
-    fmt = parse(fmt)  # type: ignore[arg-type]
-    if isinstance(fmt, BlockFloat):
-        return _decode_blocks(codes, fmt, dtype)
-    view, source = plain(codes)
-    _check_codes(view)
-    wide = _values(view, fmt)
-    return _given(_narrowed(wide, _dtype(fmt, dtype)), source)
-
-
-def _given(values: Any, source: Host | None) -> Any:
-    return values if source is None else as_kind(source, values)
-
-
-def _check_codes(view: Any) -> None:
-    if view.dtype.kind not in "ui":
-        raise TypeError(f"codes have dtype {view.dtype}; give the unsigned integers that encode returned")
-
-
-def _dtype(fmt: FixedPoint | Float, dtype: Any) -> Any:
-    if dtype is None:
-        return np.float32 if fits(fmt, LANE32) else np.float64
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(f"dtype={dtype!r}; write numpy.float32 or numpy.float64")
-    return np.dtype(dtype).type
-
-
-def _narrowed(values: Any, dtype: Any) -> Any:
-    with np.errstate(over="ignore"):
-        out = values.astype(dtype, copy=False)
-    if dtype is np.float32 and (np.isinf(out) & np.isfinite(values)).any():
-        raise ValueError("a value lies beyond float32; write dtype=numpy.float64")
-    return out
-
-
-@lru_cache(maxsize=256)
-def table(fmt: FixedPoint | Float) -> Any:
-    """Float64 values of all codes of a format of at most 16 bits.
-
-    Raises:
-        ValueError: a value that float64 cannot hold.
-    """
-    values = [fmt.value(code) for code in range(1 << fmt.bits)]
-    try:
-        out = np.array([float(v) for v in values])
-    except OverflowError:
-        out = np.array([np.inf])
-    low = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
-    if low < -1074 or np.isinf(out[:1]).any() or any(v != float(v) for v in values if v == v):
-        raise ValueError(f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions")
-    out.flags.writeable = False
-    return out
-
-
-def _values(view: Any, fmt: FixedPoint | Float) -> Any:
-    """Float64 values of codes."""
-    if fmt.bits <= TABLE_BITS:
-        return table(fmt)[view & view.dtype.type((1 << fmt.bits) - 1 & np.iinfo(view.dtype).max)]
-    codes = view.astype(np.uint64)
-    if isinstance(fmt, FixedPoint):
-        spare = np.int64(64 - fmt.word_bits)
-        signed = (codes << np.uint64(spare)).view(np.int64) >> spare
-        whole = signed if fmt.signed else codes & np.uint64((1 << fmt.word_bits) - 1)
-        return np.ldexp(whole.astype(np.float64), -fmt.frac_bits)
-    return _wide_floats(codes, fmt)
-
-
-def _wide_floats(codes: Any, fmt: Float) -> Any:
-    if fmt.emax > 1023 or fmt.low_exponent < -1074:
-        raise ValueError(f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions")
-    one, m = np.uint64(1), np.uint64(fmt.man_bits)
-    mag = codes & np.uint64((1 << (fmt.exp_bits + fmt.man_bits)) - 1)
-    negative = (codes >> np.uint64(fmt.bits - 1) & one).astype(bool) & fmt.signed
-    e, t = (mag >> m).astype(np.int64), mag & ((one << m) - one)
-    normal = (e > 0) | (not fmt.zero)
-    sig = np.where(normal, t | one << m, t if fmt.subnormals else np.uint64(0)).astype(np.float64)
-    shift = np.where(normal, e - fmt.exponent_bias - fmt.man_bits, fmt.low_exponent)
-    with np.errstate(over="ignore"):
-        size = np.ldexp(sig, shift)
-    size[mag > fmt.max_code] = np.nan
-    if fmt.has_inf:
-        size[mag == fmt.inf_code] = np.inf
-    size = np.where(negative, -size, size)
-    lone_nan = fmt.signed and fmt.specials in ("fnuz", "p3109", "p3109_finite")
-    return np.where(lone_nan & (codes == np.uint64(1 << (fmt.bits - 1))), np.nan, size)
-
-
-def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any) -> Any:
-    if not isinstance(codes, tuple) or len(codes) != 2 + fmt.tensor_scale:
-        want = "(codes, scales, tensor_scale)" if fmt.tensor_scale else "(codes, scales)"
-        raise TypeError(f"codes of {fmt} are {type(codes).__name__}; give the tuple {want} that encode returned")
-    (view, source), (levels, _) = plain(codes[0]), plain(codes[1])
-    for part in (view, levels):
-        _check_codes(part)
-    if levels.shape != scales_shape(fmt, view.shape):
-        raise ValueError(
-            f"scales have shape {levels.shape}; {fmt} over codes of shape {view.shape} has scales of shape "
-            f"{scales_shape(fmt, view.shape)}"
-        )
-    kind = _dtype(fmt.element, dtype)
-    if view.size == 0:
-        return _given(np.zeros(view.shape, kind), source)
-    g = geometry(fmt, view.shape)
-    second = codes[2] if fmt.tensor_scale else 1.0
-    scales = _values(levels, fmt.scale).reshape(g.scales_shape) * second
-    values = _values(view, fmt.element).reshape(g.shape) * spread(scales, g.shape, g.tile)
-    return _given(_narrowed(values.reshape(view.shape), kind), source)
+    codes, levels = (
+        as_kind(source, codes),
+        as_kind(source, levels.astype(code_dtype(fmt.scale.bits))),
+    )
+    return (
+        ScaledBlockCodes(codes, levels, second) if fmt.tensor_scale else BlockCodes(codes, levels)
+    )

@@ -8,7 +8,9 @@ from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
 from numformats.backends.task import DrawTask
 from numformats.blocking import geometry
+from numformats.coding import encode
 from numformats.core.draw import DrawGrid
+from numformats.decoding import decode
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS
 from numformats.lowering import lower
@@ -21,7 +23,8 @@ REACH = 6.34  # the normal deviates of this package stay below
 
 
 class DrawCounts(NamedTuple):
-    """What a draw could not do: elements in all, with more variance than asked, and cut off at the range."""
+    """What a draw could not do: elements in all, with more variance than asked, and cut off at the
+    range."""
 
     size: int
     deficit: int
@@ -43,25 +46,30 @@ def variance_corrected(
     Args:
         mean: float32 or float64 (or half) array or CPU tensor.
         variance: a number, or an array of the shape of ``mean``; >= 0.
-        fmt: the format of the result; of a block format, the scales are chosen to cover whatever can be drawn.
+        fmt: the format of the result; of a block format, the scales are chosen to cover whatever
+            can be drawn.
         key: an int or ``nf.Key``; required.
         return_counts: also return ``DrawCounts``.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
         out: receives the result, like ``mean``.
 
     Returns:
-        An array like ``mean``, every element a value of ``fmt`` (``(array, DrawCounts)`` with ``return_counts``). Within the
-        range the mean is exact; the variance is exact unless plain stochastic rounding to the two neighbours already has
-        more (``deficit``). Elements cut off at the range are counted in ``saturated``. Promise: bit-identical across
-        backends; moments exact in law, up to the 2^-32 resolution of the random words.
+        An array like ``mean``, every element a value of ``fmt`` (``(array, DrawCounts)`` with
+        ``return_counts``). Within the range the mean is exact; the variance is exact unless plain
+        stochastic rounding to the two neighbours already has more (``deficit``). Elements cut off
+        at the range are counted in ``saturated``. Promise: bit-identical across backends; moments
+        exact in law, up to the 2^-32 resolution of the random words.
 
     Raises:
-        ValueError: missing key, negative variance, shapes that differ, wrapping or zero-less formats.
+        ValueError: missing key, negative variance, shapes that differ, wrapping or zero-less
+            formats.
 
     Example:
         >>> variance_corrected(np.float32([0.3, 0.3, 0.3]), 0.01, "fixed<8,3>", key=0)
         array([0.25 , 0.25 , 0.375], dtype=float32)
 
-    Reference: Zhang, Wilson, De Sa, "Low-Precision Stochastic Gradient Langevin Dynamics", ICML 2022, section 4.
+    Reference: Zhang, Wilson, De Sa, "Low-Precision Stochastic Gradient Langevin Dynamics", ICML
+        2022, section 4.
     """
     fmt, source = parse(fmt), host(mean, "mean")  # type: ignore[arg-type]
     wanted = as_key(key)
@@ -85,14 +93,19 @@ def _check_format(fmt: Format) -> None:
     if isinstance(fmt, FixedPoint) and fmt.overflow == "wrap":
         raise ValueError(f"{fmt} wraps around, so no draw keeps its mean; use overflow='saturate'")
     if isinstance(fmt, Float) and not fmt.zero:
-        raise ValueError(f"{fmt} has no zero and is no format for drawn values; use a signed format")
+        raise ValueError(
+            f"{fmt} has no zero and is no format for drawn values; use a signed format"
+        )
 
 
 def _variance(variance: Any, source: Host) -> Any:
-    spread_of = np.asarray(variance) if np.isscalar(variance) else values_of(host(variance, "variance"))
+    spread_of = (
+        np.asarray(variance) if np.isscalar(variance) else values_of(host(variance, "variance"))
+    )
     if spread_of.size > 1 and spread_of.shape != source.shape:
         raise ValueError(
-            f"variance has shape {spread_of.shape}, mean {source.shape}; give a number or equal shapes"
+            f"variance has shape {spread_of.shape}, mean {source.shape}; give a number or equal "
+            f"shapes"
         )
     wide = np.ascontiguousarray(spread_of, np.float64).reshape(-1)
     if not (wide >= 0).all() or np.isinf(wide).any():
@@ -116,7 +129,9 @@ def draw_grid(fmt: FixedPoint | Float, source: Host) -> DrawGrid:
         float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)
     )
     man_bits = -1 if isinstance(fmt, FixedPoint) else fmt.man_bits
-    return DrawGrid(np.int64(man_bits), np.float64(fmt.smallest), np.float64(largest), np.float64(-smallest))
+    return DrawGrid(
+        np.int64(man_bits), np.float64(fmt.smallest), np.float64(largest), np.float64(-smallest)
+    )
 
 
 def _draw(
@@ -130,7 +145,13 @@ def _draw(
         wide = means.dtype == np.float16
         task_out = np.empty(means.shape, np.float32) if wide else out
         task = DrawTask(
-            means.astype(np.float32) if wide else means, variance, task_out, key.words, other.words, key.start, grid
+            means.astype(np.float32) if wide else means,
+            variance,
+            task_out,
+            key.words,
+            other.words,
+            key.start,
+            grid,
         )
         counts = module.draws(task)
         if wide:
@@ -141,7 +162,8 @@ def _draw(
 def _draw_blocks(
     means: Any, variance: Any, fmt: BlockFloat, source: Host, key: Key, module: Any
 ) -> tuple[Any, DrawCounts]:
-    """Scales from the farthest value that can be drawn, then draws on the element grid of the scaled means."""
+    """Scales from the farthest value that can be drawn, then draws on the element grid of the
+    scaled means."""
     if means.size == 0:
         return means.copy(), DrawCounts(0, 0, 0)
     g = geometry(fmt, source.shape)
@@ -163,9 +185,6 @@ def _scales(reach: Any, fmt: BlockFloat, module: Any, tile: tuple[int, int], sou
     if not fmt.power_of_two_scale:
         second = tensor_scale(reach, fmt)
         return spread(block_scales(reach, tile, fmt, second, module) * second, reach.shape, tile)
-    from numformats.coding import decode, encode
-
     codes = encode(reach.reshape(source.shape or (1,)), fmt, "toward_zero")
     scales = decode(codes.scales, fmt.scale, dtype=np.float64)
     return spread(scales.reshape(geometry(fmt, source.shape).scales_shape), reach.shape, tile)
-

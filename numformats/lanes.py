@@ -11,8 +11,8 @@ import numpy as np
 class Lane:
     """Integers of one width, in which carriers of that width are processed.
 
-    ``width`` bits, ``sig_bits`` stored significand bits, exponent ``bias``; ``unsigned``, ``signed`` and ``real`` are the
-    NumPy dtypes.
+    ``width`` bits, ``sig_bits`` stored significand bits, exponent ``bias``; ``unsigned``,
+    ``signed`` and ``real`` are the NumPy dtypes.
     """
 
     width: int
@@ -51,9 +51,11 @@ LANE64 = Lane(64, 52, 1023, np.uint64, np.int64, np.float64)
 
 @dataclass(frozen=True)
 class Carrier:
-    """A dtype that holds emulated values: its name, its lane, and the unsigned dtype of its stored bits.
+    """A dtype that holds emulated values: its name, its lane, and the unsigned dtype of its stored
+    bits.
 
-    ``sig_bits`` and ``emax`` bound what it holds; half-width carriers are widened exactly into 32-bit lanes.
+    ``sig_bits`` and ``emax`` bound what it holds; half-width carriers are widened exactly into
+    32-bit lanes.
     """
 
     name: str
@@ -69,7 +71,11 @@ class Carrier:
 
     def truncate(self, value: Fraction) -> int:
         """Lane magnitude bits of the largest finite value of the carrier <= ``value`` (>= 0)."""
-        q = max(Fraction(2) ** (exponent(value) - self.sig_bits), self.tiny) if value > 0 else self.tiny
+        q = (
+            max(Fraction(2) ** (exponent(value) - self.sig_bits), self.tiny)
+            if value > 0
+            else self.tiny
+        )
         return self.lane.truncate(value // q * q)
 
 

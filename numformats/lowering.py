@@ -1,4 +1,5 @@
-"""Formats as lane integers: what the core texts read of a format on one carrier, for one rounding mode."""
+"""Formats as lane integers: what the core texts read of a format on one carrier, for one rounding
+mode."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -12,11 +13,14 @@ from numformats.formats import FixedPoint, Float
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import find
 
-NEVER_NORMAL = 1 << 20  # a biased exponent beyond every carrier: fixed point is "subnormal" throughout
+NEVER_NORMAL = (
+    1 << 20
+)  # a biased exponent beyond every carrier: fixed point is "subnormal" throughout
 
 
 class Lowered(NamedTuple):
-    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals, missing zero)."""
+    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals,
+    missing zero)."""
 
     grid: Grid
     general: bool
@@ -33,9 +37,12 @@ def precision_bits(fmt: FixedPoint | Float, lane: Lane) -> int:
 
 
 def steps_away_at_top(fmt: FixedPoint | Float, mode: str, negative: bool) -> bool:
-    """Whether ``mode`` takes a value just below the next step beyond the largest away from zero."""
+    """Whether ``mode`` takes a value just below the next step beyond the largest away from zero
+    (stochastic: it can)."""
+    if find(mode).stochastic:
+        return True
     code = np.array([fmt.max_code & 1], np.uint32)
-    away = find(mode).away(code, np.array([ALL]), np.array([negative]), np.array([ALL]), ZERO)
+    away = find(mode).away(code, np.array([ALL]), np.array([negative]), ZERO, ZERO)
     return bool(away[0])
 
 
@@ -116,7 +123,9 @@ SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")
 def typed(grid: Grid, lane: Lane) -> Grid:
     """``grid`` with every field as a scalar of the lane."""
     values = grid._asdict()
-    return Grid(**{k: (lane.signed if k in SIGNED_FIELDS else lane.unsigned)(v) for k, v in values.items()})
+    return Grid(
+        **{k: (lane.signed if k in SIGNED_FIELDS else lane.unsigned)(v) for k, v in values.items()}
+    )
 
 
 def code_spec(fmt: FixedPoint | Float, lane: Lane) -> CodeSpec:

@@ -1,4 +1,6 @@
-"""What a format does to data: its values, the spacing at a point, the error of rounding an array."""
+"""What a format does to data: its values, the spacing at a point, the error of rounding an
+array.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +9,8 @@ import numpy as np
 
 from numformats.arrays import host, like
 from numformats.blocking import geometry
-from numformats.coding import decode, encode, table
+from numformats.coding import encode
+from numformats.decoding import decode, table
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.quantizing import quantize
@@ -16,7 +19,8 @@ from numformats.scaled_blocks import spread, values_of
 
 
 def values(fmt: Format | str) -> Any:
-    """The distinct finite values of a format (of the elements, for block formats), ascending, in float64.
+    """The distinct finite values of a format (of the elements, for block formats), ascending, in
+    float64.
 
     Raises:
         ValueError: more than 16 bits (too many to list), or values that float64 lacks.
@@ -28,7 +32,10 @@ def values(fmt: Format | str) -> Any:
     fmt = parse(fmt)  # type: ignore[arg-type]
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if element.bits > 16:
-        raise ValueError(f"{fmt} has {element.bits} bits, too many values to list (16 at most); use fmt.value(code)")
+        raise ValueError(
+            f"{fmt} has {element.bits} bits, too many values to list (16 at most); use "
+            f"fmt.value(code)"
+        )
     all_values = table(element)
     finite = all_values[np.isfinite(all_values)]
     if isinstance(element, FixedPoint):
@@ -37,15 +44,16 @@ def values(fmt: Format | str) -> Any:
 
 
 def spacing(x: Any, fmt: Format | str) -> Any:
-    """The gap between the neighbours of ``fmt`` at ``x``: to the next value of larger magnitude (ulp).
+    """The gap between the neighbours of ``fmt`` at ``x``: to the next value of larger magnitude
+    (ulp).
 
     Args:
         x: float array or CPU tensor.
         fmt: a format or its name; in block formats the scale of each element's block counts.
 
     Returns:
-        Like ``x``. At and beyond the largest value the gap of the last interval; NaN and Inf give NaN. Promise: exact
-        where the carrier holds the gap.
+        Like ``x``. At and beyond the largest value the gap of the last interval; NaN and Inf give
+        NaN. Promise: exact where the carrier holds the gap.
     """
     fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
@@ -82,7 +90,9 @@ def _element_scales(x: Any, fmt: BlockFloat, shape: tuple[int, ...]) -> Any:
 
 @dataclass(frozen=True)
 class Error:
-    """Rounding error of an array. Shares are of all elements; NaN and Inf elements count in ``non_finite`` only."""
+    """Rounding error of an array. Shares are of all elements; NaN and Inf elements count in
+    ``non_finite`` only.
+    """
 
     sqnr: float  #: signal to quantization noise, dB; inf where rounding changed nothing
     max_relative: float  #: largest |rounded - x| / |x| over x != 0
@@ -93,7 +103,12 @@ class Error:
 
 
 def error(
-    x: Any, fmt: Format | str, rounding: str = "nearest_even", *, key: Key | int | None = None, backend: str = "auto"
+    x: Any,
+    fmt: Format | str,
+    rounding: str = "nearest_even",
+    *,
+    key: Key | int | None = None,
+    backend: str = "auto",
 ) -> Error:
     """Measure what ``quantize`` does to ``x``, in float64.
 
@@ -101,7 +116,9 @@ def error(
         ValueError: as ``quantize``; an empty array.
     """
     fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
-    rounded = values_of(host(quantize(x, fmt, rounding, key=key, backend=backend))).astype(np.float64)
+    rounded = values_of(host(quantize(x, fmt, rounding, key=key, backend=backend))).astype(
+        np.float64
+    )
     exact = values_of(source).astype(np.float64)
     if exact.size == 0:
         raise ValueError("x is empty; an error needs at least one element")
@@ -110,7 +127,11 @@ def error(
     signal, power = float(np.sum(exact[good] ** 2)), float(np.sum(noise**2))
     nonzero = good & (exact != 0.0)
     return Error(
-        sqnr=float(np.inf) if power == 0.0 else 10.0 * float(np.log10(signal / power)) if signal else -np.inf,
+        sqnr=float(np.inf)
+        if power == 0.0
+        else 10.0 * float(np.log10(signal / power))
+        if signal
+        else -np.inf,
         max_relative=float(np.max(noise[nonzero] / np.abs(exact[nonzero]), initial=0.0)),
         max_absolute=float(np.max(noise, initial=0.0)),
         saturated=_saturated(x, exact, fmt, source.shape),

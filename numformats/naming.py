@@ -1,8 +1,10 @@
 """Formats as text: ``parse(str(fmt)) == fmt`` for every format.
 
-Grammar: a catalog name or alias; ``fixed<W,F,...>``; ``float<E,M,...>``; ``bfp<W,block=B,...>`` (classic block floating point,
-integer mantissas with W-2 fraction bits); ``block<ELEMENT,block=B,...>``; ``binary{K}p{P}{s,u}{e,f}`` (IEEE P3109). Further
-fields are ``key=value`` with the constructors' keywords, for example ``float<4,3,specials=fn>``; tuples join with ``x``.
+Grammar: a catalog name or alias; ``fixed<W,F,...>``; ``float<E,M,...>``; ``bfp<W,block=B,...>``
+(classic block floating point, integer mantissas with W-2 fraction bits);
+``block<ELEMENT,block=B,...>``; ``binary{K}p{P}{s,u}{e,f}`` (IEEE P3109). Further fields are
+``key=value`` with the constructors' keywords, for example ``float<4,3,specials=fn>``; tuples join
+with ``x``.
 """
 
 import difflib
@@ -83,7 +85,9 @@ def parse(text: str) -> Format:
     if isinstance(text, FixedPoint | Float | BlockFloat):
         return text
     if not isinstance(text, str):
-        raise TypeError(f"fmt is {text!r}, a {type(text).__name__}; give a format or a name such as 'e4m3'")
+        raise TypeError(
+            f"fmt is {text!r}, a {type(text).__name__}; give a format or a name such as 'e4m3'"
+        )
     plain = re.sub(r"\s+", "", text).lower()
     plain = ALIASES.get(plain, plain)
     if plain in CATALOG:
@@ -101,7 +105,8 @@ def _unknown(text: str, plain: str) -> str:
     close = difflib.get_close_matches(plain, [*CATALOG, *ALIASES], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return (
-        f"unknown format {text!r}; {hint}write a name of nf.formats(), or fixed<8,3>, float<4,3,specials=fn>, "
+        f"unknown format {text!r}; {hint}write a name of nf.formats(), or fixed<8,3>, "
+        f"float<4,3,specials=fn>, "
         "bfp<8,block=16>, block<e2m1,block=16,scale=e4m3>, binary8p4se"
     )
 
@@ -112,7 +117,9 @@ def _p3109(name: str) -> Float | None:
         return None
     k, p, signed = int(match[1]), int(match[2]), match[3] == "s"
     if not (3 <= k <= 16 and 1 <= p <= k - signed):
-        raise ValueError(f"{name!r}: P3109 formats here have 3 <= K <= 16 and 1 <= P <= {k - signed}")
+        raise ValueError(
+            f"{name!r}: P3109 formats here have 3 <= K <= 16 and 1 <= P <= {k - signed}"
+        )
     specials = "p3109" if match[4] == "e" else "p3109_finite"
     return Float(k - p + (not signed), p - 1, signed=signed, specials=specials)
 
@@ -156,7 +163,9 @@ def _build(head: str, parts: list[str], text: str) -> Format:
         key, equals, value = part.partition("=")
         if not equals or "<" in key:
             if position >= len(leading):
-                raise ValueError(f"{text!r}: field {part!r} has no name; write name=value after {leading}")
+                raise ValueError(
+                    f"{text!r}: field {part!r} has no name; write name=value after {leading}"
+                )
             key, value = leading[position], part
         key = "block_size" if key == "block" else key
         plain = head == "bfp" and key == "element" and value.isdigit()
@@ -172,7 +181,10 @@ def _construct(head: str, make: Any, fields: dict[str, Any], text: str) -> Forma
         if key not in make.__dataclass_fields__:
             close = difflib.get_close_matches(key, make.__dataclass_fields__, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"{text!r}: unknown field {key!r}; {hint}known: {', '.join(make.__dataclass_fields__)}")
+            raise ValueError(
+                f"{text!r}: unknown field {key!r}; {hint}known: "
+                f"{', '.join(make.__dataclass_fields__)}"
+            )
     try:
         built: Format = make(**fields)
     except TypeError as error:

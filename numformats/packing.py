@@ -21,11 +21,13 @@ def packed_size(count: int, fmt: Format | str) -> int:
 def pack(codes: Any, fmt: Format | str) -> Any:
     """Codes as a dense uint8 array.
 
-    Code i takes bits ``[i*b, (i+1)*b)`` of one long bit string, the least significant bit first, bytes little-endian; so two
-    4-bit codes share a byte, the first in its low half. Unused bits of the last byte are 0.
+    Code i takes bits ``[i*b, (i+1)*b)`` of one long bit string, the least significant bit first,
+    bytes little-endian; so two 4-bit codes share a byte, the first in its low half. Unused bits of
+    the last byte are 0.
 
     Args:
-        codes: unsigned integers of any shape (for block formats the element codes), taken in C order.
+        codes: unsigned integers of any shape (for block formats the element codes), taken in C
+            order.
         fmt: the format (its ``bits`` count) or its name.
 
     Returns:
@@ -47,8 +49,14 @@ def pack(codes: Any, fmt: Format | str) -> Any:
     for at in range(0, flat.size, PIECE):
         raw = flat[at : at + PIECE].astype("<u8").view(np.uint8).reshape(-1, 8)
         used = raw[:, : -(-bits // 8)]
-        dense = used if bits % 8 == 0 else np.unpackbits(used, axis=1, bitorder="little", count=bits)
-        piece = dense.reshape(-1) if bits % 8 == 0 else np.packbits(dense.reshape(-1), bitorder="little")
+        dense = (
+            used if bits % 8 == 0 else np.unpackbits(used, axis=1, bitorder="little", count=bits)
+        )
+        piece = (
+            dense.reshape(-1)
+            if bits % 8 == 0
+            else np.packbits(dense.reshape(-1), bitorder="little")
+        )
         first = at * bits // 8
         out[first : first + piece.size] = piece
     return out if source is None else as_kind(source, out)
@@ -56,9 +64,13 @@ def pack(codes: Any, fmt: Format | str) -> Any:
 
 def _check(view: Any, bits: int, fmt: Format | str) -> None:
     if view.dtype.kind not in "ui":
-        raise TypeError(f"codes have dtype {view.dtype}; give the unsigned integers that encode returned")
+        raise TypeError(
+            f"codes have dtype {view.dtype}; give the unsigned integers that encode returned"
+        )
     if view.size and (int(view.max()) >> bits or int(view.min()) < 0):
-        raise ValueError(f"codes lie in [{view.min()}, {view.max()}], those of {fmt} in [0, {(1 << bits) - 1}]")
+        raise ValueError(
+            f"codes lie in [{view.min()}, {view.max()}], those of {fmt} in [0, {(1 << bits) - 1}]"
+        )
 
 
 def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
@@ -76,7 +88,8 @@ def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
     count = prod(shape)
     if view.size != -(-count * bits // 8):
         raise ValueError(
-            f"packed has {view.size} bytes; {count} codes of {bits} bits (shape {shape}) take {-(-count * bits // 8)}"
+            f"packed has {view.size} bytes; {count} codes of {bits} bits (shape {shape}) take "
+            f"{-(-count * bits // 8)}"
         )
     out = np.empty(count, code_dtype(bits))
     flat = view.reshape(-1)

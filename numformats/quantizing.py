@@ -26,18 +26,21 @@ def quantize(
     """Round every element of ``x`` to a value of ``fmt``.
 
     Args:
-        x: NumPy array or CPU torch tensor of float16, bfloat16, float32 or float64, any shape and strides.
+        x: NumPy array or CPU torch tensor of float16, bfloat16, float32 or float64, any shape and
+            strides.
         fmt: a format or its name; the result stays in the carrier dtype of ``x``.
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes; equal keys give equal bits on every backend.
-        random_bits: N of the N-bit modes ``stochastic_a/b/c``, 1 to 32 (64 for float64); all bits by default.
+        random_bits: N of the N-bit modes ``stochastic_a/b/c``, 1 to 32 (64 for float64); all bits
+            by default.
         backend: ``"auto"`` or a name in ``nf.backends()``.
         out: receives the result (may be ``x``); same kind, shape and dtype as ``x``.
 
     Returns:
-        Same kind, shape and dtype as ``x`` (``out`` if given). NaN stays NaN; beyond the range ``fmt.overflow`` decides,
-        and where the carrier cannot hold the largest value, the largest format value that it holds stands for it.
-        Without ``out`` nothing else is allocated, for contiguous input. Promise: bit-identical across backends.
+        Same kind, shape and dtype as ``x`` (``out`` if given). NaN stays NaN; beyond the range
+        ``fmt.overflow`` decides, and where the carrier cannot hold the largest value, the largest
+        format value that it holds stands for it. Without ``out`` nothing else is allocated, for
+        contiguous input. Promise: bit-identical across backends.
 
     Raises:
         TypeError: integer, complex or object input; an ``out`` of another kind.

@@ -1,7 +1,7 @@
 """Counter-based randomness: a draw is a function of (key, element index) alone.
 
-Words come from Threefry-2x32-20. In 32-bit lanes element i takes word ``i & 1`` of counter ``i >> 1``; in 64-bit lanes
-element i takes both words of counter i, the first on top.
+Words come from Threefry-2x32-20. In 32-bit lanes element i takes word ``i & 1`` of counter ``i >>
+1``; in 64-bit lanes element i takes both words of counter i, the first on top.
 """
 
 from dataclasses import dataclass
@@ -43,12 +43,14 @@ class Key:
         return _mix(self.seed, self.stream)
 
     def fold(self, data: int) -> "Key":
-        """A derived key for ``data`` in [0, 2**64): equal data give equal keys, others are unrelated."""
+        """A derived key for ``data`` in [0, 2**64): equal data give equal keys, others are
+        unrelated."""
         low, high = self.words
         return Key(int(low) | int(high) << 32, data)
 
     def at(self, start: int) -> "Key":
-        """The same stream from element ``start`` on: a part of an array draws as it would within the whole."""
+        """The same stream from element ``start`` on: a part of an array draws as it would within
+        the whole."""
         return Key(self.seed, self.stream, start)
 
 
@@ -78,7 +80,8 @@ def _mix(seed: int, stream: int) -> tuple[Any, Any]:
 
 
 def words(n: int, key: "Key | int", *, bits: int = 32, backend: str = "auto") -> Any:
-    """The random words of elements ``key.start`` onwards: uint32, or uint64 with ``bits=64``; shape ``(n,)``."""
+    """The random words of elements ``key.start`` onwards: uint32, or uint64 with ``bits=64``;
+    shape ``(n,)``."""
     from numformats.backends import select
 
     out = np.empty(n, np.uint32 if bits == 32 else np.uint64)
@@ -89,9 +92,11 @@ def words(n: int, key: "Key | int", *, bits: int = 32, backend: str = "auto") ->
 
 
 def normal(shape: Any, key: "Key | int", dtype: Any = np.float32, *, backend: str = "auto") -> Any:
-    """Standard normals of ``shape``: one 32-bit word each, through the inverse distribution function.
+    """Standard normals of ``shape``: one 32-bit word each, through the inverse distribution
+    function.
 
-    Promise: bit-identical across backends; float64 within 4 ulp of the quantile of ``(word + 1/2) / 2**32``, |z| <= 6.34;
+    Promise: bit-identical across backends; float64 within 4 ulp of the quantile of ``(word + 1/2)
+        / 2**32``, |z| <= 6.34;
     float32 is that value rounded. Reference: Wichura, AS 241.
     """
     from numformats.backends import select

@@ -1,4 +1,6 @@
-"""How rounding was asked for: the mode with its random bits, checked before anything is computed."""
+"""How rounding was asked for: the mode with its random bits, checked before anything is
+computed.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,9 @@ from numformats.rounding import Mode, find
 
 @dataclass(frozen=True)
 class Request:
-    """A rounding mode with its key words, the index of the first element, and the random bits left unused."""
+    """A rounding mode with its key words, the index of the first element, and the random bits left
+    unused.
+    """
 
     mode: Mode
     words: tuple[Any, Any]
@@ -25,16 +29,21 @@ def request(rounding: str, key: Key | None, random_bits: int | None, lane: Lane)
     """Check ``rounding``, ``key`` and ``random_bits`` against each other.
 
     Raises:
-        ValueError: unknown mode, a stochastic mode without key, ``random_bits`` for a mode that has none.
+        ValueError: unknown mode, a stochastic mode without key, ``random_bits`` for a mode that
+            has none.
     """
     mode = find(rounding)
     if mode.stochastic and key is None:
-        raise ValueError(f"rounding={rounding!r} draws random bits and key is missing; write key=0 or nf.Key(seed, stream)")
+        raise ValueError(
+            f"rounding={rounding!r} draws random bits and key is missing; write key=0 or "
+            f"nf.Key(seed, stream)"
+        )
     spare = 0
     if random_bits is not None:
         if not mode.few_bits:
             raise ValueError(
-                f"random_bits={random_bits} with rounding={rounding!r}; N-bit modes are stochastic_a, stochastic_b and "
+                f"random_bits={random_bits} with rounding={rounding!r}; N-bit modes are "
+                f"stochastic_a, stochastic_b and "
                 "stochastic_c: write one of them, or leave random_bits out"
             )
         integer("random_bits", random_bits, 1, lane.width)

@@ -1,15 +1,18 @@
-"""Rounding modes: one branch-free expression each, in a subset of Python that every backend compiles.
+"""Rounding modes: one branch-free expression each, in a subset of Python that every backend
+compiles.
 
 A mode answers "one step away from zero?" and sees five lane words:
 
-* ``kept``: the magnitude that truncation keeps, as an integer whose last bit is the last bit of the target's code;
-* ``frac``: the discarded part as a binary fraction of full lane width; its last bit is sticky, so 0 means exact;
+* ``kept``: the magnitude that truncation keeps, as an integer whose last bit is the last bit of
+  the target's code;
+* ``frac``: the discarded part as a binary fraction of full lane width; its last bit is sticky, so
+  0 means exact;
 * ``neg``: true below zero;
 * ``rand``: a uniform random word (0 for deterministic modes);
 * ``spare``: lane width minus the number N of random bits that an N-bit form may use (0: use all).
 
-Register your own with :func:`mode`; it then works on every backend. References: IEEE 754-2019 section 4.3, IEEE P3109
-interim report v4.0 (RoundToPrecision), OCP MX 1.0.
+Register your own with :func:`mode`; it then works on every backend. References: IEEE 754-2019
+section 4.3, IEEE P3109 interim report v4.0 (RoundToPrecision), OCP MX 1.0.
 """
 
 import difflib
@@ -45,7 +48,8 @@ def mode(
     """Register ``function(kept, frac, neg, rand, spare)`` as the rounding mode of its own name.
 
     Args:
-        function: one expression over the names of ``numformats.core.lane``; its source must be readable.
+        function: one expression over the names of ``numformats.core.lane``; its source must be
+            readable.
         stochastic: the mode reads ``rand``, so callers must give a key.
         few_bits: the mode reads ``spare``, so callers may give ``random_bits``.
 
@@ -119,7 +123,9 @@ def to_odd(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
 @mode(stochastic=True)
 def stochastic(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Away with probability ``frac``: unbiased, with all bits of the random word."""
-    return rand > U(ALL - frac)
+    return (
+        rand < frac
+    )  # "rand > ALL - frac" becomes an add-with-overflow, which LLVM does not vectorise
 
 
 @mode(stochastic=True, few_bits=True)

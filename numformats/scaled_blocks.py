@@ -1,8 +1,10 @@
-"""Blocks whose scales are not powers of two (NVFP4), with or without a second scale for the whole array.
+"""Blocks whose scales are not powers of two (NVFP4), with or without a second scale for the whole
+array.
 
-Scale of a block: amax / (element.max * tensor_scale), rounded into the scale format. Elements: x / (scale * tensor_scale),
-rounded to the element format. Both quotients are formed in float64, which decides every tie exactly for carriers up to
-float32: numerator and tie differ by at least 2^-31 relative, or not at all. Float64 carriers round the quotient once.
+Scale of a block: amax / (element.max * tensor_scale), rounded into the scale format. Elements:
+x / (scale * tensor_scale), rounded to the element format. Both quotients are formed in float64,
+which decides every tie exactly for carriers up to float32: numerator and tie differ by at least
+2^-31 relative, or not at all. Float64 carriers round the quotient once.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,12 @@ from numformats.request import Request
 from numformats.rounding import find
 
 PIECE = 1 << 18
-_SCALE_ROUNDING = {"floor": "toward_zero", "even": "nearest_even", "ceil": "toward_positive", "rceil": "toward_positive"}
+_SCALE_ROUNDING = {
+    "floor": "toward_zero",
+    "even": "nearest_even",
+    "ceil": "toward_positive",
+    "rceil": "toward_positive",
+}
 _FLOAT64 = CARRIERS["float64"]
 
 
@@ -39,7 +46,12 @@ def saturating(fmt: FixedPoint | Float) -> FixedPoint | Float:
 
 
 def _round(
-    values: Any, fmt: FixedPoint | Float, wanted: Request, module: Any, at: int = 0, codes: Any = None
+    values: Any,
+    fmt: FixedPoint | Float,
+    wanted: Request,
+    module: Any,
+    at: int = 0,
+    codes: Any = None,
 ) -> Any:
     """Contiguous float64 ``values`` rounded to ``fmt``, or encoded into ``codes``."""
     bits = np.ascontiguousarray(values).reshape(-1).view(np.uint64)
@@ -47,16 +59,26 @@ def _round(
     if bits.size:
         module.scalar(
             ScalarTask(
-                x=bits, out=out, carrier=_FLOAT64, lowered=lower(fmt, _FLOAT64, wanted.mode.name),
-                codes=code_spec(fmt, _FLOAT64.lane), mode=wanted.mode, words=wanted.words,
-                first=wanted.first + at, spare=wanted.spare, encode=codes is not None,
-            )  # fmt: skip
+                x=bits,
+                out=out,
+                carrier=_FLOAT64,
+                lowered=lower(fmt, _FLOAT64, wanted.mode.name),
+                codes=code_spec(fmt, _FLOAT64.lane),
+                mode=wanted.mode,
+                words=wanted.words,
+                first=wanted.first + at,
+                spare=wanted.spare,
+                encode=codes is not None,
+            )
         )
-    return out.view(np.float64).reshape(values.shape) if codes is None else out.reshape(values.shape)
+    return (
+        out.view(np.float64).reshape(values.shape) if codes is None else out.reshape(values.shape)
+    )
 
 
 def tensor_scale(values: Any, fmt: BlockFloat) -> float:
-    """The float32 scale of the whole array, from its largest finite magnitude; 1 for an array of zeros."""
+    """The float32 scale of the whole array, from its largest finite magnitude; 1 for an array of
+    zeros."""
     if not fmt.tensor_scale:
         return 1.0
     top = 0.0
@@ -69,8 +91,11 @@ def tensor_scale(values: Any, fmt: BlockFloat) -> float:
     return float(max(np.float32(top / limit), np.float32(2.0**-149)))
 
 
-def block_scales(piece: Any, tile: tuple[int, int], fmt: BlockFloat, second: float, module: Any) -> Any:
-    """Scales of the blocks of a five-dimensional float64 ``piece``; NaN where a block holds NaN or Inf."""
+def block_scales(
+    piece: Any, tile: tuple[int, int], fmt: BlockFloat, second: float, module: Any
+) -> Any:
+    """Scales of the blocks of a five-dimensional float64 ``piece``; NaN where a block holds NaN or
+    Inf."""
     amax = np.abs(piece)
     for axis, step in ((1, tile[0]), (3, tile[1])):
         amax = np.maximum.reduceat(amax, np.arange(0, piece.shape[axis], step), axis=axis)
@@ -86,7 +111,8 @@ def spread(scales: Any, shape: tuple[int, ...], tile: tuple[int, int]) -> Any:
 
 
 def _pieces(g: Geometry) -> Iterator[tuple[slice, slice, int]]:
-    """Parts of the view along axes 0 and 3 that lie together in memory, with the index of their first element."""
+    """Parts of the view along axes 0 and 3 that lie together in memory, with the index of their
+    first element."""
     a, n1, b, n2, c = g.shape
     if n1 == b == c == 1:
         step = max(PIECE // g.tile[1], 1) * g.tile[1]
@@ -101,8 +127,11 @@ def _pieces(g: Geometry) -> Iterator[tuple[slice, slice, int]]:
         yield slice(row, row + rows), slice(None), row * inner
 
 
-def quantize_scaled(source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any) -> None:
-    """Round the array ``source`` into ``target`` (NumPy view) in blocks with scales of ``fmt.scale``."""
+def quantize_scaled(
+    source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any
+) -> None:
+    """Round the array ``source`` into ``target`` (NumPy view) in blocks with scales of
+    ``fmt.scale``."""
     if source.view.size == 0:
         return
     g = geometry(fmt, source.shape)
@@ -132,7 +161,9 @@ def _narrow(values: Any, source: Host) -> Any:
     return np.where(np.isnan(values), np.uint32(0x7FC0), nearest).astype(np.uint16)
 
 
-def encode_scaled(source: Host, fmt: BlockFloat, wanted: Request, module: Any, codes: Any, scales: Any) -> float:
+def encode_scaled(
+    source: Host, fmt: BlockFloat, wanted: Request, module: Any, codes: Any, scales: Any
+) -> float:
     """Fill ``codes`` and ``scales`` (flat); returns the tensor scale."""
     if source.view.size == 0:
         return 1.0
@@ -141,16 +172,23 @@ def encode_scaled(source: Host, fmt: BlockFloat, wanted: Request, module: Any, c
     second = tensor_scale(values, fmt)
     x = np.ascontiguousarray(values).reshape(g.shape)
     out, levels = codes.reshape(g.shape), scales.reshape(g.scales_shape)
-    element, exact = saturating(fmt.element), Request(find("toward_zero"), (np.uint32(0), np.uint32(0)), 0, 0)
+    element, exact = (
+        saturating(fmt.element),
+        Request(find("toward_zero"), (np.uint32(0), np.uint32(0)), 0, 0),
+    )
     for rows, cols, at in _pieces(g):
         piece = x[rows, :, :, cols].astype(np.float64)
         scale = block_scales(piece, g.tile, fmt, second, module)
         total = spread(scale * second, piece.shape, g.tile)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            quotient = np.where((total == 0.0) | np.isnan(total), np.copysign(0.0, piece), piece / total)
+            quotient = np.where(
+                (total == 0.0) | np.isnan(total), np.copysign(0.0, piece), piece / total
+            )
         filled = np.empty(quotient.size, codes.dtype)
         out[rows, :, :, cols] = _round(quotient, element, wanted, module, at, filled)
         first = 0 if cols.start is None else cols.start // g.tile[1]
         part = slice(first, first + scale.shape[3])
-        levels[rows, :, :, part] = _round(scale, fmt.scale, exact, module, 0, np.empty(scale.size, scales.dtype))
+        levels[rows, :, :, part] = _round(
+            scale, fmt.scale, exact, module, 0, np.empty(scale.size, scales.dtype)
+        )
     return second

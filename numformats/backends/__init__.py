@@ -38,7 +38,8 @@ def select(name: str) -> Any:
     """The backend module called ``name``; ``"auto"`` is the first that can run.
 
     Raises:
-        ValueError: unknown name (with the closest match), or a backend that cannot run here (with the reason).
+        ValueError: unknown name (with the closest match), or a backend that cannot run here (with
+            the reason).
     """
     if name == "auto":
         name = next(n for n, found in backends().items() if found.available)

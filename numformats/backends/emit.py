@@ -1,7 +1,8 @@
 """From core texts to source: one list of functions, printed as a module for a target.
 
-The functions are taken as text (their source), stripped of decorators, annotations and docstrings, and put after a
-prelude that binds the names of ``core/lane.py`` for the target and the lane. So every target compiles the same rules.
+The functions are taken as text (their source), stripped of decorators, annotations and docstrings,
+and put after a prelude that binds the names of ``core/lane.py`` for the target and the lane. So
+every target compiles the same rules.
 """
 
 import ast
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from numformats.core import draw, normal, quantum, threefry
+from numformats.core import quantum, threefry
 
 CORE: tuple[Callable[..., Any], ...] = (
     quantum.significand,
@@ -66,7 +67,9 @@ def text_of(function: Callable[..., Any], name: str | None = None) -> str:
     return ast.unparse(ast.fix_missing_locations(_Strip().visit(node)))
 
 
-def module_text(prelude: str, functions: Iterable[tuple[Callable[..., Any], str | None, str]]) -> str:
+def module_text(
+    prelude: str, functions: Iterable[tuple[Callable[..., Any], str | None, str]]
+) -> str:
     """Source of a module: the prelude, then each ``(function, new name, decorator line)``."""
     parts = [prelude]
     for function, name, decorator in functions:

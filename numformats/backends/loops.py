@@ -1,17 +1,20 @@
-"""Loop skeletons of the CPU kernels: an index, a load, the core text, a store. No arithmetic lives here.
+"""Loop skeletons of the CPU kernels: an index, a load, the core text, a store. No arithmetic lives
+here.
 
-The names in capitals and ``load``/``store`` are bound when a kernel is emitted; this module only has to be readable.
+The names in capitals and ``load``/``store`` are bound when a kernel is emitted; this module only
+has to be readable.
 """
 
 # mypy: ignore-errors
 # ruff: noqa: F821, D103, ANN
 
-from numba import prange
 import numpy as np
+from numba import prange
 
 
 def fill_words(words, first, n, k0, k1):
-    """Words for elements ``first`` .. ``first + n``; returns how many of the buffer's first words to skip."""
+    """Words for elements ``first`` .. ``first + n``; returns how many of the buffer's first words
+    to skip."""
     odd = first & 1
     base = first >> 1
     low, high = W32(base & 0xFFFFFFFF), W32(base >> 32)
@@ -24,13 +27,24 @@ def fill_words(words, first, n, k0, k1):
 
 
 def fill_long_words(words, first, n, k0, k1):
-    """64-bit words for elements ``first`` .. ``first + n``: element i takes both words of counter i."""
+    """64-bit words for elements ``first`` .. ``first + n``: element i takes both words of counter
+    i."""
     low, high = W32(first & 0xFFFFFFFF), W32(first >> 32)
     for j in range(n):
         c0 = W32(low + W32(j))
         a, b = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
         words[j] = (U64(a) << U64(32)) | U64(b)
     return 0
+
+
+def round_all(x, out, spare, g, c):
+    for i in range(x.size):
+        out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL), g, c)
+
+
+def round_all_with(x, out, words, spare, g, c):
+    for i in range(x.size):
+        out[i] = store(round_bits(load(x[i]), words[i], spare, g, GENERAL), g, c)
 
 
 def quantize(x, out, k0, k1, first, spare, g, c):
@@ -41,11 +55,9 @@ def quantize(x, out, k0, k1, first, spare, g, c):
         if STOCHASTIC:
             words = np.empty(CHUNK + 2, U)
             skip = fill(words, first + a, b - a, k0, k1)
-            for i in range(b - a):
-                out[a + i] = store(round_bits(load(x[a + i]), words[skip + i], spare, g, GENERAL), g, c)
+            round_all_with(x[a:b], out[a:b], words[skip:], spare, g, c)
         else:
-            for i in range(a, b):
-                out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL), g, c)
+            round_all(x[a:b], out[a:b], spare, g, c)
 
 
 def wrap(x, out, k0, k1, first, spare, g, c, mask, half, q):
@@ -58,7 +70,9 @@ def wrap(x, out, k0, k1, first, spare, g, c, mask, half, q):
         if STOCHASTIC:
             skip = fill(words, first + a, b - a, k0, k1)
         for i in range(b - a):
-            out[a + i] = store(wrap_bits(load(x[a + i]), words[skip + i], spare, g, mask, half, q), g, c)
+            out[a + i] = store(
+                wrap_bits(load(x[a + i]), words[skip + i], spare, g, mask, half, q), g, c
+            )
 
 
 def amax_of(x):
@@ -66,6 +80,14 @@ def amax_of(x):
     for i in range(x.size):
         amax = maximum(amax, U(load(x[i]) & MAGNITUDE))
     return amax
+
+
+def amax_blocks(x, amax):
+    for j in range(x.shape[0]):
+        top = ZERO
+        for i in range(BLOCK):
+            top = maximum(top, U(load(x[j, i]) & MAGNITUDE))
+        amax[j] = top
 
 
 def round_run(x, out, words, amax, k, spare, g, general, c):
@@ -82,6 +104,47 @@ def round_run(x, out, words, amax, k, spare, g, general, c):
             out[i] = store(bits, moved, c)
 
 
+def round_blocks(x, out, amax, fields, spare, g, c):
+    for j in range(amax.size):
+        moved, top = grid_at(fields, j, g), amax[j]
+        for i in range(BLOCK):
+            out[j, i] = store(block_bits(load(x[j, i]), ZERO, spare, moved, top, False), moved, c)
+
+
+def round_blocks_with(x, out, words, amax, fields, spare, g, c):
+    for j in range(amax.size):
+        moved, top = grid_at(fields, j, g), amax[j]
+        for i in range(BLOCK):
+            out[j, i] = store(
+                block_bits(load(x[j, i]), words[j, i], spare, moved, top, False), moved, c
+            )
+
+
+def prepare(amax, fields, g, b):
+    """The scaled grids of many blocks at once, field by field; whether any needs the general
+    text."""
+    every = False
+    for j in range(amax.size):
+        k = scale_exponent(amax[j], b)
+        every |= needs_general(g, k, False)
+        moved = scaled_grid(g, k, False)
+        fields[0, j] = U(k)
+        fields[1, j] = U(moved.low_shift)
+        fields[2, j] = moved.parity
+        fields[3, j] = moved.quantum
+        fields[4, j] = moved.max_pos
+        fields[5, j] = moved.max_neg
+    return every
+
+
+def grid_at(fields, j, g):
+    top, bottom = fields[4, j], fields[5, j]
+    return Grid(
+        g.man_bits, g.min_exp, I(fields[1, j]), g.top_shift, fields[2, j], fields[3, j],
+        top, bottom, top, bottom, top, bottom, g.zero_mask, g.sign_mask, ZERO, ZERO,
+    )  # fmt: skip
+
+
 def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, block):
     """Blocks along contiguous rows: ``x`` is (rows, n), ``scales`` is (rows, blocks)."""
     n = x.shape[1]
@@ -90,24 +153,43 @@ def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, block):
     blocks = (n + size - 1) // size
     parts = (blocks + per - 1) // per
     for task in prange(x.shape[0] * parts):
-        row = task // parts
-        start = (task % parts) * per * size
-        stop = min(start + per * size, n)
-        words = np.zeros(min(size, n) + 2, U)
-        for a in range(start, stop, size):
-            e = min(a + size, n)
-            skip = 0
+        row, j0 = task // parts, (task % parts) * per
+        start, stop = j0 * size, min((j0 + per) * size, n)
+        xs, outs = x[row, start:stop], out[row, start:stop]
+        count = (stop - start + size - 1) // size
+        amax, fields = np.empty(count, U), np.empty((6, count), U)
+        whole = BLOCK > 0 and count * size == stop - start
+        if whole:
+            amax_blocks(xs.reshape((count, BLOCK)), amax)
+        else:
+            for j in range(count):
+                amax[j] = amax_of(xs[j * size : (j + 1) * size])
+        every = prepare(amax, fields, g, b)
+        if ENCODE:
+            for j in range(count):
+                scales[row, j0 + j] = scale_code(I(fields[0, j]), amax[j], b)
+        if STOCHASTIC:
+            words = np.empty(stop - start + 2, U)
+            words = words[fill(words, first + row * n + start, stop - start, k0, k1) :]
+        else:
+            words = np.zeros(size, U)
+        if whole and not (every or general):
+            x2, out2 = xs.reshape((count, BLOCK)), outs.reshape((count, BLOCK))
             if STOCHASTIC:
-                skip = fill(words, first + row * n + a, e - a, k0, k1)
-            amax = amax_of(x[row, a:e])
-            k = scale_exponent(amax, b)
-            if ENCODE:
-                scales[row, a // size] = scale_code(k, amax, b)
-            round_run(x[row, a:e], out[row, a:e], words[skip:], amax, k, spare, g, general, c)
+                words2 = words[: count * BLOCK].reshape((count, BLOCK))
+                round_blocks_with(x2, out2, words2, amax, fields, spare, g, c)
+            else:
+                round_blocks(x2, out2, amax, fields, spare, g, c)
+        else:
+            for j in range(count):
+                a, e = j * size, min((j + 1) * size, stop - start)
+                rand = words[a:] if STOCHASTIC else words
+                round_run(xs[a:e], outs[a:e], rand, amax[j], I(fields[0, j]), spare, g, general, c)
 
 
 def tiles(x, out, scales, k0, k1, first, spare, g, general, c, b, t1, t2):
-    """Any blocks: ``x`` is (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3; runs follow the last axis."""
+    """Any blocks: ``x`` is (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3; runs follow the
+    last axis."""
     n0, n1, nb, n2, nc = x.shape
     m1, m2 = (n1 + t1 - 1) // t1, (n2 + t2 - 1) // t2
     for task in prange(n0 * m1 * nb * m2):
@@ -133,7 +215,17 @@ def tiles(x, out, scales, k0, k1, first, spare, g, general, c, b, t1, t2):
                 if STOCHASTIC:
                     at = (((i0 * n1 + i1) * nb + ib) * n2 + i2) * nc
                     skip = fill(words, first + at, nc, k0, k1)
-                lanes(x[i0, i1, ib, i2], out[i0, i1, ib, i2], words[skip:], amax, spare, g, every, c, b)
+                lanes(
+                    x[i0, i1, ib, i2],
+                    out[i0, i1, ib, i2],
+                    words[skip:],
+                    amax,
+                    spare,
+                    g,
+                    every,
+                    c,
+                    b,
+                )
 
 
 def lanes(x, out, words, amax, spare, g, general, c, b):

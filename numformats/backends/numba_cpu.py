@@ -1,8 +1,8 @@
 """The Numba CPU backend: emitted kernels, compiled in parallel form and cached on disk.
 
-A kernel is one module of source in the cache folder, named by the hash of its text, so that a second process loads
-machine code and an edited rule can never meet a stale kernel. The folder is ``$NUMFORMATS_CACHE``, else
-``~/.cache/numformats``, else a temporary folder.
+A kernel is one module of source in the cache folder, named by the hash of its text, so that a
+second process loads machine code and an edited rule can never meet a stale kernel. The folder is
+``$NUMFORMATS_CACHE``, else ``~/.cache/numformats``, else a temporary folder.
 """
 
 import hashlib
@@ -32,7 +32,10 @@ UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 def cache_folder() -> Path:
     """The folder of emitted kernels, made when missing."""
     home = os.environ.get("NUMFORMATS_CACHE") or Path.home() / ".cache" / "numformats"
-    for folder in (Path(home), Path(tempfile.gettempdir()) / f"numformats-{getattr(os, 'getuid', int)()}"):
+    for folder in (
+        Path(home),
+        Path(tempfile.gettempdir()) / f"numformats-{getattr(os, 'getuid', int)()}",
+    ):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -47,7 +50,8 @@ def _compiled(
     loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int, rule: str
 ) -> Kernel:
     text = kernel_text(loop, mode, carrier, general, encode, block, rule)
-    name = f"{loop}_{mode.name}_{carrier.name}_{hashlib.sha256((text + numba.__version__).encode()).hexdigest()[:20]}"
+    digest = hashlib.sha256((text + numba.__version__).encode()).hexdigest()[:20]
+    name = f"{loop}_{mode.name}_{carrier.name}_{digest}"
     path = cache_folder() / f"{name}.py"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -55,7 +59,8 @@ def _compiled(
             file.write(text)
         os.replace(temporary, path)
     spec = importlib.util.spec_from_file_location(f"numformats_kernels.{name}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -69,8 +74,23 @@ def scalar(task: ScalarTask) -> None:
     general = low.general
     loop = "wrap" if task.wrapping else "quantize"
     run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0, "floor")
-    extra = (lane.unsigned(task.wrapping.mask), lane.unsigned(task.wrapping.half), lane.signed(task.wrapping.exponent)) if task.wrapping else ()  # fmt: skip
-    run(task.x, task.out, *task.words, task.first, lane.unsigned(task.spare), typed(low.grid, lane), task.codes, *extra)
+    run(
+        task.x,
+        task.out,
+        *task.words,
+        task.first,
+        lane.unsigned(task.spare),
+        typed(low.grid, lane),
+        task.codes,
+        *_wrap_limits(task),
+    )
+
+
+def _wrap_limits(task: ScalarTask) -> tuple[Any, ...]:
+    if task.wrapping is None:
+        return ()
+    lane, w = task.carrier.lane, task.wrapping
+    return lane.unsigned(w.mask), lane.unsigned(w.half), lane.signed(w.exponent)
 
 
 def blocks(task: BlockTask) -> None:
@@ -79,15 +99,43 @@ def blocks(task: BlockTask) -> None:
     by_rows = n1 == b == c == 1
     tile = task.geometry.tile[1]
     block = tile if by_rows and tile in UNROLLED_BLOCKS else 0
-    run = _compiled("rows" if by_rows else "tiles", task.mode, task.carrier, False, task.encode, block, task.rule)
+    run = _compiled(
+        "rows" if by_rows else "tiles",
+        task.mode,
+        task.carrier,
+        False,
+        task.encode,
+        block,
+        task.rule,
+    )
     grid: Grid = typed(task.lowered.grid, lane)
     shape = task.geometry.shape
     counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
-    common = (*task.words, task.first, lane.unsigned(task.spare), grid, task.lowered.general, task.codes, task.scale)
+    common = (
+        *task.words,
+        task.first,
+        lane.unsigned(task.spare),
+        grid,
+        task.lowered.general,
+        task.codes,
+        task.scale,
+    )
     if by_rows:
-        run(task.x.reshape(a, n2), task.out.reshape(a, n2), task.scales.reshape(counts[0], counts[3]), *common, tile)
+        run(
+            task.x.reshape(a, n2),
+            task.out.reshape(a, n2),
+            task.scales.reshape(counts[0], counts[3]),
+            *common,
+            tile,
+        )
     else:
-        run(task.x.reshape(shape), task.out.reshape(shape), task.scales.reshape(counts), *common, *task.geometry.tile)
+        run(
+            task.x.reshape(shape),
+            task.out.reshape(shape),
+            task.scales.reshape(counts),
+            *common,
+            *task.geometry.tile,
+        )
 
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
@@ -103,9 +151,19 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the range."""
+    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+    range."""
     run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    run(task.mean, task.variance, task.out, *task.key, *task.other_key, task.first, task.grid, counts)
+    run(
+        task.mean,
+        task.variance,
+        task.out,
+        *task.key,
+        *task.other_key,
+        task.first,
+        task.grid,
+        counts,
+    )
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)

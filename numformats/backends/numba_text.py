@@ -1,4 +1,9 @@
-"""Source of the Numba CPU kernels: a prelude for the lane, the core texts, a load, a store, and one loop."""
+"""Source of the Numba CPU kernels: a prelude for the lane, the core texts, a load, a store, and
+one loop.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 from numformats.backends import loops
 from numformats.backends.emit import CORE, module_text
@@ -102,19 +107,52 @@ _STORES = {
     out = where(mag >= INF_BITS, special, where(e >= I(113), normal, tiny))
     return U(out | U(U(bits >> U(16)) & U(0x8000)))""".strip(),
 }
-_RULES = {"floor": scale.floor_rule, "ceil": scale.ceil_rule, "rceil": scale.rceil_rule, "even": scale.even_rule}
-_CARRIER_MAX = {"float16": 0x477FE000, "bfloat16": 0x7F7F0000, "float32": 0x7F7FFFFF, "float64": (2047 << 52) - 1}
-_DEVICE, _KERNEL = "@njit(error_model='numpy')", "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
-_SCALE = (scale.aligned, scale.floor_rule, scale.power_bits, scale.shifted, scale.scaled_grid, scale.needs_general)
-_SCALE += (scale.block_bits,)
+_RULES = {
+    "floor": scale.floor_rule,
+    "ceil": scale.ceil_rule,
+    "rceil": scale.rceil_rule,
+    "even": scale.even_rule,
+}
+_CARRIER_MAX = {
+    "float16": 0x477FE000,
+    "bfloat16": 0x7F7F0000,
+    "float32": 0x7F7FFFFF,
+    "float64": (2047 << 52) - 1,
+}
+_DEVICE, _KERNEL = (
+    "@njit(error_model='numpy')",
+    "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
+)
+Part = tuple[Callable[..., Any], str | None, str]
+_SCALE: tuple[Callable[..., Any], ...] = (
+    scale.aligned,
+    scale.floor_rule,
+    scale.power_bits,
+    scale.shifted,
+    scale.scaled_grid,
+    scale.needs_general,
+    scale.block_bits,
+)
+_RUNS = (
+    loops.amax_of, loops.amax_blocks, loops.round_run, loops.grid_at, loops.round_blocks,
+    loops.round_blocks_with, loops.prepare, loops.lanes,
+)  # fmt: skip
 _NORMAL = (normal.log_unit, normal.central, normal.tail, normal.normal)
 _DRAW = (
-    draw.power_below, draw.gap, draw.gap_below, draw.unit, draw.reach_gap, draw.three_point, draw.wide_draw,
-    draw.narrow_gap, draw.narrow_draw, draw.missing, draw.draw, draw.limit,
+    draw.power_below, draw.gap, draw.gap_below, draw.unit, draw.reach_gap, draw.three_point,
+    draw.wide_draw, draw.narrow_gap, draw.narrow_draw, draw.missing, draw.draw, draw.limit,
 )  # fmt: skip
 
 
-CHUNKS = {"quantize": 4096, "rows": 4096, "words": 4096, "wrap": 1024, "tiles": 1024, "normals": 1024, "draws": 1024}
+CHUNKS = {
+    "quantize": 4096,
+    "rows": 8192,
+    "words": 4096,
+    "wrap": 1024,
+    "tiles": 1024,
+    "normals": 1024,
+    "draws": 1024,
+}
 
 
 def kernel_text(
@@ -123,28 +161,41 @@ def kernel_text(
     """The module that holds ``loop`` for these choices, as text; its entry is called ``kernel``."""
     lane = carrier.lane
     prelude = _PRELUDE.format(
-        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan, chunk=CHUNKS[loop],
-        carrier_max=_CARRIER_MAX[carrier.name], stochastic=mode.stochastic, general=general, block=block,
+        width=lane.width,
+        sig=lane.sig_bits,
+        bias=lane.bias,
+        inf=lane.inf,
+        nan=lane.nan,
+        chunk=CHUNKS[loop],
+        carrier_max=_CARRIER_MAX[carrier.name],
+        stochastic=mode.stochastic,
+        general=general,
+        block=block,
         encode=encode,
-    )  # fmt: skip
-    device = [(f, None, _DEVICE) for f in CORE]
+    )
+    device: list[Part] = [(f, None, _DEVICE) for f in CORE]
     at = CORE.index(quantum.round_bits)
     device.insert(at, (mode.away, "away", _DEVICE))
+    if loop == "quantize":
+        device += [(loops.round_all, None, _DEVICE), (loops.round_all_with, None, _DEVICE)]
     if loop in ("rows", "tiles"):
         device += [(f, None, _DEVICE) for f in _SCALE]
         if rule != "floor":
             device.append((_RULES[rule], None, _DEVICE))
         device += [(_RULES[rule], "scale_rule", _DEVICE), (scale.scale_exponent, None, _DEVICE)]
-        device += [(loops.amax_of, None, _DEVICE), (loops.round_run, None, _DEVICE), (loops.lanes, None, _DEVICE)]
+        device += [(f, None, _DEVICE) for f in _RUNS]
     if loop in ("normals", "draws"):
         device += [(f, None, _DEVICE) for f in _NORMAL]
     if loop == "draws":
         device += [(f, None, _DEVICE) for f in _DRAW]
-    device.append((loops.fill_words if lane.width == 32 else loops.fill_long_words, "fill", _DEVICE))
+    filler = loops.fill_words if lane.width == 32 else loops.fill_long_words
+    device.append((filler, "fill", _DEVICE))
     moves = _moves(carrier, encode)
     body = module_text("", [d for d in device if d[0] in CORE or d[1] == "away"])
     rest = module_text("", [d for d in device if not (d[0] in CORE or d[1] == "away")])
-    return "\n\n".join([prelude, body, moves, rest, module_text("", [(getattr(loops, loop), "kernel", _KERNEL)])])
+    return "\n\n".join(
+        [prelude, body, moves, rest, module_text("", [(getattr(loops, loop), "kernel", _KERNEL)])]
+    )
 
 
 def _moves(carrier: Carrier, encode: bool) -> str:
@@ -152,5 +203,6 @@ def _moves(carrier: Carrier, encode: bool) -> str:
     return (
         f"{_DEVICE}\ndef load(x):\n    {_LOADS[carrier.name]}\n\n"
         f"{_DEVICE}\ndef store(bits, g, c):\n    {store}\n\n"
-        f"{_DEVICE}\ndef scale_code(k, amax, b):\n    return U(k - b.low) if amax < INF_BITS else ALL"
+        f"{_DEVICE}\ndef scale_code(k, amax, b):\n    return U(k - b.low) if amax < INF_BITS else "
+        f"ALL"
     )

@@ -1,4 +1,5 @@
-"""The reference backend: the core texts run on NumPy arrays, in pieces that bound the temporary memory."""
+"""The reference backend: the core texts run on NumPy arrays, in pieces that bound the temporary
+memory."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -39,8 +40,8 @@ def bit_length(x):
     return I(np.frexp(np.float64(x))[1])
 """
 _BLOCKS = (
-    scale.aligned, scale.floor_rule, scale.ceil_rule, scale.rceil_rule, scale.even_rule, scale.scale_exponent,
-    scale.power_bits, scale.shifted, scale.scaled_grid, scale.block_bits,
+    scale.aligned, scale.floor_rule, scale.ceil_rule, scale.rceil_rule, scale.even_rule,
+    scale.scale_exponent, scale.power_bits, scale.shifted, scale.scaled_grid, scale.block_bits,
 )  # fmt: skip
 
 
@@ -48,9 +49,16 @@ _BLOCKS = (
 def texts(mode: Mode, lane: Lane, carrier_max: int, rule: str) -> SimpleNamespace:
     """The core texts as NumPy functions for one mode, lane and scale rule."""
     prelude = _PRELUDE.format(
-        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan, carrier_max=carrier_max
+        width=lane.width,
+        sig=lane.sig_bits,
+        bias=lane.bias,
+        inf=lane.inf,
+        nan=lane.nan,
+        carrier_max=carrier_max,
     )
-    source = module_text(prelude, [(mode.away, "away", ""), *((f, None, "") for f in CORE + _BLOCKS)])
+    source = module_text(
+        prelude, [(mode.away, "away", ""), *((f, None, "") for f in CORE + _BLOCKS)]
+    )
     names: dict[str, Any] = {}
     exec(compile(f"{source}\nscale_rule = {rule}_rule\n", "<core texts>", "exec"), names)
     return SimpleNamespace(**names)
@@ -68,7 +76,9 @@ def _load(stored: Any, carrier: Carrier) -> Any:
         return stored.astype(np.uint32) << np.uint32(16)
     if carrier.name == "float16":
         wide = stored.view(np.float16).astype(np.float32).view(np.uint32)
-        payload = (stored.astype(np.uint32) & 0x83FF) << np.uint32(13)  # signalling NaNs stay as they are
+        payload = (stored.astype(np.uint32) & 0x83FF) << np.uint32(
+            13
+        )  # signalling NaNs stay as they are
         sign = (payload & 0x10000000) << np.uint32(3)
         nan = sign | 0x7F800000 | (payload & 0x007FFFFF)
         return np.where((stored & 0x7FFF) > 0x7C00, nan, wide).astype(np.uint32)
@@ -112,7 +122,11 @@ def _rand(task: ScalarTask | BlockTask, at: int, n: int) -> Any:
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     text, lane = _bound(task), task.carrier.lane
-    grid, general, spare = typed(task.lowered.grid, lane), task.lowered.general, lane.unsigned(task.spare)
+    grid, general, spare = (
+        typed(task.lowered.grid, lane),
+        task.lowered.general,
+        lane.unsigned(task.spare),
+    )
     for at in range(0, task.x.size, PIECE):
         bits = _load(task.x[at : at + PIECE], task.carrier)
         rand = _rand(task, at, bits.size)
@@ -122,7 +136,11 @@ def scalar(task: ScalarTask) -> None:
             rounded = text.wrap_bits(bits, rand, spare, grid, *limits)
         else:
             rounded = text.round_bits(bits, rand, spare, grid, general)
-        code = text.code_bits(rounded, grid, task.codes) if task.encode else _store(rounded, task.carrier)
+        code = (
+            text.code_bits(rounded, grid, task.codes)
+            if task.encode
+            else _store(rounded, task.carrier)
+        )
         task.out[at : at + PIECE] = code
 
 
@@ -142,7 +160,9 @@ def blocks(task: BlockTask) -> None:
     grid: Grid = text.scaled_grid(typed(task.lowered.grid, lane), k, True)
     rand = _rand(task, 0, bits.size).reshape(shape)
     rounded = text.block_bits(bits, rand, lane.unsigned(task.spare), grid, amax, True)
-    code = text.code_bits(rounded, grid, task.codes) if task.encode else _store(rounded, task.carrier)
+    code = (
+        text.code_bits(rounded, grid, task.codes) if task.encode else _store(rounded, task.carrier)
+    )
     task.out[...] = code.reshape(task.out.shape)
 
 
@@ -166,7 +186,8 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the range."""
+    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+    range."""
     from numformats.lanes import LANE32
 
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)

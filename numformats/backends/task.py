@@ -1,4 +1,6 @@
-"""What a backend is asked to do: flat arrays of stored bits and a lowered format. Every backend serves these tasks."""
+"""What a backend is asked to do: flat arrays of stored bits and a lowered format. Every backend
+serves these tasks.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +25,11 @@ class Wrapping:
 
 @dataclass(frozen=True)
 class ScalarTask:
-    """Round ``x`` (stored bits of a carrier, flat, contiguous) into ``out``: stored bits, or codes if ``encode``.
+    """Round ``x`` (stored bits of a carrier, flat, contiguous) into ``out``: stored bits, or codes
+    if ``encode``.
 
-    ``words`` is the pair of key words, ``first`` the index of the first element in the random stream, ``spare`` the
-    lane width minus the number of random bits in use.
+    ``words`` is the pair of key words, ``first`` the index of the first element in the random
+    stream, ``spare`` the lane width minus the number of random bits in use.
     """
 
     x: Any
@@ -44,7 +47,9 @@ class ScalarTask:
 
 @dataclass(frozen=True)
 class BlockTask:
-    """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale codes (uint32)."""
+    """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale codes
+    (uint32).
+    """
 
     x: Any
     out: Any
@@ -64,7 +69,9 @@ class BlockTask:
 
 @dataclass(frozen=True)
 class DrawTask:
-    """Variance-corrected draws of flat float arrays; ``variance`` has one element or as many as ``mean``."""
+    """Variance-corrected draws of flat float arrays; ``variance`` has one element or as many as
+    ``mean``.
+    """
 
     mean: Any
     variance: Any

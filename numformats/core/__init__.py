@@ -1,1 +1,3 @@
-"""The arithmetic itself: scalar integer expressions that every backend compiles from the same text."""
+"""The arithmetic itself: scalar integer expressions that every backend compiles from the same
+text.
+"""

@@ -1,14 +1,18 @@
-"""Variance-corrected draws: a grid value with exactly a given mean and, where the grid allows, a given variance.
+"""Variance-corrected draws: a grid value with exactly a given mean and, where the grid allows, a
+given variance.
 
 Works on float64 values and serves uniform and non-uniform grids. Two laws:
 
-* wide (variance > D^2/4, D the largest gap within reach): x = mean + sqrt(variance - D^2/4) * xi, then the three-point
-  law around the nearest multiple of D with mean x and variance D^2/4. The float grid contains every multiple of D
-  within reach, so the result is representable and both moments are exact.
-* narrow: stochastic rounding to the neighbours at a gap >= sqrt(variance), then a zero-mean three-point step that adds
-  what variance is missing. Where stochastic rounding alone has more variance than asked, no unbiased law has less.
+* wide (variance > D^2/4, D the largest gap within reach): x = mean + sqrt(variance - D^2/4) * xi,
+  then the three-point law around the nearest multiple of D with mean x and variance D^2/4. The
+  float grid contains every multiple of D within reach, so the result is representable and both
+  moments are exact.
+* narrow: stochastic rounding to the neighbours at a gap >= sqrt(variance), then a zero-mean
+  three-point step that adds what variance is missing. Where stochastic rounding alone has more
+  variance than asked, no unbiased law has less.
 
-References: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithm 2 and Q^vc; docs/decisions for the grids.
+References: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithm 2 and Q^vc;
+docs/decisions for the grids.
 """
 
 from typing import Any, NamedTuple
@@ -70,7 +74,8 @@ def reach_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
 
 
 def three_point(below: Real, above: Real, m: Real, v: Real, u: Real) -> Real:
-    """A step of ``above``, ``-below`` or 0 with mean ``m`` and variance ``v``, decided by the uniform ``u``."""
+    """A step of ``above``, ``-below`` or 0 with mean ``m`` and variance ``v``, decided by the
+    uniform ``u``."""
     up = (v + m * m + m * below) / (above * (above + below))
     down = (v + m * m - m * above) / (below * (above + below))
     return where(u < up, above, where(u < up + down, 0.0 - below, 0.0))
@@ -85,7 +90,8 @@ def wide_draw(mean: Real, spread: Real, d: Real, xi: Real, u: Real) -> Real:
 
 
 def narrow_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
-    """Gap for stochastic rounding: the grid's, or the power of two just above sigma if that is larger."""
+    """Gap for stochastic rounding: the grid's, or the power of two just above sigma if that is
+    larger."""
     low = power_below(sigma)
     lattice = where(low < sigma, low + low, low)
     return maximum(gap(where(mean < 0.0, 0.0 - mean, mean), g), lattice)
@@ -114,7 +120,9 @@ def missing(mean: Real, variance: Real, g: DrawGrid) -> Real:
     d = narrow_gap(mean, sigma, g)
     part = a / d - floor_of(a / d)
     forced = part * (1.0 - part) * d * d
-    return where(variance > reach * reach * 0.25, 0.0, maximum(forced - variance * 1.000000001, 0.0))
+    return where(
+        variance > reach * reach * 0.25, 0.0, maximum(forced - variance * 1.000000001, 0.0)
+    )
 
 
 def draw(mean: Real, variance: Real, w0: Word, w1: Word, g: DrawGrid) -> Real:

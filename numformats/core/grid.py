@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 
 class Grid(NamedTuple):
-    """A format lowered onto a carrier (``lowering.py`` makes it). Magnitudes are carrier bit patterns without sign."""
+    """A format lowered onto a carrier (``lowering.py`` makes it). Magnitudes are carrier bit
+    patterns without sign.
+    """
 
     man_bits: Any  #: trailing significand bits that the carrier can tell apart
     min_exp: Any  #: biased carrier exponent of the smallest normal; huge for fixed point

@@ -1,8 +1,9 @@
 """The words in which the core texts are written, bound here to 32-bit NumPy arithmetic.
 
-A core text (``rounding.py``, ``core/*.py``) uses only these names, integer operators and calls of other texts. Backends
-re-bind the names to another lane width or another target and compile the same text (``backends/emit.py``). Every
-integer operation is cast back to the lane (``U(a + b)``), since Numba and C would otherwise widen it.
+A core text (``rounding.py``, ``core/*.py``) uses only these names, integer operators and calls of
+other texts. Backends re-bind the names to another lane width or another target and compile the
+same text (``backends/emit.py``). Every integer operation is cast back to the lane (``U(a + b)``),
+since Numba and C would otherwise widen it.
 """
 
 from typing import Any, TypeAlias

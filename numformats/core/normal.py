@@ -1,10 +1,11 @@
 """A standard normal from one 32-bit word, by inverting the distribution function.
 
-The top bit is the sign, the other 31 bits r give the tail probability p = (r + 1/2) / 2^32 in (0, 1/2). Only +, -, *, /
-and sqrt in float64 are used, each correctly rounded, so every backend gives the same bits. |z| <= 6.34.
+The top bit is the sign, the other 31 bits r give the tail probability p = (r + 1/2) / 2^32 in (0,
+1/2). Only +, -, *, / and sqrt in float64 are used, each correctly rounded, so every backend gives
+the same bits. |z| <= 6.34.
 
-Reference: Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution", PPND16 (relative error about
-1e-16); its far-tail branch (p < 1.4e-11) cannot occur here.
+Reference: Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution", PPND16
+(relative error about 1e-16); its far-tail branch (p < 1.4e-11) cannot occur here.
 """
 
 from numformats.core.lane import (
@@ -30,7 +31,9 @@ def log_unit(p: Real) -> Real:
     s = (f - 1.0) / (f + 1.0)
     z = s * s
     odd = z * (1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21))))
-    series = z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + odd))))))
+    series = z * (
+        1 / 3 + z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + odd)))))
+    )
     return e * 0.6931471805599453 + (2.0 * s + 2.0 * (s * series))
 
 

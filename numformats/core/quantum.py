@@ -1,13 +1,14 @@
 """Rounding a carrier bit pattern to a format: the one definition behind every backend.
 
-The magnitude is an integer whose low ``shift`` bits lie below the format's quantum. Dropping them leaves ``kept``, the
-dropped bits are the fraction ``frac``, and the rounding mode (bound to the name ``away``) says whether to step.
+The magnitude is an integer whose low ``shift`` bits lie below the format's quantum. Dropping them
+leaves ``kept``, the dropped bits are the fraction ``frac``, and the rounding mode (bound to the
+name ``away``) says whether to step.
 """
 
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import (
+    EXP_BIAS,
     HIDDEN,
-    I,
     INF_BITS,
     LAST,
     LEFT,
@@ -16,8 +17,7 @@ from numformats.core.lane import (
     ONE,
     SIG_BITS,
     ZERO,
-    EXP_BIAS,
-    Flag,
+    I,
     Int,
     U,
     Word,
@@ -55,14 +55,16 @@ def raw_shift(mag: Word, g: Grid) -> Int:
 
 
 def dropped_bits(mag: Word, g: Grid, general: bool) -> Int:
-    """Bits of the significand that rounding drops; ``general`` also serves formats reaching carrier subnormals."""
+    """Bits of the significand that rounding drops; ``general`` also serves formats reaching
+    carrier subnormals."""
     if general:
         return I(maximum(raw_shift(mag, g), I(ZERO)))
     return I(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift))
 
 
 def deep_fraction(mag: Word, shift: Int) -> Word:
-    """The fraction where the whole value lies below one quantum (``shift`` > SIG_BITS), with its sticky bit."""
+    """The fraction where the whole value lies below one quantum (``shift`` > SIG_BITS), with its
+    sticky bit."""
     sig = U(shl(mag, LEFT) | where(mag >= HIDDEN, shl(HIDDEN, LEFT), ZERO))
     down = U(minimum(I(I(shift - SIG_BITS) - I(ONE)), LAST))
     frac = shr(sig, down)
@@ -70,7 +72,8 @@ def deep_fraction(mag: Word, shift: Int) -> Word:
 
 
 def fraction(mag: Word, shift: Int, s: Word) -> Word:
-    """The dropped bits as a binary fraction of full lane width; ``s`` is ``shift`` limited to the lane."""
+    """The dropped bits as a binary fraction of full lane width; ``s`` is ``shift`` limited to the
+    lane."""
     shallow = shl(U(mag << ONE), U(s ^ U(LAST)))
     return where(shift > SIG_BITS, deep_fraction(mag, shift), shallow)
 
@@ -120,8 +123,11 @@ def compose(n: Word, q: Int) -> Word:
     return where(n == ZERO, ZERO, where(e >= I(ONE), normal, tiny))
 
 
-def wrap_bits(bits: Word, rand: Word, spare: Word, g: Grid, c_mask: Word, half: Word, q: Int) -> Word:
-    """Round to a fixed-point grid of quantum ``2**q``, then reduce modulo the word (two's complement)."""
+def wrap_bits(
+    bits: Word, rand: Word, spare: Word, g: Grid, c_mask: Word, half: Word, q: Int
+) -> Word:
+    """Round to a fixed-point grid of quantum ``2**q``, then reduce modulo the word (two's
+    complement)."""
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     raw = I(g.low_shift - carrier_exponent(mag))
@@ -149,6 +155,8 @@ def code_bits(bits: Word, g: Grid, c: CodeSpec) -> Word:
     above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
     code = where(mag == ZERO, ZERO, U(U(whole + shl(U(above), U(g.man_bits))) - c.rebase))
     sign = where(neg, c.sign_bit, ZERO)
-    flipped = where(neg & (c.twos_complement == ONE), U(U(ZERO - code) & c.word_mask), U(code | sign))
+    flipped = where(
+        neg & (c.twos_complement == ONE), U(U(ZERO - code) & c.word_mask), U(code | sign)
+    )
     out = where(mag == INF_BITS, U(c.inf_code | sign), flipped)
     return where(mag > INF_BITS, U(c.nan_code | U(sign & c.nan_sign)), out)

@@ -1,6 +1,8 @@
-"""Shared power-of-two scales of blocks: from the largest magnitude of a block to its exponent and its grid.
+"""Shared power-of-two scales of blocks: from the largest magnitude of a block to its exponent and
+its grid.
 
-References: OCP MX 1.0 section 6.3 (floor); NVIDIA round-up scaling (rceil); torchao mx_formats (ceil, even).
+References: OCP MX 1.0 section 6.3 (floor); NVIDIA round-up scaling (rceil); torchao mx_formats
+(ceil, even).
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +13,6 @@ from numformats.core.lane import (
     CARRIER_MAX,
     EXP_BIAS,
     HALF,
-    I,
     INF_BITS,
     LAST,
     LEFT,
@@ -21,6 +22,7 @@ from numformats.core.lane import (
     SIG_BITS,
     ZERO,
     Flag,
+    I,
     Int,
     U,
     Word,
@@ -76,7 +78,8 @@ def even_rule(amax: Word, b: ScaleSpec) -> Int:
 
 
 def scale_exponent(amax: Word, b: ScaleSpec) -> Int:
-    """Exponent of the scale of a block with largest magnitude ``amax`` (the rule is bound to ``scale_rule``)."""
+    """Exponent of the scale of a block with largest magnitude ``amax`` (the rule is bound to
+    ``scale_rule``)."""
     k = minimum(maximum(scale_rule(amax, b), b.low), b.high)
     return where(amax == ZERO, b.low, k)
 
@@ -85,14 +88,16 @@ scale_rule = floor_rule
 
 
 def power_bits(e: Int) -> Word:
-    """Magnitude bits of ``2**(e - bias - significand bits)``, where the carrier holds it (else 0)."""
+    """Magnitude bits of ``2**(e - bias - significand bits)``, where the carrier holds it (else
+    0)."""
     biased = I(e - SIG_BITS)
     tiny = where(e >= I(ONE), shl(ONE, U(I(e - I(ONE)))), ZERO)
     return where(biased >= I(ONE), shl(U(biased), U(SIG_BITS)), tiny)
 
 
 def shifted(mag: Word, k: Int, g: Grid) -> Word:
-    """``mag * 2**k``; beyond the carrier its largest value on the grid ``g``, below it truncated."""
+    """``mag * 2**k``; beyond the carrier its largest value on the grid ``g``, below it
+    truncated."""
     sig = aligned(mag)
     e = I(leading_exponent(mag) + k)
     normal = U(shl(U(e), U(SIG_BITS)) + U(shr(sig, LEFT) & U(shl(ONE, U(SIG_BITS)) - ONE)))
@@ -100,7 +105,9 @@ def shifted(mag: Word, k: Int, g: Grid) -> Word:
     d = U(minimum(dropped_bits(CARRIER_MAX, g, False), LAST))
     top = shl(shr(CARRIER_MAX, d), d)
     inside = where(e >= I(ONE), normal, tiny)
-    return where(mag == ZERO, ZERO, where(e > I(shr(CARRIER_MAX, U(SIG_BITS))), top, minimum(inside, top)))
+    return where(
+        mag == ZERO, ZERO, where(e > I(shr(CARRIER_MAX, U(SIG_BITS))), top, minimum(inside, top))
+    )
 
 
 def scaled_grid(g: Grid, k: Int, general: bool) -> Grid:
@@ -129,4 +136,3 @@ def block_bits(bits: Word, rand: Word, spare: Word, g: Grid, amax: Word, general
     """An element rounded to its block's grid ``g``; all NaN where the block holds Inf or NaN."""
     rounded = round_bits(bits, rand, spare, g, general)
     return where(amax >= INF_BITS, U(NAN_BITS | U(bits & U(MAGNITUDE + ONE))), rounded)
-

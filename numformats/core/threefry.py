@@ -1,6 +1,7 @@
 """Threefry-2x32 with 20 rounds: random words as a function of (key, counter) alone.
 
-Reference: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011; Random123's known answers.
+Reference: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011;
+Random123's known answers.
 """
 
 from numformats.core.lane import W32, Word

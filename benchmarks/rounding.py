@@ -1,0 +1,105 @@
+"""Speed of rounding on the CPU as a share of ``torch.Tensor.copy_`` on the same buffers.
+
+Run ``make bench`` (or ``python -m benchmarks.rounding``). Every case alternates with the copy, so
+that a machine whose memory speeds up or slows down changes both; the share is the median over the
+rounds of copy time / case time.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+import numformats as nf
+
+CASES: list[tuple[str, str, str, float]] = [
+    ("e4m3", "nearest_even", "scalar", 0.8),
+    ("e5m2", "nearest_even", "scalar", 0.8),
+    ("e2m1", "nearest_even", "scalar", 0.8),
+    ("bf16", "nearest_even", "scalar", 0.8),
+    ("fp16", "nearest_even", "scalar", 0.8),
+    ("e4m3", "nearest_away", "scalar", 0.8),
+    ("e4m3", "toward_zero", "scalar", 0.8),
+    ("e4m3", "toward_positive", "scalar", 0.8),
+    ("e4m3", "to_odd", "scalar", 0.8),
+    ("fixed<8,4>", "nearest_even", "scalar", 0.8),
+    ("fixed<16,8>", "toward_negative", "scalar", 0.8),
+    ("mxfp8_e4m3", "nearest_even", "blocks", 0.6),
+    ("mxfp4", "nearest_even", "blocks", 0.6),
+    ("mxint8", "nearest_even", "blocks", 0.6),
+    ("bfp<8,block=16>", "nearest_even", "blocks", 0.6),
+    ("e4m3", "stochastic", "stochastic", 0.45),
+    ("fixed<8,4>", "stochastic", "stochastic", 0.45),
+    ("bfp<8,block=16>", "stochastic", "stochastic", 0.45),
+]
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def share(
+    copy: Callable[[], object], case: Callable[[], object], rounds: int
+) -> tuple[float, float]:
+    """Median of copy time / case time, and the median case time."""
+    case()
+    pairs = [(seconds(copy), seconds(case)) for _ in range(rounds)]
+    return statistics.median(a / b for a, b in pairs), statistics.median(b for _, b in pairs)
+
+
+def main() -> None:
+    """Print the table; ``--json FILE`` also writes it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--elements", type=int, default=1 << 24)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--json", default="")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    x = torch.randn(options.elements) * 4
+    out, copied = torch.empty_like(x), torch.empty_like(x)
+    rows = []
+    print(
+        f"{platform.machine()}, {torch.get_num_threads()} threads, {options.elements} float32, "
+        f"numpy {np.__version__}"
+    )
+    print(f"{'format':18} {'rounding':16} {'share of copy':>13} {'bar':>5} {'M elements/s':>13}")
+    for fmt, rounding, kind, bar in CASES:
+        if options.only not in f"{fmt} {rounding} {kind}":
+            continue
+        case = lambda f=fmt, r=rounding: nf.quantize(x, f, r, key=1, out=out)  # noqa: E731
+        ratio, wall = share(lambda: copied.copy_(x), case, options.rounds)
+        rate = options.elements / wall / 1e6
+        mark = "" if ratio >= bar else "  missed"
+        print(f"{fmt:18} {rounding:16} {ratio:13.2f} {bar:5.2f} {rate:13.0f}{mark}")
+        sys.stdout.flush()
+        rows.append(
+            {
+                "format": fmt,
+                "rounding": rounding,
+                "kind": kind,
+                "share": ratio,
+                "bar": bar,
+                "rate": rate * 1e6,
+            }
+        )
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(
+                {"machine": platform.processor() or platform.machine(), "rows": rows},
+                file,
+                indent=1,
+            )
+
+
+if __name__ == "__main__":
+    main()
