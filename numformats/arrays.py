@@ -90,14 +90,14 @@ def host(x: Any, name: str = "x") -> Host:
 
 
 def like(x: Any, source: Host, values: Any) -> Any:
-    """NumPy ``values`` as an array of the kind of ``x``; bits of bfloat16 get their dtype back."""
+    """NumPy ``values`` as the kind of ``x``; numbers become NumPy scalars."""
     if source.kind == "torch":
         torch = sys.modules["torch"]
         tensor = torch.from_numpy(values)
         return tensor.view(torch.bfloat16) if source.carrier.name == "bfloat16" else tensor
     if source.carrier.name == "bfloat16" and values.dtype == np.uint16:
         return values.view(x.dtype)
-    return values
+    return values[()] if values.ndim == 0 and not isinstance(x, np.ndarray) else values
 
 
 def as_kind(source: Host, values: Any) -> Any:

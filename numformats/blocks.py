@@ -81,7 +81,7 @@ def block_task(
         scales=scales,
         geometry=geometry(fmt, shape),
         carrier=carrier,
-        lowered=lower(fmt.element, carrier, wanted.mode.name),
+        lowered=lower(fmt.element, carrier, wanted.mode),
         codes=code_spec(fmt.element, carrier.lane),
         scale=scale_spec(fmt, carrier.lane),
         rule=fmt.scale_rule,

@@ -17,6 +17,7 @@ from numformats.lowering import lower
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
+from numformats.rounding import find
 from numformats.scaled_blocks import block_scales, spread, tensor_scale, values_of
 
 REACH = 6.34  # the normal deviates of this package stay below
@@ -123,7 +124,7 @@ def _put(target: Any, values: Any, source: Host) -> None:
 
 def draw_grid(fmt: FixedPoint | Float, source: Host) -> DrawGrid:
     """``fmt`` as the draw sees it, limited to what the carrier holds."""
-    grid = lower(fmt, source.carrier, "toward_zero").grid
+    grid = lower(fmt, source.carrier, find("toward_zero")).grid
     lane = source.carrier.lane
     largest, smallest = (
         float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)

@@ -11,7 +11,7 @@ from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import ALL, ZERO
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import Carrier, Lane
-from numformats.rounding import find
+from numformats.rounding import Mode
 
 NEVER_NORMAL = (
     1 << 20
@@ -36,13 +36,13 @@ def precision_bits(fmt: FixedPoint | Float, lane: Lane) -> int:
     return 0 if isinstance(fmt, FixedPoint) else min(fmt.man_bits, lane.sig_bits)
 
 
-def steps_away_at_top(fmt: FixedPoint | Float, mode: str, negative: bool) -> bool:
+def steps_away_at_top(fmt: FixedPoint | Float, mode: Mode, negative: bool) -> bool:
     """Whether ``mode`` takes a value just below the next step beyond the largest away from zero
     (stochastic: it can)."""
-    if find(mode).stochastic:
+    if mode.stochastic:
         return True
     code = np.array([fmt.max_code & 1], np.uint32)
-    away = find(mode).away(code, np.array([ALL]), np.array([negative]), ZERO, ZERO)
+    away = mode.away(code, np.array([ALL]), np.array([negative]), ZERO, ZERO)
     return bool(away[0])
 
 
@@ -56,7 +56,7 @@ def _largest(fmt: FixedPoint | Float, carrier: Carrier, value: Fraction) -> int:
 
 
 def _overflow(
-    fmt: FixedPoint | Float, carrier: Carrier, mode: str, negative: bool, limit: int
+    fmt: FixedPoint | Float, carrier: Carrier, mode: Mode, negative: bool, limit: int
 ) -> tuple[int, int]:
     """Magnitudes that replace finite results beyond ``limit``, and Inf."""
     lane = carrier.lane
@@ -77,8 +77,8 @@ def _overflow(
 
 
 @lru_cache(maxsize=4096)
-def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: str) -> Lowered:
-    """``fmt`` on ``carrier`` for rounding ``mode``, as Python ints in a ``Grid``."""
+def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
+    """``fmt`` on ``carrier`` for rounding ``mode``, as scalars of the lane in a ``Grid``."""
     lane = carrier.lane
     fixed = isinstance(fmt, FixedPoint)
     q, m = low_exponent(fmt), precision_bits(fmt, lane)
@@ -114,13 +114,13 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: str) -> Lowered:
         floor=floor,
         zero=zero,
     )
-    return Lowered(grid, general)
+    return Lowered(_typed(grid, lane), general)
 
 
 SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")
 
 
-def typed(grid: Grid, lane: Lane) -> Grid:
+def _typed(grid: Grid, lane: Lane) -> Grid:
     """``grid`` with every field as a scalar of the lane."""
     values = grid._asdict()
     return Grid(
@@ -128,6 +128,7 @@ def typed(grid: Grid, lane: Lane) -> Grid:
     )
 
 
+@lru_cache(maxsize=4096)
 def code_spec(fmt: FixedPoint | Float, lane: Lane) -> CodeSpec:
     """How ``fmt`` stores its values, as scalars of the lane."""
     word = (1 << fmt.bits) - 1

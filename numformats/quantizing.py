@@ -87,7 +87,7 @@ def scalar_task(
         x=x,
         out=out,
         carrier=carrier,
-        lowered=lower(fmt, carrier, wanted.mode.name),
+        lowered=lower(fmt, carrier, wanted.mode),
         codes=code_spec(fmt, carrier.lane),
         mode=wanted.mode,
         words=wanted.words,

@@ -21,7 +21,7 @@ class Key:
     Args:
         seed: 0 to 2**64 - 1.
         stream: 0 to 2**64 - 1; streams of one seed are independent, and no two are equal.
-        start: index of the first element that a call draws for; see :meth:`at`.
+        start: index of the first element that a call draws for, below 2**62; see :meth:`at`.
 
     Promise: bit-identical draws on every backend, for any thread count and any split of the data.
     """
@@ -35,7 +35,7 @@ class Key:
             value = getattr(self, name)
             if isinstance(value, np.integer):
                 object.__setattr__(self, name, int(value))
-            integer(name, getattr(self, name), 0, _LIMIT)
+            integer(name, getattr(self, name), 0, _LIMIT if name != "start" else _LIMIT >> 2)
 
     @property
     def words(self) -> tuple[Any, Any]:

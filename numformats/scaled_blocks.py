@@ -62,7 +62,7 @@ def _round(
                 x=bits,
                 out=out,
                 carrier=_FLOAT64,
-                lowered=lower(fmt, _FLOAT64, wanted.mode.name),
+                lowered=lower(fmt, _FLOAT64, wanted.mode),
                 codes=code_spec(fmt, _FLOAT64.lane),
                 mode=wanted.mode,
                 words=wanted.words,

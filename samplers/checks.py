@@ -55,8 +55,19 @@ def check_representable(
     index: int, param: torch.Tensor, quantized: torch.Tensor, precision: Precision
 ) -> None:
     """Refuse a weight format whose values the parameter's dtype cannot hold."""
+    if param.dtype == quantized.dtype:
+        return
     if not torch.equal(quantized.to(param.dtype).to(quantized.dtype), quantized):
         raise ValueError(
             f"parameter {index} has dtype {param.dtype}, which cannot hold the values of "
             f"weight={precision.weight!s}; use float32 parameters or a coarser format"
+        )
+
+
+def check_state(number: int, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse a state that another optimizer, or SGLD with another accumulator, has saved."""
+    if saved.keys() != own.keys():
+        raise ValueError(
+            f"the state of parameter {number} holds {sorted(saved)}, wanted {sorted(own)}: it is no state of SGLD "
+            "with this precision and accumulator; build the optimizer as it was when the state was saved"
         )

@@ -106,6 +106,9 @@ class Precision:
             raise ValueError(
                 f"accumulator={self.accumulator!r} is unknown; write one of {ACCUMULATORS}"
             )
+        offered = [name for name, mode in nf.roundings().items() if not mode.few_bits]
+        if self.rounding not in offered:
+            raise ValueError(f"rounding={self.rounding!r}; write one of {', '.join(offered)}")
         for field in ("weight", "gradient"):
             if isinstance(getattr(self, field), str):
                 object.__setattr__(self, field, parse_format(getattr(self, field)))

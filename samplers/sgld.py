@@ -11,7 +11,7 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 import numformats as nf
-from samplers.checks import check_gradient, check_options, check_parameter, check_representable
+from samplers.checks import check_gradient, check_options, check_parameter, check_representable, check_state
 from samplers.describe import describe_group
 from samplers.precision import FULL, Precision, saturated
 from samplers.steps import Draw, quantize, step
@@ -89,7 +89,7 @@ class SGLD(torch.optim.Optimizer):
         check_options(self.param_groups[-1])
         for index, _, param, precision in list(self._parameters())[known:]:
             check_parameter(index, param)
-            self._initialise(index, param, precision)
+            self._initialise(param, precision)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -150,13 +150,10 @@ class SGLD(torch.optim.Optimizer):
 
         The seed, the chain and the step counters come with the state: the run goes on as if never interrupted.
         """
-        for number, state in state_dict["state"].items():
-            if not {"step", "drawn"} <= state.keys():
-                raise ValueError(
-                    f"the state of parameter {number} holds {sorted(state)}: it is no state of SGLD"
-                )
-        super().load_state_dict(state_dict)
         saved = [number for group in state_dict["param_groups"] for number in group["params"]]
+        for number, (_, _, param, _) in zip(saved, self._parameters(), strict=False):
+            check_state(number, state_dict["state"].get(number, {}), self.state[param])
+        super().load_state_dict(state_dict)
         for number, (_, _, param, _) in zip(saved, self._parameters(), strict=True):
             accumulator = state_dict["state"].get(number, {}).get("accumulator")
             if accumulator is not None:  # the base class casts it to the parameter's dtype
@@ -174,7 +171,7 @@ class SGLD(torch.optim.Optimizer):
                 index += 1
 
     @torch.no_grad()
-    def _initialise(self, index: int, param: torch.Tensor, precision: Precision) -> None:
+    def _initialise(self, param: torch.Tensor, precision: Precision) -> None:
         state = self.state[param]
         state.update(step=0, drawn=0, deficit=0, saturated=0)
         wide = param.detach().to(_wide(param.dtype), copy=True)
@@ -184,7 +181,6 @@ class SGLD(torch.optim.Optimizer):
             state["accumulator"] = wide
         if precision.weight is not None:
             nearest = quantize(wide, precision.weight, "nearest_even", nf.Key(0))
-            check_representable(index, param, nearest, precision)
             param.copy_(nearest)
             state["saturated"] = saturated(wide, precision.weight)
             state["drawn"] = param.numel()
@@ -206,6 +202,8 @@ class SGLD(torch.optim.Optimizer):
             precision=precision,
             key=key,
         )
+        if precision.weight is not None:
+            check_representable(index, param, draw.seen, precision)
         self._store(param, draw)
 
     def _store(self, param: torch.Tensor, draw: Draw) -> None:

@@ -43,7 +43,10 @@ def step(
     Args:
         theta: the accumulator, float32 or float64, any shape.
         grad: gradient of the mean loss, same shape.
+        lr: step size.
+        weight_decay: wd.
         variance: of the injected noise, 2·lr·T/num_data.
+        precision: formats, rounding and accumulator.
         key: of this parameter and step; folded once more for each purpose.
 
     Returns:
@@ -87,9 +90,9 @@ def diffuse(mean: torch.Tensor, variance: float, key: nf.Key) -> torch.Tensor:
 
 def quantize(x: torch.Tensor, fmt: Any, rounding: str, key: nf.Key) -> torch.Tensor:
     """``numformats.quantize`` with a format that may depend on the shape."""
-    if rounding.startswith("stochastic"):
-        return _tensor(nf.quantize(x, resolve(fmt, tuple(x.shape)), rounding, key=key))
-    return _tensor(nf.quantize(x, resolve(fmt, tuple(x.shape)), rounding))
+    target = resolve(fmt, tuple(x.shape))
+    needed = key if nf.roundings()[rounding].stochastic else None
+    return _tensor(nf.quantize(x, target, rounding, key=needed))
 
 
 def _full(mean: torch.Tensor, variance: float, precision: Precision, key: nf.Key) -> Draw:

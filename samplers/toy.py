@@ -28,6 +28,9 @@ def toy_chains(
     Args:
         theta: start of each chain, shape (chains,), float32.
         precision: of the optimizer; elementwise formats only, so that the chains stay independent.
+        lr: step size.
+        steps: how many.
+        seed: of the optimizer and, in another stream, of the gradient noise.
         record_every: keep every so-manieth state; only the last one where None.
 
     Returns:
@@ -55,6 +58,10 @@ def toy_draws(
 
     Args:
         fmt: of weights and gradients; 8-bit fixed point with 3 fractional bits where None, as in the papers.
+        lr: step size.
+        chains: independent chains.
+        steps: of each chain.
+        seed: as in `toy_chains`.
 
     Returns:
         For each sampler the states of the last third of the run, every 50 steps.

@@ -117,7 +117,10 @@ def element_times_scale(
     q = oracle.quantize_exact(x, fmt.element, mode, coin, "float64", negative)
     if q == 0 or math.isnan(q):
         return q
-    product = to_carrier(Fraction(q) * scale, carrier)
+    exact = Fraction(q) * scale
+    if not fmt.scale.man_bits:  # the largest elements may need more bits than the carrier has
+        return math.copysign(float(oracle.in_carrier(abs(exact), carrier)), v)
+    product = to_carrier(exact, carrier)
     man_bits, emax = oracle.CARRIERS[carrier]
     if abs(product) > (2 - pow2(-man_bits)) * pow2(emax):  # the largest that the carrier holds
         top = (2 - pow2(-man_bits)) * pow2(emax) / scale

@@ -163,7 +163,7 @@ BAD_OUT = {
 @pytest.mark.parametrize("what", BAD_OUT)
 def test_a_mismatching_out_is_refused_and_untouched(what: str) -> None:
     out, error, words = BAD_OUT[what]
-    before = np.array(out, copy=True)
+    before = np.asarray(out).copy()
     with pytest.raises(error, match=words):
         nf.quantize(sample(), "e4m3", out=out)
     np.testing.assert_array_equal(np.asarray(out), before)

@@ -62,7 +62,7 @@ MAKING: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ValueError,
         ["nan", "saturate"],
     ),
-    "signed without zero": (lambda: nf.Float(8, 0, zero=False), ValueError, ["zero", "signed"]),
+    "signed without zero": (lambda: nf.Float(8, 1, zero=False), ValueError, ["zero", "signed"]),
     "no room for NaN": (lambda: nf.Float(4, 0), ValueError, ["man_bits=0", "NaN", "finite"]),
     "block of a name": (lambda: nf.BlockFloat("e4m3", 32), TypeError, ["e4m3", "Float"]),
     "block of 0": (lambda: nf.BlockFloat(nf.E2M1, 0), ValueError, ["block_size", "0"]),
@@ -74,6 +74,11 @@ MAKING: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     ),
     "sizes and axes": (
         lambda: nf.BlockFloat(nf.E2M1, (2, 3), axis=(0,)),
+        ValueError,
+        ["axis", "block_size"],
+    ),
+    "one size for two axes": (
+        lambda: nf.BlockFloat(nf.E2M1, 16, axis=(0, 1)),
         ValueError,
         ["axis", "block_size"],
     ),

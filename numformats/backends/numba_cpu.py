@@ -22,10 +22,10 @@ from numformats.backends.numba_text import CHUNKS, kernel_text
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
 from numformats.core.grid import Grid
 from numformats.lanes import CARRIERS, Carrier
-from numformats.lowering import typed
 from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., None]
+SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 
 
@@ -68,19 +68,34 @@ def _compiled(
     return compiled
 
 
+def _call(run: Kernel, size: int, *args: Any) -> None:
+    """Run a kernel; on one thread where waking the others would cost more than it saves."""
+    if size > SMALL:
+        run(*args)
+        return
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        run(*args)
+    finally:
+        numba.set_num_threads(threads)
+
+
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     low, lane = task.lowered, task.carrier.lane
     general = low.general
     loop = "wrap" if task.wrapping else "quantize"
     run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0, "floor")
-    run(
+    _call(
+        run,
+        task.x.size,
         task.x,
         task.out,
         *task.words,
         task.first,
         lane.unsigned(task.spare),
-        typed(low.grid, lane),
+        low.grid,
         task.codes,
         *_wrap_limits(task),
     )
@@ -108,7 +123,7 @@ def blocks(task: BlockTask) -> None:
         block,
         task.rule,
     )
-    grid: Grid = typed(task.lowered.grid, lane)
+    grid: Grid = task.lowered.grid
     shape = task.geometry.shape
     counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
     common = (
@@ -121,7 +136,9 @@ def blocks(task: BlockTask) -> None:
         task.scale,
     )
     if by_rows:
-        run(
+        _call(
+            run,
+            task.x.size,
             task.x.reshape(a, n2),
             task.out.reshape(a, n2),
             task.scales.reshape(counts[0], counts[3]),
@@ -129,7 +146,9 @@ def blocks(task: BlockTask) -> None:
             tile,
         )
     else:
-        run(
+        _call(
+            run,
+            task.x.size,
             task.x.reshape(shape),
             task.out.reshape(shape),
             task.scales.reshape(counts),
@@ -141,13 +160,14 @@ def blocks(task: BlockTask) -> None:
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
     carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
-    _compiled("words", MODES["stochastic"], carrier, False, False, 0, "floor")(out, *key, first)
+    run = _compiled("words", MODES["stochastic"], carrier, False, False, 0, "floor")
+    _call(run, out.size, out, *key, first)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
     run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
-    run(out, *key, first)
+    _call(run, out.size, out, *key, first)
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
@@ -155,7 +175,9 @@ def draws(task: DrawTask) -> tuple[int, int]:
     range."""
     run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    run(
+    _call(
+        run,
+        task.mean.size,
         task.mean,
         task.variance,
         task.out,

@@ -13,7 +13,6 @@ from numformats.core import draw, normal, scale
 from numformats.core.grid import Grid
 from numformats.core.threefry import threefry
 from numformats.lanes import Carrier, Lane
-from numformats.lowering import typed
 from numformats.rounding import Mode
 
 PIECE = 1 << 16
@@ -123,7 +122,7 @@ def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     text, lane = _bound(task), task.carrier.lane
     grid, general, spare = (
-        typed(task.lowered.grid, lane),
+        task.lowered.grid,
         task.lowered.general,
         lane.unsigned(task.spare),
     )
@@ -157,7 +156,7 @@ def blocks(task: BlockTask) -> None:
         codes = np.where(amax >= lane.inf, -1, k - task.scale.low)
         task.scales[...] = codes.reshape(task.scales.shape).astype(np.uint32)
     amax, k = (_spread(a, shape, t1, t2) for a in (amax, k))
-    grid: Grid = text.scaled_grid(typed(task.lowered.grid, lane), k, True)
+    grid: Grid = text.scaled_grid(task.lowered.grid, k, True)
     rand = _rand(task, 0, bits.size).reshape(shape)
     rounded = text.block_bits(bits, rand, lane.unsigned(task.spare), grid, amax, True)
     code = (
