@@ -11,7 +11,13 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 import numformats as nf
-from samplers.checks import check_gradient, check_options, check_parameter, check_representable, check_state
+from samplers.checks import (
+    check_gradient,
+    check_options,
+    check_parameter,
+    check_representable,
+    check_state,
+)
 from samplers.describe import describe_group
 from samplers.precision import FULL, Precision, saturated
 from samplers.steps import Draw, quantize, step

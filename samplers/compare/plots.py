@@ -138,7 +138,7 @@ def _draw_reliability(ax: Axes, summary: dict[str, Any]) -> None:
     bins = [chain["reliability"] for chain in summary["chains"]]
     names = ("points", "confidence", "correct")
     points, confidence, correct = (np.sum([b[name] for b in bins], axis=0) for name in names)
-    filled = points >= 10  # below that the noise of a proportion hides the gap
+    filled = points >= 25  # below that the noise of a proportion hides the gap
     x, y = confidence[filled] / points[filled], (correct - confidence)[filled] / points[filled]
     label = (
         f"{summary['sampler']} {FLOAT32}" if summary["format"] == FLOAT32 else summary["sampler"]

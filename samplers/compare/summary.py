@@ -47,12 +47,20 @@ def write_csv(path: Path, summaries: list[dict[str, Any]]) -> None:
 
 def table(summaries: list[dict[str, Any]], title: str) -> Table:
     """The comparison for a terminal: mean ± standard deviation over the chains."""
+    from rich import box
     from rich.table import Table
 
-    result = Table(title=title, caption="mean ± standard deviation over the chains")
+    chains, samples = len(summaries[0]["chains"]), summaries[0]["samples"]
+    caption = (
+        f"mean ± standard deviation over {chains} chain(s), each averaging {samples} samples;\n"
+        "single: mean NLL of one sample; deficit: draws whose variance was out of reach"
+    )
+    result = Table(
+        title=title, caption=caption, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0)
+    )
     for name in ("sampler", "format"):
         result.add_column(name, no_wrap=True)
-    for name in ("error %", "NLL", "ECE %", "1-sample NLL", "deficit %", "kept"):
+    for name in ("error %", "NLL", "ECE %", "single", "deficit"):
         result.add_column(name, justify="right", no_wrap=True)
     previous = None
     for summary in summaries:
@@ -70,8 +78,7 @@ def _cells(summary: dict[str, Any]) -> list[str]:
         spread(summary, "nll", 1, 3),
         spread(summary, "ece", 100, 2),
         f"{mean['single_sample_nll']:.3f}",
-        f"{100 * mean['deficit']:.1f}",
-        str(summary["samples"]),
+        f"{100 * mean['deficit']:.1f}%",
     ]
 
 

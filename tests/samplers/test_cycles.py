@@ -1,0 +1,83 @@
+"""The cosine cycles: closed forms of the schedule, and its effect on the sampler."""
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+
+from samplers import SGLD, CosineCycles
+
+
+def optimizer(lr=0.7, temperature=0.25):
+    groups = [
+        {"params": [torch.nn.Parameter(torch.zeros(2))]},
+        {"params": [torch.nn.Parameter(torch.zeros(2))]},
+    ]
+    groups[1]["lr"] = lr / 2
+    return SGLD(groups, lr, num_data=10, temperature=temperature)
+
+
+def trace(cycles, steps):
+    rows = []
+    for _ in range(steps):
+        group = cycles.optimizer.param_groups[0]
+        rows.append((group["lr"], group["temperature"], cycles.sampling))
+        cycles.step()
+    return rows
+
+
+@pytest.mark.parametrize("steps, count", [(100, 4), (103, 4), (30, 30), (7, 1)])
+def test_rates_follow_the_closed_form(steps, count):
+    length = math.ceil(steps / count)
+    rates = [lr for lr, _, _ in trace(CosineCycles(optimizer(), steps, count), steps)]
+    for k, rate in enumerate(rates, start=1):
+        assert rate == pytest.approx(
+            0.35 * (math.cos(math.pi * ((k - 1) % length) / length) + 1), abs=1e-15
+        )
+    cycle = rates[:length]
+    assert cycle[0] == 0.7
+    assert all(a > b > 0 for a, b in zip(cycle, cycle[1:], strict=False))
+    assert math.fsum(cycle) / length == pytest.approx(0.7 * (length + 1) / (2 * length), rel=1e-14)
+
+
+@pytest.mark.parametrize("exploration", [0.0, 0.5, 0.9])
+def test_noise_and_samples_come_in_the_last_part_of_a_cycle(exploration):
+    rows = trace(CosineCycles(optimizer(), 80, 4, exploration), 80)
+    expected = [Fraction(k % 20, 20) >= Fraction(str(exploration)) for k in range(80)]
+    assert [sampling for _, _, sampling in rows] == expected
+    assert [temperature for _, temperature, _ in rows] == [0.25 if s else 0.0 for s in expected]
+    assert sum(expected) == 4 * (20 - math.ceil(exploration * 20))
+
+
+def test_groups_keep_their_own_rates():
+    sampler = optimizer()
+    cycles = CosineCycles(sampler, 10, 1)
+    cycles.step()
+    assert sampler.param_groups[1]["lr"] == pytest.approx(sampler.param_groups[0]["lr"] / 2)
+
+
+def test_resumes_in_the_middle_of_a_cycle():
+    whole, first = CosineCycles(optimizer(), 40, 4), CosineCycles(optimizer(), 40, 4)
+    rest = trace(whole, 40)[13:]
+    trace(first, 13)
+    second = CosineCycles(optimizer(lr=0.1), 5, 1)
+    second.load_state_dict(first.state_dict())
+    assert trace(second, 27) == rest
+
+
+def test_nothing_is_sampled_after_the_last_step():
+    cycles = CosineCycles(optimizer(), 10, 1, exploration=0.0)
+    trace(cycles, 10)
+    assert not cycles.sampling
+
+
+@pytest.mark.parametrize("arguments", [(10, 0), (10, 11), (10, 1, 1.0), (10, 1, -0.1)])
+def test_bad_arguments_are_refused(arguments):
+    with pytest.raises(ValueError, match="write"):
+        CosineCycles(optimizer(), *arguments)
+
+
+def test_an_optimizer_without_a_temperature_is_refused():
+    with pytest.raises(ValueError, match="temperature"):
+        CosineCycles(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1), 10, 1)

@@ -1,0 +1,125 @@
+"""What a precision means for the weights: grids, accumulators, rules, counters."""
+
+import numpy as np
+import pytest
+import torch
+
+import numformats as nf
+from samplers import SGLD, PerChannel, Precision
+from samplers.precision import parse_format
+
+FORMATS = ["fixed<8,5>", "e4m3", "perchannel<8>", "bfp<8,block=4>"]
+LOW = ["low", "variance_corrected"]
+
+
+def net():
+    torch.manual_seed(1)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Conv2d(4, 8, 1)
+    )
+
+
+def on_grid(weight, fmt):
+    fmt = fmt.resolve(tuple(weight.shape)) if isinstance(fmt, PerChannel) else fmt
+    return torch.equal(nf.quantize(weight.detach(), fmt), weight.detach())
+
+
+def one_step(model, precision, **options):
+    optimizer = SGLD(model.named_parameters(), 0.05, num_data=50, precision=precision, **options)
+    model(torch.ones(2, 2, 5, 5)).pow(2).mean().backward()
+    optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("accumulator", ["full", *LOW])
+@pytest.mark.parametrize("name", FORMATS)
+def test_forward_sees_weights_of_the_format(name, accumulator):
+    model = net()
+    optimizer = one_step(model, Precision(name, name, accumulator))
+    assert all(on_grid(p, parse_format(name)) for p in model.parameters())
+    kept = ["accumulator" in optimizer.state[p] for p in model.parameters()]
+    assert all(kept) if accumulator == "full" else not any(kept)
+
+
+def test_construction_rounds_low_accumulators_to_nearest():
+    weight = torch.nn.Parameter(torch.tensor([0.30, -0.05, 9.0]))
+    optimizer = SGLD(
+        [weight], 0.1, num_data=1, precision=Precision("fixed<8,4>", accumulator="low")
+    )
+    assert weight.tolist() == [0.3125, -0.0625, 7.9375]
+    assert optimizer.counters() == (3, 0.0, 1 / 3)
+
+
+def test_accumulators_are_visible_and_give_back_what_was_there():
+    weight = torch.nn.Parameter(torch.tensor([0.3]))
+    optimizer = SGLD([weight], 0.1, num_data=1, precision=Precision("fixed<8,2>"))
+    with optimizer.accumulators():
+        assert weight.item() == pytest.approx(0.3)
+    assert weight.item() == 0.25
+
+
+def test_rules_go_by_index_name_and_predicate():
+    rules = ((0, Precision("e4m3")), ("1.*", None), (lambda name, tensor: tensor.ndim == 1, None))
+    precision = Precision("fixed<8,3>", accumulator="low", rules=rules)
+    names = [n for n, _ in net().named_parameters()]
+    found = [
+        str(precision.for_parameter(i, n, p).weight)
+        for i, (n, p) in enumerate(net().named_parameters())
+    ]
+    wanted = {"0.weight": "e4m3", "0.bias": "None", "1.weight": "None", "1.bias": "None"}
+    assert dict(zip(names, found, strict=True)) == wanted | {
+        "2.weight": "fixed<8,3>",
+        "2.bias": "None",
+    }
+
+
+def test_a_rule_by_name_needs_names():
+    with pytest.raises(ValueError, match="named_parameters"):
+        SGLD(net().parameters(), 0.1, num_data=1, precision=Precision(rules=(("norm*", None),)))
+
+
+@pytest.mark.parametrize("shape, blocks", [((4, 3, 2), 4), ((5,), 5), ((6, 2), 6)])
+def test_per_channel_has_one_exponent_per_index_of_dimension_0(shape, blocks):
+    x = np.exp(np.random.default_rng(0).normal(size=shape) * 3).astype(np.float32)
+    rows = x.reshape(blocks, -1).astype(np.float64)
+    gap = 2.0 ** (np.floor(np.log2(np.abs(rows).max(axis=1, keepdims=True))) - 6)
+    expected = np.clip(np.rint(rows / gap), -128, 127) * gap
+    got = nf.quantize(x, PerChannel(8).resolve(shape))
+    np.testing.assert_array_equal(got.reshape(blocks, -1), expected)
+
+
+def test_deficit_counts_what_the_grid_cannot_meet():
+    """A mean in the middle of a gap has variance D²/4 at least, far above 2·lr·T/N here."""
+    weight = torch.nn.Parameter(torch.zeros(1000))
+    precision = Precision("fixed<8,4>", accumulator="variance_corrected")
+    optimizer = SGLD([weight], 1.0, num_data=10**6, precision=precision)
+    weight.grad = torch.full((1000,), -1 / 32)
+    optimizer.step()
+    assert (
+        optimizer.counters().deficit == 0.5
+    )  # 1000 of 1000 in the step, none of the 1000 on construction
+    assert 300 < (weight == 1 / 16).sum() < 700
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"accumulator": "half"}, "'half'"),
+        ({"accumulator": "low"}, "weight is None"),
+        ({"weight": "perchannel<x>"}, "perchannel<8>"),
+        ({"weight": "fixed<8,z>"}, "fixed"),
+        ({"rounding": "sideways"}, "sideways"),
+        ({"rules": ((0, "e4m3"),)}, "rule"),
+    ],
+)
+def test_bad_precisions_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Precision(**arguments)
+
+
+def test_a_format_finer_than_the_parameter_is_refused():
+    weight = torch.nn.Parameter(torch.full((100,), 0.3, dtype=torch.bfloat16))
+    optimizer = SGLD([weight], 0.1, num_data=1, precision=Precision("fixed<24,20>"))
+    weight.grad = torch.zeros_like(weight)
+    with pytest.raises(ValueError, match=r"bfloat16.*fixed<24,20>"):
+        optimizer.step()
