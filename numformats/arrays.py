@@ -81,6 +81,11 @@ def host(x: Any, name: str = "x") -> Host:
             f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first"
         )
     array = np.asarray(x)
+    if array.dtype == object:
+        raise TypeError(
+            f"{name} is a {type(x).__name__}, which is no array of numbers; give a NumPy array or "
+            "a tensor"
+        )
     if array.dtype.byteorder == ">":
         raise TypeError(
             f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})"

@@ -6,6 +6,7 @@ element's grid with its exponents shifted, so nothing is divided and nothing rou
 scales are in ``scaled_blocks.py``.
 """
 
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,26 +41,34 @@ class ScaledBlockCodes(NamedTuple):
 
 
 def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
-    """What the scale rules read of ``fmt``, as scalars of the lane."""
-    element = fmt.element
-    top = element.max_code if isinstance(element, FixedPoint) else _significand(element.exact_max)
-    precision = (
-        element.word_bits - 1 - element.signed
-        if isinstance(element, FixedPoint)
-        else element.man_bits
-    )
-    signed, unsigned = lane.signed, lane.unsigned
+    """What choosing a scale reads of ``fmt``, as scalars of the lane."""
     return ScaleSpec(
-        element_emax=signed(fmt.element_emax),
-        element_top=unsigned(top << lane.width - top.bit_length()),
-        round_at=signed(max(lane.width - 2 - precision, 0)),
-        low=signed(fmt.scale.low_exponent),
-        high=signed(fmt.scale.emax),
+        element_emax=lane.signed(fmt.element_emax),
+        threshold=lane.unsigned(_threshold(fmt, lane)),
+        low=lane.signed(fmt.scale.low_exponent),
+        high=lane.signed(fmt.scale.emax),
     )
 
 
-def _significand(value: Any) -> int:
-    top = int(value.numerator)
+def _threshold(fmt: BlockFloat, lane: Lane) -> int:
+    """The aligned significand of amax above which the scale is one step larger than the floor."""
+    element, full = fmt.element, 1 << lane.width
+    if fmt.scale_rule == "floor":
+        return full - 1
+    if fmt.scale_rule == "ceil":
+        return full >> 1
+    if fmt.scale_rule == "rceil":
+        top = _significand(Fraction(element.max))
+        return top << lane.width - top.bit_length()
+    if isinstance(element, FixedPoint):
+        precision = element.word_bits - 1 - element.signed
+    else:
+        precision = element.man_bits
+    return full - 1 - (1 << max(lane.width - 2 - precision, 0))
+
+
+def _significand(value: Fraction) -> int:
+    top = value.numerator
     return top >> (top & -top).bit_length() - 1
 
 
@@ -84,7 +93,6 @@ def block_task(
         lowered=lower(fmt.element, carrier, wanted.mode),
         codes=code_spec(fmt.element, carrier.lane),
         scale=scale_spec(fmt, carrier.lane),
-        rule=fmt.scale_rule,
         mode=wanted.mode,
         words=wanted.words,
         first=wanted.first,

@@ -24,6 +24,23 @@ def code_dtype(bits: int) -> Any:
     return np.dtype(f"uint{next(n for n in (8, 16, 32, 64) if bits <= n)}")
 
 
+def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
+    """Codes are integers of at most ``bits`` bits.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: a code out of range.
+    """
+    if codes.dtype.kind not in "ui":
+        raise TypeError(
+            f"codes have dtype {codes.dtype}; give the unsigned integers that encode returned"
+        )
+    if codes.size and (int(codes.max()) >> bits or int(codes.min()) < 0):
+        raise ValueError(
+            f"codes lie in [{codes.min()}, {codes.max()}], those of {fmt} in [0, {(1 << bits) - 1}]"
+        )
+
+
 def fits(fmt: FixedPoint | Float, lane: Lane) -> bool:
     """Whether the lane holds every code, and its carrier every finite value, of ``fmt`` exactly."""
     low = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent

@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.arrays import Host, as_kind, plain
 from numformats.blocking import geometry, scales_shape
-from numformats.coding import fits
+from numformats.coding import check_codes, fits
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
@@ -20,7 +20,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
     """The values of stored codes.
 
     Args:
-        codes: unsigned integers of any shape (bits above the format's are ignored); for block
+        codes: unsigned integers of any shape; for block
             formats the tuple that ``encode`` gave.
         fmt: the format or its name.
         dtype: ``numpy.float32`` or ``numpy.float64``; by default float32 where it holds every
@@ -32,7 +32,8 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
 
     Raises:
         TypeError: codes that are not integers; a plain array for a block format.
-        ValueError: a format with values that float64 lacks; a value beyond ``dtype``.
+        ValueError: a code of more than ``fmt.bits`` bits; a format with values that float64 lacks;
+        a value beyond ``dtype``.
 
     Example:
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
@@ -41,21 +42,19 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
     fmt = parse(fmt)  # type: ignore[arg-type]
     if isinstance(fmt, BlockFloat):
         return _decode_blocks(codes, fmt, dtype)
+    if isinstance(codes, tuple):
+        raise TypeError(
+            f"codes are a tuple of block codes, and {fmt} is no block format; give the format they "
+            "were encoded in"
+        )
     view, source = plain(codes)
-    _check_codes(view)
+    check_codes(view, fmt.bits, fmt)
     wide = _values(view, fmt)
     return _given(_narrowed(wide, _dtype(fmt, dtype)), source)
 
 
 def _given(values: Any, source: Host | None) -> Any:
     return values if source is None else as_kind(source, values)
-
-
-def _check_codes(view: Any) -> None:
-    if view.dtype.kind not in "ui":
-        raise TypeError(
-            f"codes have dtype {view.dtype}; give the unsigned integers that encode returned"
-        )
 
 
 def _dtype(fmt: FixedPoint | Float, dtype: Any) -> Any:
@@ -98,7 +97,7 @@ def table(fmt: FixedPoint | Float) -> Any:
 def _values(view: Any, fmt: FixedPoint | Float) -> Any:
     """Float64 values of codes."""
     if fmt.bits <= TABLE_BITS:
-        return table(fmt)[view & view.dtype.type((1 << fmt.bits) - 1 & np.iinfo(view.dtype).max)]
+        return table(fmt)[view]
     codes = view.astype(np.uint64)
     if isinstance(fmt, FixedPoint):
         spare = np.int64(64 - fmt.word_bits)
@@ -137,8 +136,8 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any) -> Any:
             f"codes of {fmt} are {type(codes).__name__}; give the tuple {want} that encode returned"
         )
     (view, source), (levels, _) = plain(codes[0]), plain(codes[1])
-    for part in (view, levels):
-        _check_codes(part)
+    check_codes(view, fmt.element.bits, fmt)
+    check_codes(levels, fmt.scale.bits, fmt.scale)
     if levels.shape != scales_shape(fmt, view.shape):
         raise ValueError(
             f"scales have shape {levels.shape}; {fmt} over codes of shape {view.shape} has scales "

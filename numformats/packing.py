@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import as_kind, plain
-from numformats.coding import code_dtype
+from numformats.coding import check_codes, code_dtype
 from numformats.formats import Format
 from numformats.naming import parse
 
@@ -43,7 +43,7 @@ def pack(codes: Any, fmt: Format | str) -> Any:
     """
     bits = parse(fmt).bits  # type: ignore[arg-type]
     view, source = plain(codes)
-    _check(view, bits, fmt)
+    check_codes(view, bits, fmt)
     flat = view.reshape(-1)
     out = np.zeros(-(-flat.size * bits // 8), np.uint8)
     for at in range(0, flat.size, PIECE):
@@ -60,17 +60,6 @@ def pack(codes: Any, fmt: Format | str) -> Any:
         first = at * bits // 8
         out[first : first + piece.size] = piece
     return out if source is None else as_kind(source, out)
-
-
-def _check(view: Any, bits: int, fmt: Format | str) -> None:
-    if view.dtype.kind not in "ui":
-        raise TypeError(
-            f"codes have dtype {view.dtype}; give the unsigned integers that encode returned"
-        )
-    if view.size and (int(view.max()) >> bits or int(view.min()) < 0):
-        raise ValueError(
-            f"codes lie in [{view.min()}, {view.max()}], those of {fmt} in [0, {(1 << bits) - 1}]"
-        )
 
 
 def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:

@@ -24,14 +24,13 @@ CORE: tuple[Callable[..., Any], ...] = (
     quantum.fraction,
     quantum.last_bits,
     quantum.settle,
-    quantum.round_bits,
     quantum.compose,
-    quantum.wrap_bits,
     quantum.code_bits,
     threefry.rotate_add,
     threefry.four_rounds,
     threefry.threefry,
 )
+ROUND: tuple[Callable[..., Any], ...] = (quantum.round_bits, quantum.wrap_bits)  # need ``away``
 
 
 class _Strip(ast.NodeTransformer):

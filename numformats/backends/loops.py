@@ -90,18 +90,11 @@ def amax_blocks(x, amax):
         amax[j] = top
 
 
-def round_run(x, out, words, amax, k, spare, g, general, c):
-    """One contiguous run of elements that share the exponent ``k``."""
-    if needs_general(g, k, general):
-        moved = scaled_grid(g, k, True)
-        for i in range(x.size):
-            bits = block_bits(load(x[i]), words[i], spare, moved, amax, True)
-            out[i] = store(bits, moved, c)
-    else:
-        moved = scaled_grid(g, k, False)
-        for i in range(x.size):
-            bits = block_bits(load(x[i]), words[i], spare, moved, amax, False)
-            out[i] = store(bits, moved, c)
+def round_run(x, out, words, amax, k, spare, g, c):
+    """One contiguous run of elements that share the exponent ``k``; the general text serves all."""
+    moved = scaled_grid(g, k, True)
+    for i in range(x.size):
+        out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax, True), moved, c)
 
 
 def round_blocks(x, out, amax, fields, spare, g, c):
@@ -145,101 +138,88 @@ def grid_at(fields, j, g):
     )  # fmt: skip
 
 
+def rows_task(task, x, out, scales, k0, k1, first, spare, g, general, c, b, size, per, parts):
+    n = x.shape[1]
+    row, j0 = task // parts, (task % parts) * per
+    start, stop = j0 * size, min((j0 + per) * size, n)
+    xs, outs = x[row, start:stop], out[row, start:stop]
+    count = (stop - start + size - 1) // size
+    amax, fields = np.empty(count, U), np.empty((6, count), U)
+    whole = BLOCK > 0 and count * size == stop - start
+    if whole:
+        amax_blocks(xs.reshape((count, BLOCK)), amax)
+    else:
+        for j in range(count):
+            amax[j] = amax_of(xs[j * size : (j + 1) * size])
+    every = prepare(amax, fields, g, b)
+    if ENCODE:
+        for j in range(count):
+            scales[row, j0 + j] = scale_code(I(fields[0, j]), amax[j], b)
+    words = np.empty(stop - start + 2 if STOCHASTIC else 1, U)
+    if STOCHASTIC:
+        words = words[fill(words, first + row * n + start, stop - start, k0, k1) :]
+    if whole and not (every or general):
+        x2, out2 = xs.reshape((count, BLOCK)), outs.reshape((count, BLOCK))
+        if STOCHASTIC:
+            words2 = words[: count * BLOCK].reshape((count, BLOCK))
+            round_blocks_with(x2, out2, words2, amax, fields, spare, g, c)
+        else:
+            round_blocks(x2, out2, amax, fields, spare, g, c)
+        return
+    if not STOCHASTIC:
+        words = np.zeros(min(size, n), U)
+    for j in range(count):
+        a, e = j * size, min((j + 1) * size, stop - start)
+        rand = words[a:] if STOCHASTIC else words
+        round_run(xs[a:e], outs[a:e], rand, amax[j], I(fields[0, j]), spare, g, c)
+
+
 def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, block):
     """Blocks along contiguous rows: ``x`` is (rows, n), ``scales`` is (rows, blocks)."""
-    n = x.shape[1]
     size = BLOCK if BLOCK > 0 else block
     per = max(1, CHUNK // size)
-    blocks = (n + size - 1) // size
-    parts = (blocks + per - 1) // per
+    parts = ((x.shape[1] + size - 1) // size + per - 1) // per
     for task in prange(x.shape[0] * parts):
-        row, j0 = task // parts, (task % parts) * per
-        start, stop = j0 * size, min((j0 + per) * size, n)
-        xs, outs = x[row, start:stop], out[row, start:stop]
-        count = (stop - start + size - 1) // size
-        amax, fields = np.empty(count, U), np.empty((6, count), U)
-        whole = BLOCK > 0 and count * size == stop - start
-        if whole:
-            amax_blocks(xs.reshape((count, BLOCK)), amax)
-        else:
-            for j in range(count):
-                amax[j] = amax_of(xs[j * size : (j + 1) * size])
-        every = prepare(amax, fields, g, b)
-        if ENCODE:
-            for j in range(count):
-                scales[row, j0 + j] = scale_code(I(fields[0, j]), amax[j], b)
-        if STOCHASTIC:
-            words = np.empty(stop - start + 2, U)
-            words = words[fill(words, first + row * n + start, stop - start, k0, k1) :]
-        else:
-            words = np.zeros(size, U)
-        if whole and not (every or general):
-            x2, out2 = xs.reshape((count, BLOCK)), outs.reshape((count, BLOCK))
+        rows_task(task, x, out, scales, k0, k1, first, spare, g, general, c, b, size, per, parts)
+
+
+def tiles_task(task, x, out, scales, k0, k1, first, spare, g, c, b, t1, t2):
+    _, n1, nb, n2, nc = x.shape
+    m1, m2 = (n1 + t1 - 1) // t1, (n2 + t2 - 1) // t2
+    j2 = task % m2
+    ib = (task // m2) % nb
+    j1 = (task // (m2 * nb)) % m1
+    i0 = task // (m2 * nb * m1)
+    amax = np.zeros(nc, U)
+    for i1 in range(j1 * t1, min((j1 + 1) * t1, n1)):
+        for i2 in range(j2 * t2, min((j2 + 1) * t2, n2)):
+            for ic in range(nc):
+                amax[ic] = maximum(amax[ic], U(load(x[i0, i1, ib, i2, ic]) & MAGNITUDE))
+    if ENCODE:
+        for ic in range(nc):
+            scales[i0, j1, ib, j2, ic] = scale_code(scale_exponent(amax[ic], b), amax[ic], b)
+    words = np.zeros(nc + 2, U)
+    for i1 in range(j1 * t1, min((j1 + 1) * t1, n1)):
+        for i2 in range(j2 * t2, min((j2 + 1) * t2, n2)):
+            skip = 0
             if STOCHASTIC:
-                words2 = words[: count * BLOCK].reshape((count, BLOCK))
-                round_blocks_with(x2, out2, words2, amax, fields, spare, g, c)
-            else:
-                round_blocks(x2, out2, amax, fields, spare, g, c)
-        else:
-            for j in range(count):
-                a, e = j * size, min((j + 1) * size, stop - start)
-                rand = words[a:] if STOCHASTIC else words
-                round_run(xs[a:e], outs[a:e], rand, amax[j], I(fields[0, j]), spare, g, general, c)
+                at = (((i0 * n1 + i1) * nb + ib) * n2 + i2) * nc
+                skip = fill(words, first + at, nc, k0, k1)
+            lanes(x[i0, i1, ib, i2], out[i0, i1, ib, i2], words[skip:], amax, spare, g, c, b)
 
 
 def tiles(x, out, scales, k0, k1, first, spare, g, general, c, b, t1, t2):
-    """Any blocks: ``x`` is (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3; runs follow the
-    last axis."""
-    n0, n1, nb, n2, nc = x.shape
-    m1, m2 = (n1 + t1 - 1) // t1, (n2 + t2 - 1) // t2
-    for task in prange(n0 * m1 * nb * m2):
-        j2 = task % m2
-        ib = (task // m2) % nb
-        j1 = (task // (m2 * nb)) % m1
-        i0 = task // (m2 * nb * m1)
-        amax = np.zeros(nc, U)
-        for i1 in range(j1 * t1, min((j1 + 1) * t1, n1)):
-            for i2 in range(j2 * t2, min((j2 + 1) * t2, n2)):
-                for ic in range(nc):
-                    amax[ic] = maximum(amax[ic], U(load(x[i0, i1, ib, i2, ic]) & MAGNITUDE))
-        every = general
-        for ic in range(nc):
-            k = scale_exponent(amax[ic], b)
-            if ENCODE:
-                scales[i0, j1, ib, j2, ic] = scale_code(k, amax[ic], b)
-            every = every | needs_general(g, k, general)
-        words = np.zeros(nc + 2, U)
-        for i1 in range(j1 * t1, min((j1 + 1) * t1, n1)):
-            for i2 in range(j2 * t2, min((j2 + 1) * t2, n2)):
-                skip = 0
-                if STOCHASTIC:
-                    at = (((i0 * n1 + i1) * nb + ib) * n2 + i2) * nc
-                    skip = fill(words, first + at, nc, k0, k1)
-                lanes(
-                    x[i0, i1, ib, i2],
-                    out[i0, i1, ib, i2],
-                    words[skip:],
-                    amax,
-                    spare,
-                    g,
-                    every,
-                    c,
-                    b,
-                )
+    """Any blocks: ``x`` is (a, n1, b, n2, c), tiles (t1, t2) on axes 1 and 3; runs along axis 4."""
+    m1, m2 = (x.shape[1] + t1 - 1) // t1, (x.shape[3] + t2 - 1) // t2
+    for task in prange(x.shape[0] * m1 * x.shape[2] * m2):
+        tiles_task(task, x, out, scales, k0, k1, first, spare, g, c, b, t1, t2)
 
 
-def lanes(x, out, words, amax, spare, g, general, c, b):
-    """One run in which every element belongs to another block."""
-    if general:
-        for i in range(x.size):
-            moved = scaled_grid(g, scale_exponent(amax[i], b), True)
-            bits = block_bits(load(x[i]), words[i], spare, moved, amax[i], True)
-            out[i] = store(bits, moved, c)
-    else:
-        for i in range(x.size):
-            moved = scaled_grid(g, scale_exponent(amax[i], b), False)
-            bits = block_bits(load(x[i]), words[i], spare, moved, amax[i], False)
-            out[i] = store(bits, moved, c)
+def lanes(x, out, words, amax, spare, g, c, b):
+    """One run in which every element belongs to another block; the general text serves all."""
+    for i in range(x.size):
+        moved = scaled_grid(g, scale_exponent(amax[i], b), True)
+        out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax[i], True), moved, c)
 
 
 def words(out, k0, k1, first):

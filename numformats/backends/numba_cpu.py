@@ -1,30 +1,39 @@
 """The Numba CPU backend: emitted kernels, compiled in parallel form and cached on disk.
 
-A kernel is one module of source in the cache folder, named by the hash of its text, so that a
+Kernels are modules of source in the cache folder, each named by the hash of its text, so that a
 second process loads machine code and an edited rule can never meet a stale kernel. The folder is
 ``$NUMFORMATS_CACHE``, else ``~/.cache/numformats``, else a temporary folder.
 """
 
 import hashlib
-import importlib.util
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
 import numpy as np
 
-from numformats.backends.numba_text import CHUNKS, kernel_text
+from numformats.backends.numba_text import (
+    CHUNKS,
+    draw_text,
+    kernel_text,
+    lane_text,
+    mode_text,
+    scale_text,
+)
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
 from numformats.core.grid import Grid
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., None]
+PACKAGE = "numformats_kernels"
 SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 
@@ -45,26 +54,44 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="numformats-"))
 
 
-@cache
-def _compiled(
-    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int, rule: str
-) -> Kernel:
-    text = kernel_text(loop, mode, carrier, general, encode, block, rule)
-    digest = hashlib.sha256((text + numba.__version__).encode()).hexdigest()[:20]
-    name = f"{loop}_{mode.name}_{carrier.name}_{digest}"
-    path = cache_folder() / f"{name}.py"
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    """Write (where missing) the module that holds ``text`` after its imports; returns its name."""
+    lines = [f"from {PACKAGE}.{name} import *" for name in imports]
+    source = "\n".join([*lines, text])
+    digest = hashlib.sha256((source + numba.__version__).encode()).hexdigest()[:20]
+    path = _folder() / f"{label}_{digest}.py"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "w") as file:
-            file.write(text)
+            file.write(source)
         os.replace(temporary, path)
-    spec = importlib.util.spec_from_file_location(f"numformats_kernels.{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    compiled: Kernel = module.kernel
+    return path.stem
+
+
+@cache
+def _folder() -> Path:
+    """The cache folder, importable as the package of emitted modules."""
+    folder = cache_folder()
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(folder)]
+    sys.modules[PACKAGE] = package
+    return folder
+
+
+@cache
+def _compiled(
+    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int
+) -> Kernel:
+    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    if loop in ("rows", "tiles"):
+        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+    if loop in ("normals", "draws"):
+        imports.append(_module("draw", (lane,), draw_text()))
+    text = kernel_text(loop, mode, carrier, general, encode, block)
+    name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
+    importlib.invalidate_caches()
+    compiled: Kernel = importlib.import_module(f"{PACKAGE}.{name}").kernel
     return compiled
 
 
@@ -86,7 +113,7 @@ def scalar(task: ScalarTask) -> None:
     low, lane = task.lowered, task.carrier.lane
     general = low.general
     loop = "wrap" if task.wrapping else "quantize"
-    run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0, "floor")
+    run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0)
     _call(
         run,
         task.x.size,
@@ -121,7 +148,6 @@ def blocks(task: BlockTask) -> None:
         False,
         task.encode,
         block,
-        task.rule,
     )
     grid: Grid = task.lowered.grid
     shape = task.geometry.shape
@@ -160,20 +186,20 @@ def blocks(task: BlockTask) -> None:
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
     carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
-    run = _compiled("words", MODES["stochastic"], carrier, False, False, 0, "floor")
+    run = _compiled("words", MODES["stochastic"], carrier, False, False, 0)
     _call(run, out.size, out, *key, first)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
+    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], False, False, 0)
     _call(run, out.size, out, *key, first)
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0, "floor")
+    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0)
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
     _call(
         run,

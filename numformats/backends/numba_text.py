@@ -1,18 +1,19 @@
-"""Source of the Numba CPU kernels: a prelude for the lane, the core texts, a load, a store, and
-one loop.
+"""Source of the Numba CPU kernels, in modules that share what they can.
+
+``lane``: a prelude and the core texts for one lane; ``mode``: one rounding mode on it; ``scale``:
+block scales for one carrier; ``kernel``: a load, a store, and one loop. Each is compiled once and cached.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from numformats.backends import loops
-from numformats.backends.emit import CORE, module_text
-from numformats.core import draw, normal, quantum, scale
-from numformats.lanes import Carrier
+from numformats.backends.emit import CORE, ROUND, module_text
+from numformats.core import draw, normal, scale
+from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
 
 _PRELUDE = """\
-# Emitted by numformats.backends.numba_cpu; edits are lost.
 import numpy as np
 from numba import njit, prange
 from numba.extending import intrinsic
@@ -26,8 +27,6 @@ W32, U64, I64, F64 = np.uint32, np.uint64, np.int64, np.float64
 SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
 ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
 MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})
-CARRIER_MAX, CHUNK, BLOCK = U({carrier_max}), {chunk}, {block}
-STOCHASTIC, GENERAL, ENCODE = {stochastic}, {general}, {encode}
 
 @intrinsic
 def leading_zeros(context, x):
@@ -49,35 +48,35 @@ def bits_to_real(context, x):
         return builder.bitcast(args[0], ir.DoubleType())
     return types.float64(types.uint64), build
 
-@njit
+@njit(cache=True)
 def bit_length(x):
     return I(I(LAST + I(1)) - I(leading_zeros(U(x))))
 
-@njit
+@njit(cache=True)
 def where(c, a, b):
     return a if c else b
 
-@njit
+@njit(cache=True)
 def minimum(a, b):
     return a if a < b else b
 
-@njit
+@njit(cache=True)
 def maximum(a, b):
     return a if a > b else b
 
-@njit
+@njit(cache=True)
 def shl(x, s):
     return U(x << U(U(s) & U(LAST)))
 
-@njit
+@njit(cache=True)
 def shr(x, s):
     return U(x >> U(U(s) & U(LAST)))
 
-@njit
+@njit(cache=True)
 def root(x):
     return np.sqrt(x)
 
-@njit
+@njit(cache=True)
 def floor_of(x):
     return np.floor(x)
 """
@@ -107,12 +106,6 @@ _STORES = {
     out = where(mag >= INF_BITS, special, where(e >= I(113), normal, tiny))
     return U(out | U(U(bits >> U(16)) & U(0x8000)))""".strip(),
 }
-_RULES = {
-    "floor": scale.floor_rule,
-    "ceil": scale.ceil_rule,
-    "rceil": scale.rceil_rule,
-    "even": scale.even_rule,
-}
 _CARRIER_MAX = {
     "float16": 0x477FE000,
     "bfloat16": 0x7F7F0000,
@@ -120,82 +113,93 @@ _CARRIER_MAX = {
     "float64": (2047 << 52) - 1,
 }
 _DEVICE, _KERNEL = (
-    "@njit(error_model='numpy')",
+    "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
     "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
 )
 Part = tuple[Callable[..., Any], str | None, str]
-_SCALE: tuple[Callable[..., Any], ...] = (
+Parts = tuple[Callable[..., Any], ...]
+_SCALE: Parts = (
     scale.aligned,
-    scale.floor_rule,
+    scale.scale_exponent,
     scale.power_bits,
     scale.shifted,
     scale.scaled_grid,
     scale.needs_general,
-    scale.block_bits,
 )
-_RUNS = (
-    loops.amax_of, loops.amax_blocks, loops.round_run, loops.grid_at, loops.round_blocks,
-    loops.round_blocks_with, loops.prepare, loops.lanes,
-)  # fmt: skip
-_NORMAL = (normal.log_unit, normal.central, normal.tail, normal.normal)
-_DRAW = (
-    draw.power_below, draw.gap, draw.gap_below, draw.unit, draw.reach_gap, draw.three_point,
-    draw.wide_draw, draw.narrow_gap, draw.narrow_draw, draw.missing, draw.draw, draw.limit,
-)  # fmt: skip
-
-
-CHUNKS = {
-    "quantize": 4096,
-    "rows": 8192,
-    "words": 4096,
-    "wrap": 1024,
-    "tiles": 1024,
-    "normals": 1024,
-    "draws": 1024,
+_NORMAL: Parts = (normal.log_unit, normal.central, normal.tail, normal.normal)
+_DRAW: Parts = (
+    draw.power_below,
+    draw.gap,
+    draw.gap_below,
+    draw.unit,
+    draw.reach_gap,
+    draw.three_point,
+    draw.wide_draw,
+    draw.narrow_gap,
+    draw.narrow_draw,
+    draw.missing,
+    draw.draw,
+    draw.limit,
+)
+_ROWS: Parts = (
+    loops.amax_of,
+    loops.amax_blocks,
+    loops.round_run,
+    loops.grid_at,
+    loops.round_blocks,
+    loops.round_blocks_with,
+    loops.prepare,
+    loops.rows_task,
+)
+_PARTS: dict[str, Parts] = {
+    "quantize": (loops.round_all, loops.round_all_with),
+    "wrap": (),
+    "rows": (scale.block_bits, *_ROWS),
+    "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
+    "words": (),
+    "normals": (),
+    "draws": (),
 }
+CHUNKS = {name: 4096 if name in ("quantize", "words") else 1024 for name in _PARTS} | {"rows": 8192}
+
+
+def _device(functions: Parts) -> list[Part]:
+    return [(f, None, _DEVICE) for f in functions]
+
+
+def lane_text(lane: Lane) -> str:
+    """Prelude and core texts for one lane."""
+    prelude = _PRELUDE.format(
+        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
+    )
+    fill = loops.fill_words if lane.width == 32 else loops.fill_long_words
+    return module_text(prelude, [*_device(CORE), (fill, "fill", _DEVICE)])
+
+
+def mode_text(mode: Mode) -> str:
+    """One rounding mode, and rounding with it."""
+    return module_text("", [(mode.away, "away", _DEVICE), *_device(ROUND)])
+
+
+def scale_text(carrier: Carrier) -> str:
+    """Choosing block scales on one carrier."""
+    return module_text(f"CARRIER_MAX = U({_CARRIER_MAX[carrier.name]})", _device(_SCALE))
+
+
+def draw_text() -> str:
+    """Normals and variance-corrected draws."""
+    return module_text("", _device(_NORMAL + _DRAW))
 
 
 def kernel_text(
-    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int, rule: str
+    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int
 ) -> str:
-    """The module that holds ``loop`` for these choices, as text; its entry is called ``kernel``."""
-    lane = carrier.lane
-    prelude = _PRELUDE.format(
-        width=lane.width,
-        sig=lane.sig_bits,
-        bias=lane.bias,
-        inf=lane.inf,
-        nan=lane.nan,
-        chunk=CHUNKS[loop],
-        carrier_max=_CARRIER_MAX[carrier.name],
-        stochastic=mode.stochastic,
-        general=general,
-        block=block,
-        encode=encode,
+    """The loop for these choices; its entry is called ``kernel``."""
+    head = (
+        f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
+        f"GENERAL, ENCODE = {general}, {encode}\n\n{_moves(carrier, encode)}"
     )
-    device: list[Part] = [(f, None, _DEVICE) for f in CORE]
-    at = CORE.index(quantum.round_bits)
-    device.insert(at, (mode.away, "away", _DEVICE))
-    if loop == "quantize":
-        device += [(loops.round_all, None, _DEVICE), (loops.round_all_with, None, _DEVICE)]
-    if loop in ("rows", "tiles"):
-        device += [(f, None, _DEVICE) for f in _SCALE]
-        if rule != "floor":
-            device.append((_RULES[rule], None, _DEVICE))
-        device += [(_RULES[rule], "scale_rule", _DEVICE), (scale.scale_exponent, None, _DEVICE)]
-        device += [(f, None, _DEVICE) for f in _RUNS]
-    if loop in ("normals", "draws"):
-        device += [(f, None, _DEVICE) for f in _NORMAL]
-    if loop == "draws":
-        device += [(f, None, _DEVICE) for f in _DRAW]
-    filler = loops.fill_words if lane.width == 32 else loops.fill_long_words
-    device.append((filler, "fill", _DEVICE))
-    moves = _moves(carrier, encode)
-    body = module_text("", [d for d in device if d[0] in CORE or d[1] == "away"])
-    rest = module_text("", [d for d in device if not (d[0] in CORE or d[1] == "away")])
-    return "\n\n".join(
-        [prelude, body, moves, rest, module_text("", [(getattr(loops, loop), "kernel", _KERNEL)])]
-    )
+    return module_text(head, [*_device(_PARTS[loop]), (getattr(loops, loop), "kernel", _KERNEL)])
 
 
 def _moves(carrier: Carrier, encode: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.emit import CORE, module_text
+from numformats.backends.emit import CORE, ROUND, module_text
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
 from numformats.core import draw, normal, scale
 from numformats.core.grid import Grid
@@ -39,14 +39,14 @@ def bit_length(x):
     return I(np.frexp(np.float64(x))[1])
 """
 _BLOCKS = (
-    scale.aligned, scale.floor_rule, scale.ceil_rule, scale.rceil_rule, scale.even_rule,
+    scale.aligned,
     scale.scale_exponent, scale.power_bits, scale.shifted, scale.scaled_grid, scale.block_bits,
 )  # fmt: skip
 
 
 @cache
-def texts(mode: Mode, lane: Lane, carrier_max: int, rule: str) -> SimpleNamespace:
-    """The core texts as NumPy functions for one mode, lane and scale rule."""
+def texts(mode: Mode, lane: Lane, carrier_max: int) -> SimpleNamespace:
+    """The core texts as NumPy functions for one mode and lane."""
     prelude = _PRELUDE.format(
         width=lane.width,
         sig=lane.sig_bits,
@@ -56,10 +56,10 @@ def texts(mode: Mode, lane: Lane, carrier_max: int, rule: str) -> SimpleNamespac
         carrier_max=carrier_max,
     )
     source = module_text(
-        prelude, [(mode.away, "away", ""), *((f, None, "") for f in CORE + _BLOCKS)]
+        prelude, [(mode.away, "away", ""), *((f, None, "") for f in CORE + ROUND + _BLOCKS)]
     )
     names: dict[str, Any] = {}
-    exec(compile(f"{source}\nscale_rule = {rule}_rule\n", "<core texts>", "exec"), names)
+    exec(compile(source, "<core texts>", "exec"), names)
     return SimpleNamespace(**names)
 
 
@@ -67,7 +67,7 @@ def _bound(task: ScalarTask | BlockTask) -> SimpleNamespace:
     carrier = task.carrier
     spare = carrier.lane.sig_bits - carrier.sig_bits
     top = (carrier.emax + carrier.lane.bias + 1 << carrier.lane.sig_bits) - 1 >> spare << spare
-    return texts(task.mode, carrier.lane, top, getattr(task, "rule", "floor"))
+    return texts(task.mode, carrier.lane, top)
 
 
 def _load(stored: Any, carrier: Carrier) -> Any:

@@ -59,7 +59,6 @@ class BlockTask:
     lowered: Lowered
     codes: CodeSpec
     scale: ScaleSpec
-    rule: str
     mode: Mode
     words: tuple[Any, Any]
     first: int

@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 from numformats.core.grid import Grid
 from numformats.core.lane import (
-    ALL,
     CARRIER_MAX,
     EXP_BIAS,
-    HALF,
     INF_BITS,
     LAST,
     LEFT,
@@ -42,11 +40,15 @@ from numformats.core.quantum import (
 
 
 class ScaleSpec(NamedTuple):
-    """What a scale rule reads of a block format, as lane scalars."""
+    """What choosing a scale reads of a block format, as lane scalars.
+
+    Every rule is floor(log2 amax) - emax_elem, plus one where amax's significand, aligned to the
+    top of the lane, exceeds a threshold: never (floor), one half (ceil), that of the largest element
+    (rceil), or what rounds up to the next power of two at the element's precision (even).
+    """
 
     element_emax: Any  #: exponent of the largest element
-    element_top: Any  #: significand of the largest element, aligned to the top of the lane
-    round_at: Any  #: shift of half a unit in the element's last place, for rule "even"
+    threshold: Any
     low: Any  #: smallest scale exponent
     high: Any  #: largest scale exponent
 
@@ -57,34 +59,11 @@ def aligned(mag: Word) -> Word:
     return shl(sig, U(I(LAST + I(ONE)) - bit_length(sig)))
 
 
-def floor_rule(amax: Word, b: ScaleSpec) -> Int:
-    """floor(log2 amax) - emax_elem."""
-    return I(I(leading_exponent(amax) - EXP_BIAS) - b.element_emax)
-
-
-def ceil_rule(amax: Word, b: ScaleSpec) -> Int:
-    """ceil(log2 amax) - emax_elem."""
-    return I(floor_rule(amax, b) + I(aligned(amax) > HALF))
-
-
-def rceil_rule(amax: Word, b: ScaleSpec) -> Int:
-    """The smallest exponent whose largest element reaches amax."""
-    return I(floor_rule(amax, b) + I(aligned(amax) > b.element_top))
-
-
-def even_rule(amax: Word, b: ScaleSpec) -> Int:
-    """floor after amax's significand is rounded (half up) to the element's precision."""
-    return I(floor_rule(amax, b) + I(aligned(amax) > U(ALL - shl(ONE, U(b.round_at)))))
-
-
 def scale_exponent(amax: Word, b: ScaleSpec) -> Int:
-    """Exponent of the scale of a block with largest magnitude ``amax`` (the rule is bound to
-    ``scale_rule``)."""
-    k = minimum(maximum(scale_rule(amax, b), b.low), b.high)
+    """Exponent of the scale of a block with largest magnitude ``amax``."""
+    floor = I(I(leading_exponent(amax) - EXP_BIAS) - b.element_emax)
+    k = minimum(maximum(I(floor + I(aligned(amax) > b.threshold)), b.low), b.high)
     return where(amax == ZERO, b.low, k)
-
-
-scale_rule = floor_rule
 
 
 def power_bits(e: Int) -> Word:
