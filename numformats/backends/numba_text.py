@@ -1,7 +1,8 @@
 """Source of the Numba CPU kernels, in modules that share what they can.
 
 ``lane``: a prelude and the core texts for one lane; ``mode``: one rounding mode on it; ``scale``:
-block scales for one carrier; ``kernel``: a load, a store, and one loop. Each is compiled once and cached.
+block scales for one carrier; ``kernel``: a load, a store, and one loop. Each is compiled once and
+cached.
 """
 
 from collections.abc import Callable

@@ -42,8 +42,8 @@ from numformats.core.quantum import (
 class ScaleSpec(NamedTuple):
     """What choosing a scale reads of a block format, as lane scalars.
 
-    Every rule is floor(log2 amax) - emax_elem, plus one where amax's significand, aligned to the
-    top of the lane, exceeds a threshold: never (floor), one half (ceil), that of the largest element
+    Every rule is floor(log2 amax) - emax_elem, plus one where the significand of amax, aligned to
+    the top of the lane, exceeds a threshold: never (floor), one half (ceil), that of the largest element
     (rceil), or what rounds up to the next power of two at the element's precision (even).
     """
 
