@@ -1,4 +1,5 @@
-"""Draw from Bayesian posteriors in low precision: SGLD as a ``torch.optim`` optimizer, on any number format."""
+"""Draw from Bayesian posteriors in low precision: SGLD as a ``torch.optim`` optimizer, on any
+number format."""
 
 from samplers import metrics
 from samplers.cycles import CosineCycles

@@ -21,7 +21,8 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}={value!r}; write a finite number >= 0")
     if not math.isfinite(options["num_data"]) or options["num_data"] < 1:
         raise ValueError(
-            f"num_data={options['num_data']!r}; write the number of data points behind the mean loss, >= 1"
+            f"num_data={options['num_data']!r}; write the number of data points "
+            "behind the mean loss, >= 1"
         )
     for name in ("seed", "chain"):
         value = options[name]
@@ -46,8 +47,8 @@ def check_gradient(index: int, grad: torch.Tensor) -> None:
     """Refuse sparse gradients: every weight moves in every step, because of the noise."""
     if grad.layout != torch.strided:
         raise TypeError(
-            f"the gradient of parameter {index} is {grad.layout}; SGLD moves every weight in every step: "
-            "build the layer with sparse=False, or call grad.to_dense()"
+            f"the gradient of parameter {index} is {grad.layout}; SGLD moves every weight in "
+            "every step: build the layer with sparse=False, or call grad.to_dense()"
         )
 
 
@@ -68,6 +69,7 @@ def check_state(number: int, saved: Mapping[str, Any], own: Mapping[str, Any]) -
     """Refuse a state that another optimizer, or SGLD with another accumulator, has saved."""
     if saved.keys() != own.keys():
         raise ValueError(
-            f"the state of parameter {number} holds {sorted(saved)}, wanted {sorted(own)}: it is no state of SGLD "
-            "with this precision and accumulator; build the optimizer as it was when the state was saved"
+            f"the state of parameter {number} holds {sorted(saved)}, wanted {sorted(own)}: "
+            "it is no state of SGLD with this precision and accumulator; build the optimizer "
+            "as it was when the state was saved"
         )

@@ -64,11 +64,13 @@ def compare(
         bool, typer.Option("--fresh", help="Replace another comparison in the folder.")
     ] = False,
 ) -> None:
-    """Train a small network by every sampler in every format, and compare error, NLL and calibration."""
-    options: dict[str, Any] = dict(
-        data=data, chains=chains, steps=steps, samples=samples, batch_size=batch_size, lr=lr, cycles=cycles,
-        temperature=temperature, weight_decay=weight_decay, seed=seed,
-    )  # fmt: skip
+    """Train a small network by every sampler in every format; compare error and calibration."""
+    options: dict[str, Any] = {
+        "data": data, "chains": chains, "steps": steps, "samples": samples, "lr": lr,
+        "batch_size": batch_size, "cycles": cycles,
+        "temperature": temperature, "weight_decay": weight_decay,
+        "seed": seed,
+    }  # fmt: skip
     start = time.perf_counter()
     try:
         config = Config(

@@ -13,8 +13,9 @@ class CosineCycles:
 
         lr_k = lr_0/2·(cos(π·mod(k-1, L)/L) + 1),   L = ⌈steps/cycles⌉,   k = 1, 2, ..., steps
 
-    Step k explores (temperature 0) while mod(k-1, L)/L < exploration, and samples at the optimizer's own temperature
-    from then on. Call `step` after ``optimizer.step()``; read `sampling` before it, or right after ``optimizer.step()``.
+    Step k explores (temperature 0) while mod(k-1, L)/L < exploration, and samples at the
+    optimizer's own temperature from then on. Call `step` after ``optimizer.step()``; read
+    `sampling` before it, or right after ``optimizer.step()``.
 
     Args:
         optimizer: its groups' ``lr`` and ``temperature`` on construction are lr_0 and T.
@@ -25,7 +26,8 @@ class CosineCycles:
     Raises:
         ValueError: arguments outside their domain.
 
-    Reference: Zhang, Li, Zhang, Chen, Wilson, ICLR 2020 (arXiv 1902.03932), equation 1 and algorithm 1.
+    Reference: Zhang, Li, Zhang, Chen, Wilson, ICLR 2020 (arXiv 1902.03932), equation 1 and
+    algorithm 1.
     """
 
     def __init__(

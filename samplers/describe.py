@@ -11,7 +11,8 @@ def describe_group(index: int, group: dict[str, Any]) -> str:
     head = f"Group {index}, {count} weights in {len(group['params'])} tensor(s): "
     data, temperature, decay = group["num_data"], group["temperature"], group["weight_decay"]
     if temperature == 0:
-        return f"{head}temperature 0, no noise: minimises L(θ) + {decay / 2:g}·‖θ‖² (SGD, not a sampler)."
+        target = f"L(θ) + {decay / 2:g}·‖θ‖²"
+        return f"{head}temperature 0, no noise: minimises {target} (SGD, not a sampler)."
     density = f"density ∝ exp(-({data}/{temperature:g})·(L(θ) + {decay / 2:g}·‖θ‖²))"
     return f"{head}{density}, L the mean loss; {_prior(data, temperature, decay)}."
 

@@ -43,7 +43,8 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     header = 4 + 4 * ndim
     if len(content) < header or content[:2] != b"\0\0":
         raise ValueError(
-            f"{path}: begins with {content[:4].hex() or 'nothing'}; wanted an idx file (0000 08 {ndim:02x})"
+            f"{path}: begins with {content[:4].hex() or 'nothing'}; "
+            f"wanted an idx file (0000 08 {ndim:02x})"
         )
     if content[2] != UNSIGNED_BYTE or content[3] != ndim:
         raise ValueError(

@@ -19,7 +19,8 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Images:
-    """A training and a test set: pixels (n, features) as float32 in [0, 1], labels (n,) as int64."""
+    """A training and a test set: pixels (n, features) as float32 in [0, 1], labels (n,) as
+    int64."""
 
     name: str
     train_x: torch.Tensor
@@ -63,7 +64,8 @@ def _mnist_part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[n
     pixels, labels = read_idx(image_file, 3), read_idx(label_file, 1)
     if len(pixels) != len(labels) or not len(labels):
         raise ValueError(
-            f"{image_file} holds {len(pixels)} images and {label_file} {len(labels)} labels; wanted as many"
+            f"{image_file} holds {len(pixels)} images and {label_file} {len(labels)} labels; "
+            "wanted as many"
         )
     if labels.max() >= CLASSES:
         raise ValueError(f"{label_file} holds the label {labels.max()}; wanted 0 to {CLASSES - 1}")

@@ -1,6 +1,7 @@
 """Scores of predicted class probabilities: error, NLL, expected calibration error, Brier.
 
-All take ``probabilities`` of shape (n, classes) and integer ``labels`` of shape (n,), and count in float64.
+All take ``probabilities`` of shape (n, classes) and integer ``labels`` of shape (n,), and count in
+float64.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ Floats = NDArray[np.float64]
 
 
 class Reliability(NamedTuple):
-    """Per bin of confidence: how many points, the sum of their confidences, and how many were right."""
+    """Per bin of confidence: how many points, the sum of their confidences, and how many were
+    right."""
 
     points: Floats
     confidence: Floats
@@ -59,12 +61,14 @@ def brier(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def ece(probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None = None) -> float:
-    """Expected calibration error: Σ_b n_b/n · |mean confidence - accuracy| over the bins of confidence.
+    """Expected calibration error: Σ_b n_b/n · |mean confidence - accuracy| over the bins of
+    confidence.
 
     Args:
         probabilities: (n, classes).
         labels: (n,).
-        edges: ascending, from 0 to 1; 15 bins of equal width where None, `papers_edges` for the papers' figures.
+        edges: ascending, from 0 to 1; 15 bins of equal width where None, `papers_edges` for the
+            papers' figures.
 
     Reference: Guo et al., ICML 2017 (arXiv 1706.04599), equation 3.
     """
@@ -75,7 +79,8 @@ def ece(probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None 
 def reliability(
     probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None = None
 ) -> Reliability:
-    """Points, confidence and hits per bin (edge_i, edge_{i+1}]; confidence 0 belongs to the first bin."""
+    """Points, confidence and hits per bin (edge_i, edge_{i+1}]; confidence 0 belongs to the first
+    bin."""
     p, y = _checked(probabilities, labels)
     edges = equal_width_edges() if edges is None else edges
     top, hit = p.max(axis=1), p.argmax(axis=1) == y
@@ -91,7 +96,8 @@ def _checked(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[Floats,
     y = np.asarray(torch.as_tensor(labels).cpu())
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
         raise ValueError(
-            f"probabilities have shape {p.shape} and labels {y.shape}; write (n, classes) and (n,), n >= 1"
+            f"probabilities have shape {p.shape} and labels {y.shape}; "
+            "write (n, classes) and (n,), n >= 1"
         )
     if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1 + 1e-6:
         raise ValueError("probabilities must lie in [0, 1]; pass softmax outputs, not logits")

@@ -22,8 +22,8 @@ ParameterMatch: TypeAlias = int | str | Callable[[str, torch.Tensor], bool]
 class PerChannel:
     """Block floating point with one exponent per index of dimension 0.
 
-    The layout of the low-precision SGLD papers: one exponent per output channel of a weight, and one per scalar of a
-    1-D tensor (biases, normalisation weights).
+    The layout of the low-precision SGLD papers: one exponent per output channel of a weight, and
+    one per scalar of a 1-D tensor (biases, normalisation weights).
 
     Args:
         word_bits: bits of an element, sign included; the exponent has 8 more per block.
@@ -70,23 +70,26 @@ def resolve(fmt: Any, shape: tuple[int, ...]) -> Any:
 class Precision:
     """Formats of weights and gradients, and how the weights accumulate the updates.
 
-    ======================  ==========================================================================
+    ======================  ======================================================================
     accumulator             update, with m = θ - lr·(Q_G(∇loss) + wd·θ) and v = 2·lr·T/num_data
-    ======================  ==========================================================================
-    ``full``                θ ← m + √v·ξ in float32; the parameter holds Q_W(θ)          (SGLDLP-F)
-    ``low``                 θ ← Q_W(m + √v·ξ); there is no other copy                    (SGLDLP-L)
-    ``variance_corrected``  θ ← Q^vc(m, v) on the grid of ``weight``                     (VC SGLDLP-L)
-    ======================  ==========================================================================
+    ======================  ======================================================================
+    ``full``                θ ← m + √v·ξ in float32; the parameter holds Q_W(θ)      (SGLDLP-F)
+    ``low``                 θ ← Q_W(m + √v·ξ); there is no other copy                (SGLDLP-L)
+    ``variance_corrected``  θ ← Q^vc(m, v) on the grid of ``weight``              (VC SGLDLP-L)
+    ======================  ======================================================================
 
     Args:
-        weight: format of the weights (a numformats format, a `PerChannel` or a name); None keeps float32.
+        weight: format of the weights (a numformats format, a `PerChannel` or a name); None keeps
+            float32.
         gradient: format of the gradients of the mean loss; None keeps them as they come.
         accumulator: one of the table.
         rounding: how weights and gradients are rounded; a variance-corrected draw has its own law.
-        rules: exceptions, pairs of a match (`ParameterMatch`) and a Precision, or None for float32; the first match wins.
+        rules: exceptions, pairs of a match (`ParameterMatch`) and a Precision, or None for float32;
+            the first match wins.
 
     Raises:
-        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, or a malformed rule.
+        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, or a
+            malformed rule.
 
     Example:
         >>> Precision("fixed<8,6>", accumulator="low", rules=(("*norm*", None),)).accumulator
@@ -114,8 +117,8 @@ class Precision:
                 object.__setattr__(self, field, parse_format(getattr(self, field)))
         if self.accumulator != "full" and self.weight is None:
             raise ValueError(
-                f"accumulator={self.accumulator!r} keeps the weights on a grid, but weight is None; "
-                'give weight a format, or write accumulator="full"'
+                f"accumulator={self.accumulator!r} keeps the weights on a grid, but weight is "
+                'None; give weight a format, or write accumulator="full"'
             )
         for rule in self.rules:
             _check_rule(rule)

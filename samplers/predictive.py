@@ -15,8 +15,8 @@ Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 class Prediction(NamedTuple):
     """What the samples predict together, and how well each explains the data.
 
-    ``probabilities``: (n, classes), the mean over the samples; ``log_likelihoods``: (samples, n), log p(label) of each
-    point under each sample; ``labels``: (n,). Both first fields are float64.
+    ``probabilities``: (n, classes), the mean over the samples; ``log_likelihoods``: (samples, n),
+    log p(label) of each point under each sample; ``labels``: (n,). Both first fields are float64.
     """
 
     probabilities: torch.Tensor
@@ -34,12 +34,13 @@ def predictive(
 
     Args:
         model: gives logits (batch, classes); called in eval mode and given back as it came.
-        samples: state dicts of ``model``, complete or of the parameters alone; taken one at a time, never all held.
+        samples: state dicts of ``model``, complete or of the parameters alone; taken one at a time,
+            never all held.
         data: (inputs, labels), or batches of them that come in the same order every time.
 
     Returns:
-        A `Prediction`; sums run in float64 through logsumexp. Promise: the order of the samples does not matter
-        beyond 1e-12 relative.
+        A `Prediction`; sums run in float64 through logsumexp. Promise: the order of the samples
+        does not matter beyond 1e-12 relative.
 
     Raises:
         ValueError: no samples, or batches whose labels come in another order the second time.
@@ -53,7 +54,8 @@ def predictive(
             log_probs, seen = _log_probabilities(model, sample, batches)
             if labels is not None and not torch.equal(seen, labels):
                 raise ValueError(
-                    "the batches came in another order for the next sample; use a loader with shuffle=False"
+                    "the batches came in another order for the next sample; "
+                    "use a loader with shuffle=False"
                 )
             labels = seen
             total = log_probs if total is None else torch.logaddexp(total, log_probs)

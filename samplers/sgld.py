@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, overload
 
 import torch
 from torch.optim.optimizer import ParamsT
 
-import numformats as nf
-from samplers.checks import (
-    check_gradient,
-    check_options,
-    check_parameter,
-    check_representable,
-    check_state,
-)
+from samplers.checks import check_gradient, check_options, check_parameter, check_state
 from samplers.describe import describe_group
-from samplers.precision import FULL, Precision, saturated
-from samplers.steps import Draw, quantize, step
+from samplers.precision import FULL, Precision
+from samplers.state import advance, initialise
 
 
 class Counters(NamedTuple):
@@ -36,15 +28,18 @@ class SGLD(torch.optim.Optimizer):
 
         θ ← θ - lr·(Q_G(∇loss) + wd·θ) + √(2·lr·T/num_data)·ξ        ξ ~ N(0, I)
 
-    The loss whose gradient is taken is the **mean** over the batch. `Precision` says which quantities are stored in
-    few bits. Noise and rounding are functions of (seed, chain, parameter index, step of that parameter) alone.
+    The loss whose gradient is taken is the **mean** over the batch. `Precision` says which
+    quantities are stored in few bits. Noise and rounding are functions of (seed, chain, parameter
+    index, step of that parameter) alone.
 
-    A low-precision accumulator quantizes the parameters on construction, to nearest. A full one beside low-precision
-    weights (or beside float16 and bfloat16 parameters) lives in ``state[p]["accumulator"]``, is initialised from the
-    parameter on construction, and the parameter then holds Q_W of it: set the weights before building the optimizer.
+    A low-precision accumulator quantizes the parameters on construction, to nearest. A full one
+    beside low-precision weights (or beside float16 and bfloat16 parameters) lives in
+    ``state[p]["accumulator"]`` and begins as what the parameter holds on construction; the
+    parameter then holds Q_W of it: set the weights before building the optimizer.
 
     Args:
-        params: tensors, dicts of options, or ``model.named_parameters()`` (needed by rules that go by name).
+        params: tensors, dicts of options, or ``model.named_parameters()`` (needed by rules that go
+            by name).
         lr: step size; schedulers may change it.
         num_data: number of data points N behind the mean loss.
         temperature: T; 0 gives SGD.
@@ -54,10 +49,12 @@ class SGLD(torch.optim.Optimizer):
         chain: chains with one seed and different numbers share no random bits.
 
     Raises:
-        ValueError, TypeError: options or parameters that make no sense, sparse or complex gradients.
+        ValueError, TypeError: options or parameters that make no sense, sparse or complex
+            gradients.
 
-    Promise: at T = 0 in full precision the bits of ``torch.optim.SGD(lr, weight_decay)``; a run resumed from
-    ``state_dict`` gives the bits of the uninterrupted one; gradients are never changed.
+    Promise: at T = 0 in full precision the bits of ``torch.optim.SGD(lr, weight_decay)``; a run
+    resumed from ``state_dict`` gives the bits of the uninterrupted one; gradients are never
+    changed.
 
     Reference: Welling and Teh, ICML 2011; Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909).
     """
@@ -95,7 +92,7 @@ class SGLD(torch.optim.Optimizer):
         check_options(self.param_groups[-1])
         for index, _, param, precision in list(self._parameters())[known:]:
             check_parameter(index, param)
-            self._initialise(param, precision)
+            self.state[param].update(initialise(param, precision))
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -115,11 +112,12 @@ class SGLD(torch.optim.Optimizer):
         for index, group, param, precision in self._parameters():
             if param.grad is not None:
                 check_gradient(index, param.grad)
-                self._update(index, group, param, precision)
+                advance(param, self.state[param], group, index, precision)
         return loss
 
     def counters(self) -> Counters:
-        """Shares of all weights drawn so far whose variance was out of reach, or that were clipped."""
+        """Shares of all weights drawn so far whose variance was out of reach, or that were
+        clipped."""
         states = [self.state[param] for _, _, param, _ in self._parameters()]
         drawn = sum(state["drawn"] for state in states)
         shares = (
@@ -154,7 +152,8 @@ class SGLD(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over options and state, accumulators in their own dtype and as copies.
 
-        The seed, the chain and the step counters come with the state: the run goes on as if never interrupted.
+        The seed, the chain and the step counters come with the state: the run goes on as if never
+            interrupted.
         """
         saved = [number for group in state_dict["param_groups"] for number in group["params"]]
         for number, (_, _, param, _) in zip(saved, self._parameters(), strict=False):
@@ -175,58 +174,3 @@ class SGLD(torch.optim.Optimizer):
             for name, param in zip(names, group["params"], strict=True):
                 yield index, group, param, self.precision.for_parameter(index, name, param)
                 index += 1
-
-    @torch.no_grad()
-    def _initialise(self, param: torch.Tensor, precision: Precision) -> None:
-        state = self.state[param]
-        state.update(step=0, drawn=0, deficit=0, saturated=0)
-        wide = param.detach().to(_wide(param.dtype), copy=True)
-        if precision.accumulator == "full" and (
-            precision.weight is not None or wide.dtype != param.dtype
-        ):
-            state["accumulator"] = wide
-        if precision.weight is not None:
-            nearest = quantize(wide, precision.weight, "nearest_even", nf.Key(0))
-            param.copy_(nearest)
-            state["saturated"] = saturated(wide, precision.weight)
-            state["drawn"] = param.numel()
-
-    def _update(
-        self, index: int, group: dict[str, Any], param: torch.Tensor, precision: Precision
-    ) -> None:
-        assert param.grad is not None
-        state, lr = self.state[param], float(group["lr"])
-        theta = state.get("accumulator", param.detach().to(_wide(param.dtype)))
-        key = _parameter_key(group["seed"], group["chain"], index).fold(state["step"])
-        variance = 2 * lr * group["temperature"] / group["num_data"]
-        draw = step(
-            theta,
-            param.grad,
-            lr=lr,
-            weight_decay=group["weight_decay"],
-            variance=variance,
-            precision=precision,
-            key=key,
-        )
-        if precision.weight is not None:
-            check_representable(index, param, draw.seen, precision)
-        self._store(param, draw)
-
-    def _store(self, param: torch.Tensor, draw: Draw) -> None:
-        state = self.state[param]
-        if "accumulator" in state:
-            state["accumulator"] = draw.stored
-        param.copy_(draw.seen)
-        state["step"] += 1
-        state["drawn"] += param.numel()
-        state["deficit"] += draw.deficit
-        state["saturated"] += draw.saturated
-
-
-@functools.lru_cache(maxsize=4096)
-def _parameter_key(seed: int, chain: int, index: int) -> nf.Key:
-    return nf.Key(seed).fold(chain).fold(index)
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype == torch.float64 else torch.float32

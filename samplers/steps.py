@@ -18,8 +18,8 @@ GRADIENT, NOISE, WEIGHT = 0, 1, 2
 class Draw(NamedTuple):
     """Outcome of a step on one tensor.
 
-    ``stored`` is the accumulator, ``seen`` what forward and backward use; ``deficit`` counts the elements whose
-    variance the grid could not meet, ``saturated`` those beyond the range.
+    ``stored`` is the accumulator, ``seen`` what forward and backward use; ``deficit`` counts the
+    elements whose variance the grid could not meet, ``saturated`` those beyond the range.
     """
 
     stored: torch.Tensor
@@ -38,7 +38,8 @@ def step(
     precision: Precision,
     key: nf.Key,
 ) -> Draw:
-    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ), noise variance 2·lr·T/N), with Q by ``precision.accumulator``.
+    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ), noise variance 2·lr·T/N), with Q by
+    ``precision.accumulator``.
 
     Args:
         theta: the accumulator, float32 or float64, any shape.
@@ -50,8 +51,8 @@ def step(
         key: of this parameter and step; folded once more for each purpose.
 
     Returns:
-        New tensors. Promise: a function of its arguments alone, the same for any thread count; with variance 0 and
-        full precision the bits of ``torch.optim.SGD``.
+        New tensors. Promise: a function of its arguments alone, the same for any thread count; with
+        variance 0 and full precision the bits of ``torch.optim.SGD``.
 
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """

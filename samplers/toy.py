@@ -1,4 +1,5 @@
-"""The Gaussian toy U = θ²/2: where naive low-precision SGLD goes wrong and the variance correction does not."""
+"""The Gaussian toy U = θ²/2: where naive low-precision SGLD goes wrong and the variance correction
+does not."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def toy_draws(
     """Draws of the three low-precision samplers on the toy, started from N(0, 1).
 
     Args:
-        fmt: of weights and gradients; 8-bit fixed point with 3 fractional bits where None, as in the papers.
+        fmt: of weights and gradients; 8-bit fixed point with 3 fractional bits where None, as in
+            the papers.
         lr: step size.
         chains: independent chains.
         steps: of each chain.
@@ -68,9 +70,11 @@ def toy_draws(
     """
     fmt = nf.FixedPoint(8, 3) if fmt is None else fmt
     start = torch.from_numpy(nf.random.normal((chains,), nf.Key(seed, 2)))
-    options = {"lr": lr, "steps": steps, "seed": seed, "record_every": steps // 24 or 1}
     draws = {}
     for name, accumulator in SAMPLERS.items():
-        states = toy_chains(start, Precision(fmt, fmt, accumulator), **options)
+        precision = Precision(fmt, fmt, accumulator)
+        states = toy_chains(
+            start, precision, lr=lr, steps=steps, seed=seed, record_every=steps // 24 or 1
+        )
         draws[name] = states[-(len(states) // 3 or 1) :].flatten()
     return draws

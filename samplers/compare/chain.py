@@ -26,7 +26,8 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
     Chains of equal number start from the same weights and see the same batches in every row.
 
     Returns:
-        Scores and counters as plain data. Promise: but for ``seconds``, a function of the arguments.
+        Scores and counters as plain data. Promise: but for ``seconds``, a function of the
+        arguments.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(_stream(config.seed, chain))
@@ -55,7 +56,8 @@ def train(
     images: Images,
     generator: torch.Generator,
 ) -> list[Sample]:
-    """Run the steps; batches are drawn with replacement, so that the gradient noise is independent over the steps."""
+    """Run the steps; batches are drawn with replacement, so that the gradient noise is independent
+    over the steps."""
     cycles = (
         CosineCycles(optimizer, config.steps, config.cycles, config.exploration)
         if row.cyclical

@@ -18,7 +18,8 @@ class Config:
     """Options of ``samplers compare``.
 
     Args:
-        steps: optimizer steps of each chain; the samples are kept evenly over the last ``averaged`` share of them.
+        steps: optimizer steps of each chain; the samples are kept evenly over the last ``averaged``
+            share of them.
         samples: posterior samples that each row averages.
         cycles: of the cyclical row; it samples in the last ``1 - exploration`` of each.
         hidden: widths of the hidden layers; none is logistic regression.
@@ -55,7 +56,8 @@ class Config:
         kept = int(self.steps * min(self.averaged, 1 - self.exploration))
         if self.samples > kept:
             raise ValueError(
-                f"samples={self.samples}, but only {kept} of {self.steps} steps may be kept; write more steps"
+                f"samples={self.samples}, but only {kept} of {self.steps} steps may be "
+                "kept; write more steps"
             )
 
     def to_json(self) -> dict[str, Any]:

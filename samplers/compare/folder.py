@@ -1,4 +1,5 @@
-"""The folder of one comparison: its options, one file for each finished chain, and what is made of them."""
+"""The folder of one comparison: its options, one file for each finished chain, and what is made of
+them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SCHEMA = 1
 
 
 class ResultFolder:
-    """Keeps what is finished, so that a second run with the same options goes on where the first one stopped.
+    """Keeps what is finished, so that a second run with the same options goes on where the first
+    one stopped.
 
     Args:
         path: made if it is not there.
@@ -62,7 +64,8 @@ class ResultFolder:
                 f"{name}={held.get(name)!r} (now {wanted[name]!r})" for name in differing
             )
             raise ValueError(
-                f"{str(self.path)!r} holds a comparison with {changes}; write another --out, or --fresh to replace it"
+                f"{str(self.path)!r} holds a comparison with {changes}; "
+                "write another --out, or --fresh to replace it"
             )
 
 

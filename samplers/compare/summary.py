@@ -17,7 +17,8 @@ SHARES = ("deficit", "saturated")
 
 
 def summarise(row: Row, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row: mean and sample standard deviation (None for one chain) of each score, and every chain's outcome."""
+    """One row: mean and sample standard deviation (None for one chain) of each score, and every
+    chain's outcome."""
     values = {name: [float(o[name]) for o in outcomes] for name in SCORES}
     values |= {name: [float(o["counters"][name]) for o in outcomes] for name in SHARES}
     return {
@@ -52,8 +53,8 @@ def table(summaries: list[dict[str, Any]], title: str) -> Table:
 
     chains, samples = len(summaries[0]["chains"]), summaries[0]["samples"]
     caption = (
-        f"mean ± standard deviation over {chains} chain(s), each averaging {samples} samples;\n"
-        "single: mean NLL of one sample; deficit: draws whose variance was out of reach"
+        f"mean ± standard deviation over {chains} chain(s) of {samples} samples each;\n"
+        "single: NLL of one sample; deficit: draws that the grid gave too much variance"
     )
     result = Table(
         title=title, caption=caption, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0)

@@ -1,12 +1,14 @@
 """The main job from the command line: what it writes, how it goes on, and what it refuses."""
 
 import csv
+import functools
 import json
 
 import pytest
 from typer.testing import CliRunner
 
 from samplers.cli import app
+from samplers.compare import job
 from samplers.compare.config import Config
 from samplers.compare.rows import rows
 
@@ -33,9 +35,11 @@ def invoke(*arguments):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("compare") / "out"
-    result = invoke("compare", "--out", out, *OPTIONS)
-    assert result.exit_code == 0, result.output
-    return out, result.output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "toy_draws", functools.partial(job.toy_draws, chains=20))
+        result = invoke("compare", "--out", out, *OPTIONS)
+        assert result.exit_code == 0, result.output
+        yield out, result.output
 
 
 def outcomes(out):

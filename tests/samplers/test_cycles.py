@@ -1,5 +1,6 @@
 """The cosine cycles: closed forms of the schedule, and its effect on the sampler."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -37,7 +38,7 @@ def test_rates_follow_the_closed_form(steps, count):
         )
     cycle = rates[:length]
     assert cycle[0] == 0.7
-    assert all(a > b > 0 for a, b in zip(cycle, cycle[1:], strict=False))
+    assert all(a > b > 0 for a, b in itertools.pairwise(cycle))
     assert math.fsum(cycle) / length == pytest.approx(0.7 * (length + 1) / (2 * length), rel=1e-14)
 
 

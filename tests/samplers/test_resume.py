@@ -1,4 +1,5 @@
-"""A run that was interrupted gives the bits of the uninterrupted one, in every precision, on any number of threads."""
+"""A run that was interrupted gives the bits of the uninterrupted one, in every precision, on any
+number of threads."""
 
 import io
 
@@ -37,11 +38,12 @@ def advance(parts, steps):
 
 
 def everything(parts):
-    states = [state for state in parts[1].state.values()]
+    states = list(parts[1].state.values())
     tensors = [v for state in states for v in state.values() if isinstance(v, torch.Tensor)]
     numbers = [v for state in states for v in state.values() if not isinstance(v, torch.Tensor)]
-    return [p.detach() for p in parts[0].parameters()] + tensors, numbers + [
-        parts[1].param_groups[0]["lr"]
+    return [p.detach() for p in parts[0].parameters()] + tensors, [
+        *numbers,
+        parts[1].param_groups[0]["lr"],
     ]
 
 

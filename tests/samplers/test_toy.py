@@ -1,7 +1,9 @@
-"""The Gaussian toy U = θ²/2 through the public optimizer, against closed forms and the exact finite-state chain.
+"""The Gaussian toy U = θ²/2 through the public optimizer, against closed forms and the exact
+finite-state chain.
 
-False alarms: each statistic is compared with a normal quantile of 5 (6e-7) or a χ² tail of 1e-6; the file makes 19 such
-comparisons, so a correct sampler fails it with probability below 2e-5. Seeds are fixed.
+False alarms: each statistic is compared with a normal quantile of 5 (6e-7) or a χ² tail of 1e-6;
+the file makes 19 such comparisons, so a correct sampler fails it with probability below 2e-5. Seeds
+are fixed.
 """
 
 import numpy as np
@@ -30,7 +32,8 @@ def precision(kind, rounding="stochastic"):
 
 
 def z_score(kind, lr, used, coordinates=20_000, steps=200):
-    """Variance of independent chains started from stationarity, in standard errors from the exact one."""
+    """Variance of independent chains started from stationarity, in standard errors from the exact
+    one."""
     rng = np.random.default_rng(1)
     start = rng.choice(oracle.STATES, coordinates, p=oracle.stationary(kind, lr)).astype(np.float32)
     states = toy_chains(

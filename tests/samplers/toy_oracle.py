@@ -1,7 +1,9 @@
-"""The Gaussian toy's chains as exact finite-state Markov chains, from closed forms of normal integrals alone.
+"""The Gaussian toy's chains as exact finite-state Markov chains, from closed forms of normal
+integrals alone.
 
-The grid is 8-bit fixed point with 3 fractional bits, so a low-precision chain has 256 states. One step draws a
-gradient g from stochastic rounding of N(θ, σ²), then the next state from its law given the mean θ - αg.
+The grid is 8-bit fixed point with 3 fractional bits, so a low-precision chain has 256 states. One
+step draws a gradient g from stochastic rounding of N(θ, σ²), then the next state from its law given
+the mean θ - αg.
 """
 
 import functools
@@ -15,7 +17,8 @@ SIGMA = 0.1
 
 
 def rounded_normal(mean, std):
-    """P(k·D) of stochastic rounding of N(mean, std²), shape (means, states); c(a) is E max(mean + std·ξ - a, 0)."""
+    """P(k·D) of stochastic rounding of N(mean, std²), shape (means, states); c(a) is E max(mean +
+    std·ξ - a, 0)."""
 
     def excess(a):
         z = (mean[:, None] - a) / std
@@ -41,7 +44,8 @@ def variance_corrected(mean, variance):
 
 
 def wide(mean, std):
-    """The law for variances above D²/4: each cell of nearest rounding sends mass to itself and its two neighbours.
+    """The law for variances above D²/4: each cell of nearest rounding sends mass to itself and its
+    two neighbours.
 
     Given x in the cell of n, m = x - n: up (m + D/2)²/2D², down (m - D/2)²/2D², stay 3/4 - m²/D².
     """
@@ -60,7 +64,8 @@ def wide(mean, std):
 
 
 def clipped(mass):
-    """``mass(a)`` over a grid wider than the states, with what lies beyond moved to the end states."""
+    """``mass(a)`` over a grid wider than the states, with what lies beyond moved to the end
+    states."""
     grid = np.arange(-140, 141) * D
     return fold_ends(mass(grid), grid)
 
