@@ -11,7 +11,7 @@ from samplers.compare.folder import SCHEMA, ResultFolder, versions, write_json
 from samplers.compare.plots import write_plots
 from samplers.compare.rows import rows
 from samplers.compare.summary import summarise, write_csv
-from samplers.compare.workers import run_chains
+from samplers.compare.workers import one_thread, run_chains
 from samplers.images import load_images
 from samplers.toy import toy_draws
 
@@ -49,7 +49,8 @@ def run(
     with _progress() as progress:
         summaries = _train_all(config, folder, results, workers or os.cpu_count() or 1, progress)
         progress.console.print("Gaussian toy and plots ...", style="dim")
-        draws = toy_draws(seed=config.seed)
+        with one_thread():
+            draws = toy_draws(seed=config.seed)
     options = {"config": config.to_json(), "versions": versions()}
     write_json(out / "results.json", {"schema": SCHEMA, **options, "rows": summaries})
     write_csv(out / "results.csv", summaries)

@@ -54,7 +54,7 @@ def table(summaries: list[dict[str, Any]], title: str) -> Table:
     chains, samples = len(summaries[0]["chains"]), summaries[0]["samples"]
     caption = (
         f"mean ± standard deviation over {chains} chain(s) of {samples} samples each;\n"
-        "single: NLL of one sample; deficit: draws that the grid gave too much variance"
+        "single: NLL of one sample; deficit: draws with more variance than asked"
     )
     result = Table(
         title=title, caption=caption, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0)

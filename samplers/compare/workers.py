@@ -1,9 +1,10 @@
-"""Chains side by side in worker processes, one thread each."""
+"""Chains one after the other in this process, or side by side in several, one thread each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ def run_chains(
 
     Promise: the outcomes, but for their ``seconds``, do not depend on ``workers``.
     """
+    if workers == 1:
+        with one_thread():
+            images = load_images(config.data, folder)
+            yield from ((row, k, run_chain(row, k, config, images)) for row, k in pending)
+        return
     spawn = get_context("spawn")
     start = (config.data, folder)
     with ProcessPoolExecutor(workers, spawn, initializer=_start, initargs=start) as pool:
@@ -34,10 +40,21 @@ def run_chains(
             yield *futures[future], future.result()
 
 
-def _start(data: str, folder: Path | None) -> None:
+@contextmanager
+def one_thread() -> Iterator[None]:
     """The networks are too small for threads: handing work over would cost more than it saves."""
+    torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
     torch.set_num_threads(1)
     numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        numba.set_num_threads(numba_threads)
+
+
+def _start(data: str, folder: Path | None) -> None:
+    one_thread().__enter__()
     _images[data] = load_images(data, folder)
 
 

@@ -50,6 +50,19 @@ def test_construction_rounds_low_accumulators_to_nearest():
     assert optimizer.counters() == (3, 0.0, 1 / 3)
 
 
+@pytest.mark.parametrize("accumulator", LOW)
+def test_zero_temperature_rounds_the_sgd_step_without_bias(accumulator):
+    """SGDLP-L: one of the two neighbours of θ - lr·g; P(up) within 5 binomial standard errors."""
+    weight = torch.nn.Parameter(torch.zeros(40_000))
+    precision = Precision("fixed<8,4>", accumulator=accumulator)
+    optimizer = SGLD([weight], 0.1, num_data=1, temperature=0.0, precision=precision)
+    weight.grad = torch.full_like(weight, -0.1)
+    optimizer.step()
+    up = 0.01 * 16
+    assert set(weight.tolist()) == {0.0, 1 / 16}
+    assert abs((weight > 0).double().mean() - up) < 5 * (up * (1 - up) / 40_000) ** 0.5
+
+
 def test_accumulators_are_visible_and_give_back_what_was_there():
     weight = torch.nn.Parameter(torch.tensor([0.3]))
     optimizer = SGLD([weight], 0.1, num_data=1, precision=Precision("fixed<8,2>"))
