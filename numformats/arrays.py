@@ -83,7 +83,7 @@ def host(x: Any, name: str = "x") -> Host:
     array = np.asarray(x)
     if array.dtype == object:
         raise TypeError(
-            f"{name} is a {type(x).__name__}, which is no array of numbers; give a NumPy array or "
+            f"{name} is a {type(x).__name__} of dtype object; give a NumPy array of floats or "
             "a tensor"
         )
     if array.dtype.byteorder == ">":

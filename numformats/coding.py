@@ -37,7 +37,7 @@ def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
         )
     if codes.size and (int(codes.max()) >> bits or int(codes.min()) < 0):
         raise ValueError(
-            f"codes lie in [{codes.min()}, {codes.max()}], those of {fmt} in [0, {(1 << bits) - 1}]"
+            f"codes lie in [{codes.min()}, {codes.max()}]; those of {fmt} are below {1 << bits}"
         )
 
 

@@ -94,12 +94,20 @@ def scalar_task(
         first=wanted.first,
         spare=wanted.spare,
         encode=encode,
-        wrapping=_wrapping(fmt),
+        wrapping=_wrapping(fmt, carrier),
     )
 
 
-def _wrapping(fmt: FixedPoint | Float) -> Wrapping | None:
+def _wrapping(fmt: FixedPoint | Float, carrier: Carrier) -> Wrapping | None:
     if not isinstance(fmt, FixedPoint) or fmt.overflow != "wrap":
         return None
-    full = 1 << fmt.word_bits
-    return Wrapping(full - 1, full // 2 if fmt.signed else full, -fmt.frac_bits)
+    top = fmt.word_bits - fmt.signed - fmt.frac_bits
+    if top > carrier.emax + (not fmt.signed) or (
+        not fmt.signed and fmt.word_bits > carrier.sig_bits + 1
+    ):
+        raise ValueError(
+            f"{fmt} wraps to values that {carrier.name} cannot hold; give x in a wider dtype, for "
+            "example numpy.float64"
+        )
+    word = (1 << fmt.word_bits) - 1
+    return Wrapping(word, (word + 1) // 2 * fmt.signed, -fmt.frac_bits)

@@ -60,7 +60,7 @@ def quantize(x, out, k0, k1, first, spare, g, c):
             round_all(x[a:b], out[a:b], spare, g, c)
 
 
-def wrap(x, out, k0, k1, first, spare, g, c, mask, half, q):
+def wrap(x, out, k0, k1, first, spare, g, c, mask, sign, q):
     n = x.size
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
@@ -71,7 +71,7 @@ def wrap(x, out, k0, k1, first, spare, g, c, mask, half, q):
             skip = fill(words, first + a, b - a, k0, k1)
         for i in range(b - a):
             out[a + i] = store(
-                wrap_bits(load(x[a + i]), words[skip + i], spare, g, mask, half, q), g, c
+                wrap_bits(load(x[a + i]), words[skip + i], spare, g, mask, sign, q), g, c
             )
 
 

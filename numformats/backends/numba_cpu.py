@@ -132,7 +132,7 @@ def _wrap_limits(task: ScalarTask) -> tuple[Any, ...]:
     if task.wrapping is None:
         return ()
     lane, w = task.carrier.lane, task.wrapping
-    return lane.unsigned(w.mask), lane.unsigned(w.half), lane.signed(w.exponent)
+    return lane.unsigned(w.mask), lane.unsigned(w.sign_bit), lane.signed(w.exponent)
 
 
 def blocks(task: BlockTask) -> None:

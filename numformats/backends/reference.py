@@ -131,7 +131,7 @@ def scalar(task: ScalarTask) -> None:
         rand = _rand(task, at, bits.size)
         if task.wrapping:
             w = task.wrapping
-            limits = (lane.unsigned(w.mask), lane.unsigned(w.half), lane.signed(w.exponent))
+            limits = (lane.unsigned(w.mask), lane.unsigned(w.sign_bit), lane.signed(w.exponent))
             rounded = text.wrap_bits(bits, rand, spare, grid, *limits)
         else:
             rounded = text.round_bits(bits, rand, spare, grid, general)

@@ -16,10 +16,10 @@ from numformats.rounding import Mode
 
 @dataclass(frozen=True)
 class Wrapping:
-    """A wrapping fixed-point word: code mask, first negative code, exponent of the quantum."""
+    """A wrapping fixed-point word: its mask, its sign bit (0: unsigned), its quantum's exponent."""
 
     mask: int
-    half: int
+    sign_bit: int
     exponent: int
 
 

@@ -124,7 +124,7 @@ def compose(n: Word, q: Int) -> Word:
 
 
 def wrap_bits(
-    bits: Word, rand: Word, spare: Word, g: Grid, c_mask: Word, half: Word, q: Int
+    bits: Word, rand: Word, spare: Word, g: Grid, mask: Word, sign_bit: Word, q: Int
 ) -> Word:
     """Round to a fixed-point grid of quantum ``2**q``, then reduce modulo the word (two's
     complement)."""
@@ -137,9 +137,9 @@ def wrap_bits(
     up = away(kept, fraction(mag, shift, s), neg, rand, spare)
     grow = I(minimum(maximum(I(I(ZERO) - raw), I(ZERO)), I(LAST + I(ONE))))
     whole = where(grow > LAST, ZERO, shl(U(kept + where(up, ONE, ZERO)), U(grow)))
-    code = U(where(neg, U(ZERO - whole), whole) & c_mask)
-    minus = code >= half
-    out = compose(where(minus, U(U(ZERO - code) & c_mask), code), q)
+    code = U(where(neg, U(ZERO - whole), whole) & mask)
+    minus = U(code & sign_bit) > ZERO
+    out = compose(where(minus, U(U(ZERO - code) & mask), code), q)
     signed = U(out | where(minus & (out > ZERO), U(MAGNITUDE + ONE), ZERO))
     return where(mag >= INF_BITS, where(mag > INF_BITS, bits, NAN_BITS), signed)
 

@@ -43,8 +43,8 @@ class ScaleSpec(NamedTuple):
     """What choosing a scale reads of a block format, as lane scalars.
 
     Every rule is floor(log2 amax) - emax_elem, plus one where the significand of amax, aligned to
-    the top of the lane, exceeds a threshold: never (floor), one half (ceil), that of the largest element
-    (rceil), or what rounds up to the next power of two at the element's precision (even).
+    the top of the lane, exceeds a threshold: never (floor), one half (ceil), the significand of the
+    largest element (rceil), or what the element's precision rounds up to a power of two (even).
     """
 
     element_emax: Any  #: exponent of the largest element
