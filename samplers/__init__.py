@@ -1,5 +1,4 @@
-"""Draw from Bayesian posteriors in low precision: SGLD as a ``torch.optim`` optimizer, on any
-number format."""
+"""Draw from Bayesian posteriors in low precision, with optimizers on any number format."""
 
 from samplers import metrics
 from samplers.cycles import CosineCycles

@@ -19,8 +19,7 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Images:
-    """A training and a test set: pixels (n, features) as float32 in [0, 1], labels (n,) as
-    int64."""
+    """Training and test set: pixels (n, features), float32 in [0, 1]; labels (n,), int64."""
 
     name: str
     train_x: torch.Tensor

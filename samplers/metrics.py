@@ -16,8 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Reliability(NamedTuple):
-    """Per bin of confidence: how many points, the sum of their confidences, and how many were
-    right."""
+    """Per bin of confidence: the points, the sum of their confidences, and how many were right."""
 
     points: Floats
     confidence: Floats
@@ -61,8 +60,7 @@ def brier(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def ece(probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None = None) -> float:
-    """Expected calibration error: Σ_b n_b/n · |mean confidence - accuracy| over the bins of
-    confidence.
+    """Expected calibration error: Σ_b n_b/n · |mean confidence - accuracy| over the bins b.
 
     Args:
         probabilities: (n, classes).
@@ -79,8 +77,7 @@ def ece(probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None 
 def reliability(
     probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None = None
 ) -> Reliability:
-    """Points, confidence and hits per bin (edge_i, edge_{i+1}]; confidence 0 belongs to the first
-    bin."""
+    """Points, confidence and hits per bin (edge_i, edge_{i+1}]; 0 belongs to the first."""
     p, y = _checked(probabilities, labels)
     edges = equal_width_edges() if edges is None else edges
     top, hit = p.max(axis=1), p.argmax(axis=1) == y

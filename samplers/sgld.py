@@ -116,8 +116,7 @@ class SGLD(torch.optim.Optimizer):
         return loss
 
     def counters(self) -> Counters:
-        """Shares of all weights drawn so far whose variance was out of reach, or that were
-        clipped."""
+        """Shares of the weights drawn so far that missed their variance or were clipped."""
         states = [self.state[param] for _, _, param, _ in self._parameters()]
         drawn = sum(state["drawn"] for state in states)
         shares = (
@@ -153,7 +152,7 @@ class SGLD(torch.optim.Optimizer):
         """Take over options and state, accumulators in their own dtype and as copies.
 
         The seed, the chain and the step counters come with the state: the run goes on as if never
-            interrupted.
+        interrupted.
         """
         saved = [number for group in state_dict["param_groups"] for number in group["params"]]
         for number, (_, _, param, _) in zip(saved, self._parameters(), strict=False):

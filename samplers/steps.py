@@ -38,8 +38,7 @@ def step(
     precision: Precision,
     key: nf.Key,
 ) -> Draw:
-    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ), noise variance 2·lr·T/N), with Q by
-    ``precision.accumulator``.
+    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ), variance 2·lr·T/N), with Q by the accumulator.
 
     Args:
         theta: the accumulator, float32 or float64, any shape.

@@ -1,5 +1,4 @@
-"""The Gaussian toy U = θ²/2: where naive low-precision SGLD goes wrong and the variance correction
-does not."""
+"""The Gaussian toy U = θ²/2: where naive low-precision SGLD visibly goes wrong."""
 
 from __future__ import annotations
 

@@ -28,6 +28,9 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
     Returns:
         Scores and counters as plain data. Promise: but for ``seconds``, a function of the
         arguments.
+
+    Raises:
+        ValueError: the chain diverged.
     """
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(_stream(config.seed, chain))
@@ -43,6 +46,10 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
         chain=chain,
     )
     samples = train(model, optimizer, row, config, images, generator)
+    if not all(torch.isfinite(p).all() for p in samples[-1].values()):
+        raise ValueError(
+            f"chain {chain} of {row.name} diverged at lr={config.lr}; write a smaller one"
+        )
     prediction = predictive(model, samples, (images.test_x, images.test_y))
     counters = optimizer.counters()._asdict()
     return {**scores(prediction), "counters": counters, "seconds": time.perf_counter() - start}
@@ -56,8 +63,7 @@ def train(
     images: Images,
     generator: torch.Generator,
 ) -> list[Sample]:
-    """Run the steps; batches are drawn with replacement, so that the gradient noise is independent
-    over the steps."""
+    """Run the steps on batches drawn with replacement: their noise is independent over steps."""
     cycles = (
         CosineCycles(optimizer, config.steps, config.cycles, config.exploration)
         if row.cyclical

@@ -7,8 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+import numformats as nf
 from samplers.images import DATA_SETS
-from samplers.precision import parse_format
+from samplers.precision import parse_format, resolve
 
 DEFAULT_FORMATS = ("fixed<8,5>", "perchannel<8>", "e4m3")
 
@@ -51,8 +54,10 @@ class Config:
         for name in ("lr", "temperature", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}; write a finite number >= 0")
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError(f"formats={' '.join(self.formats)!r} has one twice; write each once")
         for text in self.formats:
-            parse_format(text)
+            _try_format(text)
         kept = int(self.steps * min(self.averaged, 1 - self.exploration))
         if self.samples > kept:
             raise ValueError(
@@ -65,3 +70,11 @@ class Config:
         return {
             k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()
         }
+
+
+def _try_format(text: str) -> None:
+    """Refuse what cannot hold a weight matrix or a bias before anything is trained."""
+    fmt = parse_format(text)
+    for shape in ((2, 2), (2,)):
+        weights = np.full(shape, 0.1, np.float32)
+        nf.variance_corrected(weights, 1e-4, resolve(fmt, shape), key=0)

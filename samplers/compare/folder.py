@@ -1,5 +1,4 @@
-"""The folder of one comparison: its options, one file for each finished chain, and what is made of
-them."""
+"""The folder of one comparison: its options, and one file for each finished chain."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ SCHEMA = 1
 
 
 class ResultFolder:
-    """Keeps what is finished, so that a second run with the same options goes on where the first
-    one stopped.
+    """Keeps what is finished: a second run with the same options goes on from there.
 
     Args:
         path: made if it is not there.

@@ -38,8 +38,7 @@ def write_plots(out: Path, summaries: Summaries, toy: dict[str, torch.Tensor]) -
 
 
 def accuracy_figure(summaries: Summaries) -> Figure:
-    """Error and NLL by format: the mean as a dot, the spread over chains as a bar, each chain as a
-    faint dot."""
+    """Error and NLL by format: mean, spread over the chains, and each chain as a faint dot."""
     formats = list(dict.fromkeys(s["format"] for s in summaries))
     figure = _figure(5.0 + 2.0 * len(formats), 4.2)
     axes = figure.subplots(1, 2)

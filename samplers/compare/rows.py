@@ -12,8 +12,7 @@ FLOAT32 = "float32"
 
 @dataclass(frozen=True)
 class Row:
-    """One way to train: a sampler's name, the format by name, and what they mean for the
-    optimizer."""
+    """One way to train: sampler and format by name, and what they mean for the optimizer."""
 
     sampler: str
     format: str
@@ -33,8 +32,7 @@ class Row:
 
 
 def rows(config: Config) -> list[Row]:
-    """Float32 SGD, SGLD and cSGLD, then four rows for each format; all of them average their
-    samples alike."""
+    """Float32 SGD, SGLD and cSGLD, then four rows for each format, all with averaging."""
     full = Precision()
     base = [
         Row("SGD", FLOAT32, full, noise=False),

@@ -17,8 +17,7 @@ SHARES = ("deficit", "saturated")
 
 
 def summarise(row: Row, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row: mean and sample standard deviation (None for one chain) of each score, and every
-    chain's outcome."""
+    """One row: mean and standard deviation (None for one chain) of each score; every outcome."""
     values = {name: [float(o[name]) for o in outcomes] for name in SCORES}
     values |= {name: [float(o["counters"][name]) for o in outcomes] for name in SHARES}
     return {

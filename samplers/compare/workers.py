@@ -44,17 +44,20 @@ def run_chains(
 def one_thread() -> Iterator[None]:
     """The networks are too small for threads: handing work over would cost more than it saves."""
     torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
+    _set_threads(1, 1)
     try:
         yield
     finally:
-        torch.set_num_threads(torch_threads)
-        numba.set_num_threads(numba_threads)
+        _set_threads(torch_threads, numba_threads)
+
+
+def _set_threads(torch_threads: int, numba_threads: int) -> None:
+    torch.set_num_threads(torch_threads)
+    numba.set_num_threads(numba_threads)
 
 
 def _start(data: str, folder: Path | None) -> None:
-    one_thread().__enter__()
+    _set_threads(1, 1)
     _images[data] = load_images(data, folder)
 
 

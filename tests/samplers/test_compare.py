@@ -103,6 +103,8 @@ def test_other_options_in_the_folder_are_refused_unless_fresh(finished, tmp_path
     "arguments, message",
     [
         (["--formats", "fixed<8,99>x"], "fixed"),
+        (["--formats", "e4m3 e4m3"], "twice"),
+        (["--formats", "fixed<8,5,overflow=wrap>"], "wrap"),
         (["--data", "cifar"], "cifar"),
         (["--hidden", "a"], "--hidden 'a'"),
         (["--steps", "10", "--samples", "50"], "samples=50"),
@@ -114,6 +116,12 @@ def test_bad_options_end_before_anything_is_trained(tmp_path, arguments, message
     assert result.exit_code == 2
     assert message in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_diverging_chain_is_named(tmp_path):
+    result = invoke("compare", "--out", tmp_path / "out", *OPTIONS, "--lr", "1e30")
+    assert result.exit_code == 2
+    assert "SGD float32 diverged at lr=1e+30" in result.output
 
 
 def test_report_without_results_says_so(tmp_path):

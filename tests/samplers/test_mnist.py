@@ -23,8 +23,8 @@ FOLDER = (
     / "mnist"
 )
 CONFIG = Config(
-    data="mnist", formats=("fixed<6,4>",), chains=2, steps=800, batch_size=128, lr=0.1,
-    temperature=1.0, weight_decay=1e-4, hidden=(), samples=40,
+    data="mnist", formats=("fixed<6,4>",), chains=2, steps=500, batch_size=128, lr=0.1,
+    temperature=1.0, weight_decay=1e-4, hidden=(), samples=25,
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def measured():
         images = load_images("mnist", FOLDER)
     except ValueError as error:
         pytest.skip(f"no MNIST: {error}")
-    chosen = [row for row in rows(CONFIG) if not row.cyclical]
+    chosen = [row for row in rows(CONFIG) if row.name not in ("SGD float32", "cSGLD float32")]
     return {
         row.name: [run_chain(row, c, CONFIG, images) for c in range(CONFIG.chains)]
         for row in chosen
