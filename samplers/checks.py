@@ -43,9 +43,9 @@ def check_parameter(index: int, param: torch.Tensor) -> None:
         )
 
 
-def check_gradient(index: int, grad: torch.Tensor) -> None:
+def check_gradient(index: int, grad: torch.Tensor | None) -> None:
     """Refuse sparse gradients: every weight moves in every step, because of the noise."""
-    if grad.layout != torch.strided:
+    if grad is not None and grad.layout != torch.strided:
         raise TypeError(
             f"the gradient of parameter {index} is {grad.layout}; SGLD moves every weight in "
             "every step: build the layer with sparse=False, or call grad.to_dense()"

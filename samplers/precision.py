@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -163,7 +162,6 @@ def _matches(match: ParameterMatch, index: int, name: str, tensor: torch.Tensor)
 
 def saturated(x: torch.Tensor, fmt: Any) -> int:
     """How many elements of ``x`` lie beyond the range of ``fmt``; a block format has none."""
-    top, bottom = getattr(fmt, "max", math.inf), getattr(fmt, "min", -math.inf)
-    if isinstance(fmt, nf.BlockFloat):
+    if isinstance(fmt, nf.BlockFloat | PerChannel):
         return 0
-    return int(((x > top) | (x < bottom)).sum())
+    return int(((x > fmt.max) | (x < fmt.min)).sum())

@@ -109,10 +109,11 @@ class SGLD(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for index, group, param, precision in self._parameters():
-            if param.grad is not None:
-                check_gradient(index, param.grad)
-                advance(param, self.state[param], group, index, precision)
+        moving = [entry for entry in self._parameters() if entry[2].grad is not None]
+        for index, _, param, _ in moving:
+            check_gradient(index, param.grad)
+        for index, group, param, precision in moving:
+            advance(param, self.state[param], group, index, precision)
         return loss
 
     def counters(self) -> Counters:

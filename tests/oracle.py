@@ -173,7 +173,7 @@ def away_from_zero(mode: str, nu: Fraction, odd: bool, negative: bool, coin: Coi
     one = 1 << coin.bits
     if mode == "stochastic":  # bits beyond the coin's are folded into its last one
         sticky = nu * one != nu * one // 1
-        return (int(nu * one) | sticky) + coin.word >= one
+        return coin.word < (int(nu * one) | sticky)
     if mode == "stochastic_a":
         return int(nu * one) + coin.word >= one
     if mode == "stochastic_b":

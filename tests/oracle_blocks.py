@@ -117,16 +117,14 @@ def element_times_scale(
     q = oracle.quantize_exact(x, fmt.element, mode, coin, "float64", negative)
     if q == 0 or math.isnan(q):
         return q
-    exact = Fraction(q) * scale
-    if not fmt.scale.man_bits:  # the largest elements may need more bits than the carrier has
-        return math.copysign(float(oracle.in_carrier(abs(exact), carrier)), v)
-    product = to_carrier(exact, carrier)
+    exact = abs(Fraction(q)) * scale
     man_bits, emax = oracle.CARRIERS[carrier]
-    if abs(product) > (2 - pow2(-man_bits)) * pow2(emax):  # the largest that the carrier holds
-        top = (2 - pow2(-man_bits)) * pow2(emax) / scale
-        cut = oracle.step_at(fmt.element, top).lower * scale
-        return math.copysign(float(cut), v)
-    return float(product) if product else math.copysign(0.0, q)
+    top = (2 - pow2(-man_bits)) * pow2(emax)  # the largest that the carrier holds
+    if exact > top:
+        exact = oracle.step_at(fmt.element, top / scale).lower * scale
+    if not fmt.scale.man_bits:  # the largest elements may need more bits than the carrier has
+        return math.copysign(float(oracle.in_carrier(exact, carrier)), q)
+    return math.copysign(float(to_carrier(exact, carrier)), q)
 
 
 def quantize(

@@ -19,7 +19,7 @@ def binomial_p(successes: int, n: int, p: float) -> float:
 def mean_z(draws: np.ndarray, mean: float, variance: float) -> float:
     """Distance of the sample mean from ``mean`` in standard errors."""
     gap = draws.mean() - mean
-    return float(gap / np.sqrt(variance / draws.size)) if variance > 0 else float(gap != 0) * np.inf
+    return float(gap / np.sqrt(variance / draws.size))
 
 
 def variance_z(draws: np.ndarray, mean: float, variance: float) -> float:
@@ -27,4 +27,6 @@ def variance_z(draws: np.ndarray, mean: float, variance: float) -> float:
     squares = (draws - mean) ** 2
     error = squares.std() / np.sqrt(draws.size)
     gap = squares.mean() - variance
-    return float(gap / error) if error > 0 else float(abs(gap) > 1e-12 * variance) * np.inf
+    if error > 1e-9 * variance:
+        return float(gap / error)
+    return np.inf if abs(gap) > 1e-6 * variance else 0.0  # all draws equally far from the mean

@@ -81,11 +81,13 @@ def test_few_random_bits(backend: str, mode: str, bits: int) -> None:
             assert_same_bits(got, wanted)
 
 
-@pytest.mark.parametrize("mode", nf.roundings())
-@pytest.mark.parametrize("carrier", DTYPES)
-@pytest.mark.parametrize("name", BLOCKS)
-@pytest.mark.parametrize("backend", OTHERS)
-def test_block_formats(backend: str, name: str, carrier: str, mode: str) -> None:
+# Every mode on float32 in rows and in tiles, two modes on every geometry and carrier: a block kernel
+# takes seconds to compile, and the mode is one expression in all of them.
+BOTH_WAYS = ["mxfp8,rceil", "tiles"]
+TWO_MODES = ["nearest_even", "stochastic"]
+
+
+def assert_blocks_agree(backend: str, name: str, carrier: str, mode: str) -> None:
     fmt = BLOCKS[name]
     x = inputs(fmt.element, carrier)
     x = x[: x.size // 24 * 24].reshape(-1, 24)
@@ -94,6 +96,26 @@ def test_block_formats(backend: str, name: str, carrier: str, mode: str) -> None
         wanted = nf.quantize(given, fmt, mode, key=key_for(mode), backend="reference")
         got = nf.quantize(given, fmt, mode, key=key_for(mode), backend=backend)
         assert_same_bits(got, wanted)
+    wanted = nf.encode(finite, fmt, mode, key=key_for(mode), backend="reference")
+    if mode in TWO_MODES:
+        got = nf.encode(finite, fmt, mode, key=key_for(mode), backend=backend)
+        assert_same_bits(got.codes, wanted.codes)
+        assert_same_bits(got.scales, wanted.scales)
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("name", BOTH_WAYS)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_blocks_in_every_mode(backend: str, name: str, mode: str) -> None:
+    assert_blocks_agree(backend, name, "float32", mode)
+
+
+@pytest.mark.parametrize("mode", TWO_MODES)
+@pytest.mark.parametrize("carrier", DTYPES)
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_every_block_format(backend: str, name: str, carrier: str, mode: str) -> None:
+    assert_blocks_agree(backend, name, carrier, mode)
 
 
 @pytest.mark.parametrize("backend", OTHERS)

@@ -66,9 +66,9 @@ def deep_fraction(mag: Word, shift: Int) -> Word:
     """The fraction where the whole value lies below one quantum (``shift`` > SIG_BITS), with its
     sticky bit."""
     sig = U(shl(mag, LEFT) | where(mag >= HIDDEN, shl(HIDDEN, LEFT), ZERO))
-    down = U(minimum(I(I(shift - SIG_BITS) - I(ONE)), LAST))
+    down = minimum(U(I(I(shift - SIG_BITS) - I(ONE))), U(LAST))
     frac = shr(sig, down)
-    return U(frac | U(shl(frac, down) != sig))
+    return where(shl(frac, down) != sig, U(frac | ONE), frac)
 
 
 def fraction(mag: Word, shift: Int, s: Word) -> Word:
@@ -106,10 +106,10 @@ def round_bits(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> W
     neg = bits > MAGNITUDE
     shift = dropped_bits(mag, g, general)
     deep = shift > SIG_BITS
-    s = U(U(minimum(shift, LAST)) & U(LAST))
+    s = minimum(U(shift), U(LAST))
     kept = where(deep, ZERO, shr(mag, s))
     up = away(last_bits(mag, kept, s, g, general), fraction(mag, shift, s), neg, rand, spare)
-    stepped = shl(U(kept + where(up, ONE, ZERO)), s)
+    stepped = shl(where(up, U(kept + ONE), kept), s)
     return settle(where(deep, where(up, g.quantum, ZERO), stepped), bits, g, general)
 
 
@@ -132,7 +132,7 @@ def wrap_bits(
     neg = bits > MAGNITUDE
     raw = I(g.low_shift - carrier_exponent(mag))
     shift = I(maximum(raw, I(ZERO)))
-    s = U(U(minimum(shift, LAST)) & U(LAST))
+    s = minimum(U(shift), U(LAST))
     kept = where(shift > SIG_BITS, ZERO, shr(significand(mag), s))
     up = away(kept, fraction(mag, shift, s), neg, rand, spare)
     grow = I(minimum(maximum(I(I(ZERO) - raw), I(ZERO)), I(LAST + I(ONE))))
