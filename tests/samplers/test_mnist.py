@@ -14,6 +14,7 @@ import pytest
 from samplers.compare.chain import run_chain
 from samplers.compare.config import Config
 from samplers.compare.rows import rows
+from samplers.compare.workers import one_thread
 from samplers.images import load_images
 
 FOLDER = (
@@ -36,10 +37,11 @@ def measured():
     except ValueError as error:
         pytest.skip(f"no MNIST: {error}")
     chosen = [row for row in rows(CONFIG) if row.name not in ("SGD float32", "cSGLD float32")]
-    return {
-        row.name: [run_chain(row, c, CONFIG, images) for c in range(CONFIG.chains)]
-        for row in chosen
-    }
+    with one_thread():
+        return {
+            row.name: [run_chain(row, c, CONFIG, images) for c in range(CONFIG.chains)]
+            for row in chosen
+        }
 
 
 def scores(measured, name, score):
