@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from tests.inputs import SPECIAL, assert_same, bit_type, random_patterns, with_neighbours
+from tests.inputs import (
+    SPECIAL,
+    assert_same,
+    bit_type,
+    carriers_and_modes,
+    random_patterns,
+    with_neighbours,
+)
 
 CASES = {
     "float32": (nf.Float(8, 23), np.float32, 23),
@@ -37,8 +44,7 @@ def shared_inputs(dtype: type, man_bits: int) -> np.ndarray:
     return np.concatenate([every_exponent(dtype, man_bits), with_neighbours(special), patterns])
 
 
-@pytest.mark.parametrize("rounding", list(nf.roundings()))
-@pytest.mark.parametrize("carrier", CASES)
+@pytest.mark.parametrize("carrier, rounding", carriers_and_modes(nf.roundings()))
 def test_identity(carrier: str, rounding: str) -> None:
     fmt, dtype, man_bits = CASES[carrier]
     x = shared_inputs(dtype, man_bits)

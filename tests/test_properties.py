@@ -99,7 +99,7 @@ def test_directed_bounds(fmt: Any, x: np.ndarray) -> None:
         assert (np.abs(nf.quantize(x, fmt, "toward_zero")) <= np.abs(x)).all()
 
 
-@given(formats, all_modes, inputs)
+@given(formats, st.sampled_from(["nearest_even", "toward_zero", "stochastic"]), inputs)
 def test_codes_decode_to_the_rounded_values(fmt: Any, mode: str, x: np.ndarray) -> None:
     rounded = nf.quantize(x, fmt, mode, key=key_for(mode))
     if not fmt.has_nan:
