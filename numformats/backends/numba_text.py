@@ -161,6 +161,25 @@ _PARTS: dict[str, Parts] = {
     "normals": (),
     "draws": (),
 }
+# LLVM unrolls a reduction over a short block into scalar branches, so it is spelled as one vector.
+_AMAX = """
+
+@intrinsic
+def stored_amax(context, x):
+    from numba.core import cgutils
+    def build(ctx, builder, signature, args):
+        array = signature.args[0]
+        element = ctx.get_data_type(array.dtype)
+        vector = ir.VectorType(element, BLOCK)
+        data = ctx.make_array(array)(ctx, builder, args[0]).data
+        pointer = builder.bitcast(data, vector.as_pointer())
+        values = builder.load(pointer, align=element.width // 8)
+        mask = ir.Constant(vector, [(1 << (element.width - 1)) - 1] * BLOCK)
+        name = f"llvm.vector.reduce.umax.v{BLOCK}i{element.width}"
+        kind = ir.FunctionType(element, [vector])
+        reduce = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(reduce, [builder.and_(values, mask)])
+    return x.dtype(x), build"""
 CHUNKS = {name: 4096 if name in ("quantize", "words") else 1024 for name in _PARTS} | {"rows": 8192}
 
 
@@ -199,8 +218,11 @@ def kernel_text(
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
         f"GENERAL, ENCODE = {general}, {encode}\n\n{_moves(carrier, encode)}"
-    )
-    return module_text(head, [*_device(_PARTS[loop]), (getattr(loops, loop), "kernel", _KERNEL)])
+    ) + (_AMAX if block else "")
+    parts = _PARTS[loop]
+    if loop == "rows" and not block:  # a whole block is then never a constant run
+        head += f"\n\n{_DEVICE}\ndef stored_amax(x):\n    return x[0]"
+    return module_text(head, [*_device(parts), (getattr(loops, loop), "kernel", _KERNEL)])
 
 
 def _moves(carrier: Carrier, encode: bool) -> str:
