@@ -12,17 +12,30 @@ import numpy as np
 from numba import prange
 
 
+def fill_two(one, two, low, high, k0, k1):
+    """Two stretches of counters at a time: a single chain of rounds is bound by latency."""
+    half = one.size >> 1
+    for j in range(half):
+        c0, d0 = W32(low + W32(j)), W32(W32(low + W32(half)) + W32(j))
+        a, b = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
+        c, d = threefry(k0, k1, d0, W32(high + W32(d0 < low)))
+        one[2 * j] = a
+        one[2 * j + 1] = b
+        two[2 * j] = c
+        two[2 * j + 1] = d
+
+
 def fill_words(words, first, n, k0, k1):
-    """Words for elements ``first`` .. ``first + n``; returns how many of the buffer's first words
-    to skip."""
+    """Words for elements ``first`` .. ``first + n``; returns how many of the first to skip."""
     odd = first & 1
     base = first >> 1
     low, high = W32(base & 0xFFFFFFFF), W32(base >> 32)
-    for j in range((n + odd + 1) >> 1):
+    pairs = (n + odd + 1) >> 1
+    half = pairs >> 1
+    fill_two(words[: 2 * half], words[2 * half : 4 * half], low, high, k0, k1)
+    for j in range(2 * half, pairs):
         c0 = W32(low + W32(j))
-        a, b = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
-        words[2 * j] = a
-        words[2 * j + 1] = b
+        words[2 * j], words[2 * j + 1] = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
     return odd
 
 

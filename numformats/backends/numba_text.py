@@ -193,7 +193,7 @@ def lane_text(lane: Lane) -> str:
         width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
     )
     fill = loops.fill_words if lane.width == 32 else loops.fill_long_words
-    return module_text(prelude, [*_device(CORE), (fill, "fill", _DEVICE)])
+    return module_text(prelude, [*_device((*CORE, loops.fill_two)), (fill, "fill", _DEVICE)])
 
 
 def mode_text(mode: Mode) -> str:
