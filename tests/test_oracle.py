@@ -62,8 +62,8 @@ def test_oracle_agrees_with_gfloat(name: str, mode: str) -> None:
         "binary8p1se": peers.format_info_p3109(8, 1),
     }[name]
     fmt = replace(nf.parse(name), overflow="clamp")
-    x = hard_inputs(fmt, "float64", 24)
-    x = x[~np.isnan(x)]
+    x = hard_inputs(fmt, "float32", 24)  # float64's next-to-ties are beyond the peer's arithmetic
+    x = x[~np.isnan(x)].astype(np.float64)
     wanted = [gfloat.round_float(peer, v, GFLOAT_MODES[mode], sat=True) for v in x.tolist()]
     assert_same(oracle.quantize(x, fmt, mode, carrier="float64"), np.array(wanted), x)
 

@@ -20,9 +20,10 @@ NEAREST = ("nearest_even", "nearest_away")
 FORMATS = scalar_formats() | MADE
 # tame: float64 holds every value, and a carrier value can lie between any two
 tame_floats = floats.filter(lambda f: f.exp_bits <= 8 and abs(f.bias) <= 200 and f.man_bits <= 20)
-formats = (
-    st.sampled_from(list(FORMATS.values())).filter(lambda f: f.bits <= 32) | fixed | tame_floats
-)
+# a wrapped result in an unsigned word of more than 24 bits does not fit float32, and is refused
+tame_fixed = fixed.filter(lambda f: f.overflow != "wrap" or f.signed or f.word_bits <= 24)
+tame_named = st.sampled_from(list(FORMATS.values())).filter(lambda f: f.bits <= 32)
+formats = tame_named | tame_fixed | tame_floats
 modes = st.sampled_from(oracle.DETERMINISTIC)
 all_modes = st.sampled_from(list(nf.roundings()))
 reals = st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=40)
@@ -106,8 +107,11 @@ def test_codes_decode_to_the_rounded_values(fmt: Any, mode: str, x: np.ndarray) 
         x, rounded = x[~np.isnan(rounded)], rounded[~np.isnan(rounded)]
         if key_for(mode) is not None:
             return  # dropping elements would move the random bits
+    held = np.abs(rounded) < oracle.in_carrier(oracle.bounds(fmt)[1], "float32")
+    whole = oracle.in_carrier(oracle.bounds(fmt)[1], "float32") == oracle.bounds(fmt)[1]
     codes = nf.encode(x, fmt, mode, key=key_for(mode))
-    assert_same(nf.decode(codes, fmt).astype(x.dtype), rounded, x)
+    same = np.ones(x.shape, bool) if whole else held  # codes saturate at the true largest value
+    assert_same(nf.decode(codes, fmt)[same].astype(x.dtype), rounded[same], x[same])
 
 
 @pytest.mark.parametrize("name", [n for n, f in FORMATS.items() if f.bits <= 16])
@@ -116,6 +120,8 @@ def test_every_code_survives_decode_and_encode(name: str) -> None:
     codes = np.arange(1 << fmt.bits, dtype=np.uint32)
     values = nf.decode(codes, fmt).astype(np.float64)
     number = ~np.isnan(values)
+    if getattr(fmt, "overflow", "") == "clamp":
+        number &= np.isfinite(values)  # which sends Inf to the largest value
     if getattr(fmt, "symmetric", False):
         number &= codes != 1 << (fmt.bits - 1)  # the dropped most negative code
     if not getattr(fmt, "subnormals", True) and fmt.zero:

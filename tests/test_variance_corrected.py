@@ -108,6 +108,8 @@ def test_blocks(name: str, position: float, units: float) -> None:
     gap, position = scale * gap_in(fmt, around, scale), position_in(fmt, around, scale)
     given[:, 1:] = around
     variance = np.float32(units * gap * gap)
+    if fmt.scale.man_bits and 0 < min(position, 1 - position) < 1e-3:
+        pytest.skip("float32 holds no point of this grid but a neighbour of it")
     if float(around) + 7 * float(variance) ** 0.5 + 2 * gap > anchor:
         pytest.skip("a draw could raise the largest magnitude of the block")
     spread = np.full(given.shape, variance, np.float32)
