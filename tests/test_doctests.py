@@ -1,0 +1,42 @@
+"""Law: every example in a docstring, and the README's, does what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+
+import pytest
+
+import numformats
+import samplers
+from tests.conftest import ROOT
+
+MODULES = [
+    module.name
+    for package in (numformats, samplers)
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", ["numformats", "samplers", *MODULES])
+def test_docstrings(name: str) -> None:
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def test_some_docstring_has_an_example() -> None:
+    finder = doctest.DocTestFinder()
+    counts = (len(t.examples) for n in MODULES for t in finder.find(importlib.import_module(n)))
+    assert sum(counts) >= 5
+
+
+def test_readme_code_about_numbers_runs() -> None:
+    """Blocks that import NumPy stand on their own; the others are parts of a training loop."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    alone = [block for block in blocks if "import numpy" in block]
+    assert alone
+    for block in alone:
+        exec(compile(block, "README.md", "exec"), {})
