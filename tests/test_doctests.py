@@ -1,9 +1,10 @@
-"""Law: every example in a docstring, and the README's, does what it says."""
+"""Law: every example in a docstring, and the README's, does what it says; public names have one."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 
@@ -31,6 +32,11 @@ def test_some_docstring_has_an_example() -> None:
     finder = doctest.DocTestFinder()
     counts = (len(t.examples) for n in MODULES for t in finder.find(importlib.import_module(n)))
     assert sum(counts) >= 5
+
+
+@pytest.mark.parametrize("name", [n for n in numformats.__all__ if n != "Format"])
+def test_public_names_have_docstrings(name: str) -> None:
+    assert inspect.getdoc(getattr(numformats, name))
 
 
 def test_readme_code_about_numbers_runs() -> None:
