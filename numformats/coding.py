@@ -113,6 +113,7 @@ def _wide(carrier: Carrier) -> Carrier:
     return replace(carrier, sig_bits=lane.sig_bits, emax=lane.bias)
 
 
+@np.errstate(invalid="ignore")  # signalling NaN
 def _widened(source: Host) -> Any:
     return values_of(source).astype(np.float64)
 

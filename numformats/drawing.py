@@ -160,6 +160,7 @@ def _draw(
     return out, DrawCounts(means.size, *counts)
 
 
+@np.errstate(all="ignore")
 def _draw_blocks(
     means: Any, variance: Any, fmt: BlockFloat, source: Host, key: Key, module: Any
 ) -> tuple[Any, DrawCounts]:
@@ -172,9 +173,8 @@ def _draw_blocks(
     spread_of = variance if variance.size == 1 else variance.reshape(g.shape)
     reach = np.abs(mean) + REACH * np.sqrt(spread_of)
     total = _scales(reach, fmt, module, g.tile, source)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        unit_mean = np.where(total > 0.0, mean / total, mean).reshape(-1)
-        unit_variance = (spread_of / total / total).reshape(-1)
+    unit_mean = np.where(total > 0.0, mean / total, mean).reshape(-1)
+    unit_variance = (spread_of / total / total).reshape(-1)
     unit_variance = np.where(np.isfinite(unit_variance), unit_variance, 0.0)
     unit_mean = np.where(np.isfinite(total.reshape(-1)), unit_mean, np.nan)
     element = Host(unit_mean, CARRIERS["float64"], "numpy")

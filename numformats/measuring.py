@@ -43,6 +43,7 @@ def values(fmt: Format | str) -> Any:
     return np.unique(finite + 0.0)
 
 
+@np.errstate(all="ignore")
 def spacing(x: Any, fmt: Format | str) -> Any:
     """The gap between the neighbours of ``fmt`` at ``x``: to the next value of larger magnitude
     (ulp).
@@ -61,8 +62,7 @@ def spacing(x: Any, fmt: Format | str) -> Any:
     scale: Any = 1.0
     if isinstance(fmt, BlockFloat) and size.size:
         scale = _element_scales(x, fmt, source.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = _gap(np.where(scale == 0.0, 0.0, size / scale), element) * scale
+    gap = _gap(np.where(scale == 0.0, 0.0, size / scale), element) * scale
     gap = np.where(np.isfinite(size), gap, np.nan)
     if source.carrier.name == "bfloat16":
         bits = (gap.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
@@ -102,6 +102,7 @@ class Error:
     non_finite: float  #: share of NaN and Inf in the input
 
 
+@np.errstate(all="ignore")
 def error(
     x: Any,
     fmt: Format | str,

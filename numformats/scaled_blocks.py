@@ -76,6 +76,7 @@ def _round(
     )
 
 
+@np.errstate(all="ignore")
 def tensor_scale(values: Any, fmt: BlockFloat) -> float:
     """The float32 scale of the whole array, from its largest finite magnitude; 1 for an array of
     zeros."""
@@ -91,6 +92,7 @@ def tensor_scale(values: Any, fmt: BlockFloat) -> float:
     return float(max(np.float32(top / limit), np.float32(2.0**-149)))
 
 
+@np.errstate(all="ignore")
 def block_scales(
     piece: Any, tile: tuple[int, int], fmt: BlockFloat, second: float, module: Any
 ) -> Any:
@@ -127,6 +129,7 @@ def _pieces(g: Geometry) -> Iterator[tuple[slice, slice, int]]:
         yield slice(row, row + rows), slice(None), row * inner
 
 
+@np.errstate(all="ignore")
 def quantize_scaled(
     source: Host, target: Any, fmt: BlockFloat, wanted: Request, module: Any
 ) -> None:
@@ -145,10 +148,9 @@ def quantize_scaled(
         piece = x[rows, :, :, cols].astype(np.float64)
         scale = block_scales(piece, g.tile, fmt, second, module)
         total = spread(scale * second, piece.shape, g.tile)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            quotient = np.where(total == 0.0, np.copysign(0.0, piece), piece / total)
-            rounded = _round(quotient, element, wanted, module, at) * total
-            out[rows, :, :, cols] = _narrow(np.where(np.isnan(total), np.nan, rounded), source)
+        quotient = np.where(total == 0.0, np.copysign(0.0, piece), piece / total)
+        rounded = _round(quotient, element, wanted, module, at) * total
+        out[rows, :, :, cols] = _narrow(np.where(np.isnan(total), np.nan, rounded), source)
     if result is not target:
         target[...] = result
 
@@ -161,6 +163,7 @@ def _narrow(values: Any, source: Host) -> Any:
     return np.where(np.isnan(values), np.uint32(0x7FC0), nearest).astype(np.uint16)
 
 
+@np.errstate(all="ignore")
 def encode_scaled(
     source: Host, fmt: BlockFloat, wanted: Request, module: Any, codes: Any, scales: Any
 ) -> float:
@@ -180,10 +183,8 @@ def encode_scaled(
         piece = x[rows, :, :, cols].astype(np.float64)
         scale = block_scales(piece, g.tile, fmt, second, module)
         total = spread(scale * second, piece.shape, g.tile)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            quotient = np.where(
-                (total == 0.0) | np.isnan(total), np.copysign(0.0, piece), piece / total
-            )
+        flat = (total == 0.0) | np.isnan(total)
+        quotient = np.where(flat, np.copysign(0.0, piece), piece / total)
         filled = np.empty(quotient.size, codes.dtype)
         out[rows, :, :, cols] = _round(quotient, element, wanted, module, at, filled)
         first = 0 if cols.start is None else cols.start // g.tile[1]
