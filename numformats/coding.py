@@ -79,7 +79,8 @@ def encode(
         Block formats give ``BlockCodes(codes, scales)``, two-level ones ``ScaledBlockCodes(codes,
         scales, tensor_scale)``; the blocked axes of ``scales`` count blocks. Formats with values
         that float32 lacks are rounded in float64, so that saturation reaches the format's own
-        maximum. Promise: bit-identical, and ``decode(encode(x)) == quantize(x)``.
+        maximum. Promise: bit-identical, and ``decode(encode(x)) == quantize(x)``
+        wherever the carrier of ``x`` holds the format's range.
 
     Raises:
         ValueError: NaN (or Inf in a block) where the format has no code for NaN; and as

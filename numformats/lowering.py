@@ -24,6 +24,8 @@ class Lowered(NamedTuple):
 
     grid: Grid
     general: bool
+    mirrored: bool = False  #: both signs alike, with a -0
+    saturating: bool = False  #: beyond the range, Inf included, lies the largest value
 
 
 def low_exponent(fmt: FixedPoint | Float) -> int:
@@ -114,7 +116,9 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
         floor=floor,
         zero=zero,
     )
-    return Lowered(_typed(grid, lane), general)
+    mirrored = (max_pos, over_pos, inf_pos) == (max_neg, over_neg, inf_neg)
+    saturating = (max_pos, max_pos, max_neg, max_neg) == (over_pos, inf_pos, over_neg, inf_neg)
+    return Lowered(_typed(grid, lane), general, mirrored and fmt.has_negative_zero, saturating)
 
 
 SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")

@@ -50,12 +50,29 @@ def fill_long_words(words, first, n, k0, k1):
     return 0
 
 
+def shaped(g):
+    """The grid with fields that are known to agree made one value, so that the compiler sees it."""
+    max_neg = g.max_pos if MIRRORED else g.max_neg
+    over_pos = g.max_pos if SATURATING else g.over_pos
+    over_neg = max_neg if SATURATING else (over_pos if MIRRORED else g.over_neg)
+    inf_pos = g.max_pos if SATURATING else g.inf_pos
+    inf_neg = max_neg if SATURATING else (inf_pos if MIRRORED else g.inf_neg)
+    zero_mask = U(MAGNITUDE + ONE) if MIRRORED else g.zero_mask
+    sign_mask = U(MAGNITUDE + ONE) if MIRRORED else g.sign_mask
+    return Grid(
+        g.man_bits, g.min_exp, g.low_shift, g.top_shift, g.parity, g.quantum, g.max_pos, max_neg,
+        over_pos, over_neg, inf_pos, inf_neg, zero_mask, sign_mask, g.floor, g.zero,
+    )  # fmt: skip
+
+
 def round_all(x, out, spare, g, c):
+    g = shaped(g)
     for i in range(x.size):
         out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL), g, c)
 
 
 def round_all_with(x, out, words, spare, g, c):
+    g = shaped(g)
     for i in range(x.size):
         out[i] = store(round_bits(load(x[i]), words[i], spare, g, GENERAL), g, c)
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from numformats.backends.numba_text import (
     CHUNKS,
+    Flags,
     draw_text,
     kernel_text,
     lane_text,
@@ -40,11 +41,9 @@ UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 
 def cache_folder() -> Path:
     """The folder of emitted kernels, made when missing."""
-    home = os.environ.get("NUMFORMATS_CACHE") or Path.home() / ".cache" / "numformats"
-    for folder in (
-        Path(home),
-        Path(tempfile.gettempdir()) / f"numformats-{getattr(os, 'getuid', int)()}",
-    ):
+    wanted = os.environ.get("NUMFORMATS_CACHE") or os.path.expanduser("~/.cache/numformats")
+    user = getattr(os, "getuid", int)()
+    for folder in (Path(wanted), Path(tempfile.gettempdir()) / f"numformats-{user}"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -80,7 +79,7 @@ def _folder() -> Path:
 
 @cache
 def _compiled(
-    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int
+    loop: str, mode: Mode, carrier: Carrier, flags: Flags, encode: bool, block: int
 ) -> Kernel:
     lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
@@ -88,7 +87,7 @@ def _compiled(
         imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in ("normals", "draws"):
         imports.append(_module("draw", (lane,), draw_text()))
-    text = kernel_text(loop, mode, carrier, general, encode, block)
+    text = kernel_text(loop, mode, carrier, flags, encode, block)
     name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
     importlib.invalidate_caches()
     compiled: Kernel = importlib.import_module(f"{PACKAGE}.{name}").kernel
@@ -111,9 +110,8 @@ def _call(run: Kernel, size: int, *args: Any) -> None:
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     low, lane = task.lowered, task.carrier.lane
-    general = low.general
     loop = "wrap" if task.wrapping else "quantize"
-    run = _compiled(loop, task.mode, task.carrier, general, task.encode, 0)
+    run = _compiled(loop, task.mode, task.carrier, _flags(task), task.encode, 0)
     _call(
         run,
         task.x.size,
@@ -126,6 +124,14 @@ def scalar(task: ScalarTask) -> None:
         task.codes,
         *_wrap_limits(task),
     )
+
+
+def _flags(task: ScalarTask) -> Flags:
+    """Two more kernels a mode are worth their compile time only where speed is wanted most."""
+    low = task.lowered
+    if task.wrapping or task.encode or task.carrier.name != "float32":
+        return Flags(low.general)
+    return Flags(low.general, low.mirrored, low.saturating)
 
 
 def _wrap_limits(task: ScalarTask) -> tuple[Any, ...]:
@@ -145,7 +151,7 @@ def blocks(task: BlockTask) -> None:
         "rows" if by_rows else "tiles",
         task.mode,
         task.carrier,
-        False,
+        Flags(),
         task.encode,
         block,
     )
@@ -186,20 +192,20 @@ def blocks(task: BlockTask) -> None:
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
     carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
-    run = _compiled("words", MODES["stochastic"], carrier, False, False, 0)
+    run = _compiled("words", MODES["stochastic"], carrier, Flags(), False, 0)
     _call(run, out.size, out, *key, first)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], False, False, 0)
+    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], Flags(), False, 0)
     _call(run, out.size, out, *key, first)
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], False, False, 0)
+    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], Flags(), False, 0)
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
     _call(
         run,

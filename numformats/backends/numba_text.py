@@ -6,7 +6,7 @@ cached.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from numformats.backends import loops
 from numformats.backends.emit import CORE, ROUND, module_text
@@ -117,6 +117,16 @@ _DEVICE, _KERNEL = (
     "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
     "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
 )
+
+
+class Flags(NamedTuple):
+    """What a scalar kernel may take for granted of its grid; see ``lowering.Lowered``."""
+
+    general: bool = False
+    mirrored: bool = False
+    saturating: bool = False
+
+
 Part = tuple[Callable[..., Any], str | None, str]
 Parts = tuple[Callable[..., Any], ...]
 _SCALE: Parts = (
@@ -153,7 +163,7 @@ _ROWS: Parts = (
     loops.rows_task,
 )
 _PARTS: dict[str, Parts] = {
-    "quantize": (loops.round_all, loops.round_all_with),
+    "quantize": (loops.shaped, loops.round_all, loops.round_all_with),
     "wrap": (),
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
@@ -212,12 +222,13 @@ def draw_text() -> str:
 
 
 def kernel_text(
-    loop: str, mode: Mode, carrier: Carrier, general: bool, encode: bool, block: int
+    loop: str, mode: Mode, carrier: Carrier, flags: Flags, encode: bool, block: int
 ) -> str:
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
-        f"GENERAL, ENCODE = {general}, {encode}\n\n{_moves(carrier, encode)}"
+        f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
+        f"ENCODE = {encode}\n\n{_moves(carrier, encode)}"
     ) + (_AMAX if block else "")
     parts = _PARTS[loop]
     if loop == "rows" and not block:  # a whole block is then never a constant run
