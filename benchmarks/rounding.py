@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -37,13 +38,23 @@ CASES: list[tuple[str, str, str, float]] = [
     ("e4m3", "stochastic", "stochastic", 0.45),
     ("fixed<8,4>", "stochastic", "stochastic", 0.45),
     ("bfp<8,block=16>", "stochastic", "stochastic", 0.45),
+    ("nvfp4", "nearest_even", "float scales", 0.0),  # no bar
+    ("e4m3", "variance_corrected", "draw", 0.0),
 ]
 
 
-def seconds(run: Callable[[], object]) -> float:
+def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor) -> None:
+    """One case."""
+    if rounding == "variance_corrected":
+        nf.variance_corrected(x, 0.01, fmt, key=1, out=out)
+    else:
+        nf.quantize(x, fmt, rounding, key=1, out=out)
+
+
+def seconds(call: Callable[[], object]) -> float:
     """Wall time of one call."""
     start = time.perf_counter()
-    run()
+    call()
     return time.perf_counter() - start
 
 
@@ -76,7 +87,7 @@ def main() -> None:
     for fmt, rounding, kind, bar in CASES:
         if options.only not in f"{fmt} {rounding} {kind}":
             continue
-        case = lambda f=fmt, r=rounding: nf.quantize(x, f, r, key=1, out=out)  # noqa: E731
+        case = partial(run, x, fmt, rounding, out)
         ratio, wall = share(lambda: copied.copy_(x), case, options.rounds)
         rate = options.elements / wall / 1e6
         mark = "" if ratio >= bar else "  missed"
