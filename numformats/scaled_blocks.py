@@ -22,7 +22,7 @@ from numformats.lowering import code_spec, lower
 from numformats.request import Request
 from numformats.rounding import find
 
-PIECE = 1 << 18
+PIECE = 1 << 16
 _SCALE_ROUNDING = {
     "floor": "toward_zero",
     "even": "nearest_even",

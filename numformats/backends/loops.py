@@ -271,23 +271,31 @@ def normals(out, k0, k1, first):
             out[a + i] = normal(buffer[skip + i])
 
 
+def draw_run(mean, variance, out, one, two, g):
+    """One run of draws; the numbers of elements with too much variance and beyond the range."""
+    short = 0
+    beyond = 0
+    for i in range(mean.size):
+        m = F64(mean[i])
+        free = draw(m, variance[i], one[i], two[i], g)
+        bounded = limit(free, g)
+        short += I64(missing(m, variance[i], g) > 0.0)
+        beyond += I64(bounded != free)
+        out[i] = bounded
+    return short, beyond
+
+
 def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
     n = mean.size
-    step = 1 if variance.size > 1 else 0
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
+        wanted = np.empty(b - a, F64)
+        for i in range(b - a):
+            wanted[i] = variance[a + i] if variance.size > 1 else variance[0]
         skip = fill(one, first + a, b - a, k0, k1)
         fill(two, first + a, b - a, h0, h1)
-        short = 0
-        beyond = 0
-        for i in range(b - a):
-            m, v = F64(mean[a + i]), F64(variance[(a + i) * step])
-            free = draw(m, v, one[skip + i], two[skip + i], g)
-            bounded = limit(free, g)
-            short += missing(m, v, g) > 0.0
-            beyond += bounded != free
-            out[a + i] = bounded
-        counts[chunk, 0] = short
-        counts[chunk, 1] = beyond
+        counts[chunk, 0], counts[chunk, 1] = draw_run(
+            mean[a:b], wanted, out[a:b], one[skip:], two[skip:], g
+        )

@@ -169,7 +169,7 @@ _PARTS: dict[str, Parts] = {
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
     "words": (),
     "normals": (),
-    "draws": (),
+    "draws": (loops.draw_run,),
 }
 # LLVM unrolls a reduction over a short block into scalar branches, so it is spelled as one vector.
 _AMAX = """
@@ -218,7 +218,8 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    return module_text("", _device(_NORMAL + _DRAW))
+    inline = _DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
+    return module_text("", [(f, None, inline) for f in _NORMAL + _DRAW])
 
 
 def kernel_text(
