@@ -90,7 +90,7 @@ def encode(
         >>> encode(np.float32([1.0, -448.0, np.nan]), "e4m3")
         array([ 56, 254, 127], dtype=uint8)
     """
-    fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
+    fmt, source = parse(fmt), host(x)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
         source = Host(_widened(source), CARRIERS["float64"], source.kind)

@@ -39,7 +39,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
         array([   1., -448.,   nan], dtype=float32)
     """
-    fmt = parse(fmt)  # type: ignore[arg-type]
+    fmt = parse(fmt)
     if isinstance(fmt, BlockFloat):
         return _decode_blocks(codes, fmt, dtype)
     if isinstance(codes, tuple):

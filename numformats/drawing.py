@@ -72,7 +72,7 @@ def variance_corrected(
     Reference: Zhang, Wilson, De Sa, "Low-Precision Stochastic Gradient Langevin Dynamics", ICML
         2022, section 4.
     """
-    fmt, source = parse(fmt), host(mean, "mean")  # type: ignore[arg-type]
+    fmt, source = parse(fmt), host(mean, "mean")
     wanted = as_key(key)
     request("stochastic", wanted, None, source.carrier.lane)
     assert wanted is not None

@@ -29,7 +29,7 @@ def values(fmt: Format | str) -> Any:
         >>> values("e2m1")[8:]
         array([0.5, 1. , 1.5, 2. , 3. , 4. , 6. ])
     """
-    fmt = parse(fmt)  # type: ignore[arg-type]
+    fmt = parse(fmt)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if element.bits > 16:
         raise ValueError(
@@ -56,7 +56,7 @@ def spacing(x: Any, fmt: Format | str) -> Any:
         Like ``x``. At and beyond the largest value the gap of the last interval; NaN and Inf give
         NaN. Promise: exact where the carrier holds the gap.
     """
-    fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
+    fmt, source = parse(fmt), host(x)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     size = np.abs(values_of(source).astype(np.float64))
     scale: Any = 1.0
@@ -116,7 +116,7 @@ def error(
     Raises:
         ValueError: as ``quantize``; an empty array.
     """
-    fmt, source = parse(fmt), host(x)  # type: ignore[arg-type]
+    fmt, source = parse(fmt), host(x)
     rounded = values_of(host(quantize(x, fmt, rounding, key=key, backend=backend))).astype(
         np.float64
     )

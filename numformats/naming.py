@@ -69,11 +69,11 @@ def _fields(fmt: Any, base: Any, names: tuple[str, ...] | None = None) -> str:
     return "".join(f",{k}={_text(getattr(fmt, k))}" for k in keys)
 
 
-def parse(text: str) -> Format:
+def parse(text: Format | str) -> Format:
     """The format that ``text`` names; see the module's grammar. Case and spaces do not matter.
 
     Raises:
-        TypeError: ``text`` is not a str (a format is returned as it is).
+        TypeError: ``text`` is neither a str nor a format (which is returned as it is).
         ValueError: unknown name (with the closest match), unknown field, impossible widths.
 
     Example:

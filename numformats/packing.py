@@ -15,7 +15,7 @@ PIECE = 1 << 16  # codes a step; a multiple of 8, so that every step ends on a b
 
 def packed_size(count: int, fmt: Format | str) -> int:
     """Bytes that ``count`` codes of ``fmt`` take: ``ceil(count * bits / 8)``."""
-    return -(-count * parse(fmt).bits // 8)  # type: ignore[arg-type]
+    return -(-count * parse(fmt).bits // 8)
 
 
 def pack(codes: Any, fmt: Format | str) -> Any:
@@ -41,7 +41,7 @@ def pack(codes: Any, fmt: Format | str) -> Any:
         >>> pack(np.uint8([1, 2, 15]), "e2m1")
         array([33, 15], dtype=uint8)
     """
-    bits = parse(fmt).bits  # type: ignore[arg-type]
+    bits = parse(fmt).bits
     view, source = plain(codes)
     check_codes(view, bits, fmt)
     flat = view.reshape(-1)
@@ -69,7 +69,7 @@ def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
         TypeError: ``packed`` is not uint8.
         ValueError: a number of bytes that does not belong to ``shape``.
     """
-    bits = parse(fmt).bits  # type: ignore[arg-type]
+    bits = parse(fmt).bits
     view, source = plain(packed)
     if view.dtype != np.uint8:
         raise TypeError(f"packed has dtype {view.dtype}; give the uint8 array that pack returned")

@@ -53,7 +53,7 @@ def quantize(
 
     Reference: ``docs/formats.md``; OCP OFP8 1.0 section 5, OCP MX 1.0 section 6.3, IEEE P3109 v4.0.
     """
-    fmt, source = parse(fmt) if isinstance(fmt, str) else _checked(fmt), host(x)
+    fmt, source = parse(fmt), host(x)
     wanted = request(rounding, as_key(key), random_bits, source.carrier.lane)
     module = select(backend)
     target = check_out(out, x, source).view if out is not None else empty_like(source)
@@ -64,10 +64,6 @@ def quantize(
     else:
         _quantize_scalar(source, target, fmt, wanted, module)
     return out if out is not None else like(x, source, target)
-
-
-def _checked(fmt: Any) -> Format:
-    return parse(fmt)
 
 
 def _quantize_scalar(

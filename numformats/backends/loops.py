@@ -12,44 +12,6 @@ import numpy as np
 from numba import prange
 
 
-def fill_two(one, two, low, high, k0, k1):
-    """Two stretches of counters at a time: a single chain of rounds is bound by latency."""
-    half = one.size >> 1
-    for j in range(half):
-        c0, d0 = W32(low + W32(j)), W32(W32(low + W32(half)) + W32(j))
-        a, b = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
-        c, d = threefry(k0, k1, d0, W32(high + W32(d0 < low)))
-        one[2 * j] = a
-        one[2 * j + 1] = b
-        two[2 * j] = c
-        two[2 * j + 1] = d
-
-
-def fill_words(words, first, n, k0, k1):
-    """Words for elements ``first`` .. ``first + n``; returns how many of the first to skip."""
-    odd = first & 1
-    base = first >> 1
-    low, high = W32(base & 0xFFFFFFFF), W32(base >> 32)
-    pairs = (n + odd + 1) >> 1
-    half = pairs >> 1
-    fill_two(words[: 2 * half], words[2 * half : 4 * half], low, high, k0, k1)
-    for j in range(2 * half, pairs):
-        c0 = W32(low + W32(j))
-        words[2 * j], words[2 * j + 1] = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
-    return odd
-
-
-def fill_long_words(words, first, n, k0, k1):
-    """64-bit words for elements ``first`` .. ``first + n``: element i takes both words of counter
-    i."""
-    low, high = W32(first & 0xFFFFFFFF), W32(first >> 32)
-    for j in range(n):
-        c0 = W32(low + W32(j))
-        a, b = threefry(k0, k1, c0, W32(high + W32(c0 < low)))
-        words[j] = (U64(a) << U64(32)) | U64(b)
-    return 0
-
-
 def shaped(g):
     """The grid with fields that are known to agree made one value, so that the compiler sees it."""
     max_neg = g.max_pos if MIRRORED else g.max_neg
@@ -146,7 +108,7 @@ def prepare(amax, fields, g, b):
     every = False
     for j in range(amax.size):
         k = scale_exponent(amax[j], b)
-        every |= needs_general(g, k, False)
+        every |= needs_general(g, k)
         moved = scaled_grid(g, k, False)
         fields[0, j] = U(k)
         fields[1, j] = U(moved.low_shift)
@@ -247,55 +209,3 @@ def lanes(x, out, words, amax, spare, g, c, b):
     for i in range(x.size):
         moved = scaled_grid(g, scale_exponent(amax[i], b), True)
         out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax[i], True), moved, c)
-
-
-def words(out, k0, k1, first):
-    n = out.size
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        a = chunk * CHUNK
-        b = min(a + CHUNK, n)
-        buffer = np.empty(CHUNK + 2, U)
-        skip = fill(buffer, first + a, b - a, k0, k1)
-        for i in range(b - a):
-            out[a + i] = buffer[skip + i]
-
-
-def normals(out, k0, k1, first):
-    n = out.size
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        a = chunk * CHUNK
-        b = min(a + CHUNK, n)
-        buffer = np.empty(CHUNK + 2, U)
-        skip = fill(buffer, first + a, b - a, k0, k1)
-        for i in range(b - a):
-            out[a + i] = normal(buffer[skip + i])
-
-
-def draw_run(mean, variance, out, one, two, g):
-    """One run of draws; the numbers of elements with too much variance and beyond the range."""
-    short = 0
-    beyond = 0
-    for i in range(mean.size):
-        m = F64(mean[i])
-        free = draw(m, variance[i], one[i], two[i], g)
-        bounded = limit(free, g)
-        short += I64(missing(m, variance[i], g) > 0.0)
-        beyond += I64(bounded != free)
-        out[i] = bounded
-    return short, beyond
-
-
-def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
-    n = mean.size
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        a = chunk * CHUNK
-        b = min(a + CHUNK, n)
-        one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        wanted = np.empty(b - a, F64)
-        for i in range(b - a):
-            wanted[i] = variance[a + i] if variance.size > 1 else variance[0]
-        skip = fill(one, first + a, b - a, k0, k1)
-        fill(two, first + a, b - a, h0, h1)
-        counts[chunk, 0], counts[chunk, 1] = draw_run(
-            mean[a:b], wanted, out[a:b], one[skip:], two[skip:], g
-        )

@@ -8,7 +8,7 @@ cached.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numformats.backends import loops
+from numformats.backends import loops, random_loops
 from numformats.backends.emit import CORE, ROUND, module_text
 from numformats.core import draw, normal, scale
 from numformats.lanes import Carrier, Lane
@@ -169,7 +169,7 @@ _PARTS: dict[str, Parts] = {
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
     "words": (),
     "normals": (),
-    "draws": (loops.draw_run,),
+    "draws": (random_loops.draw_run,),
 }
 # LLVM unrolls a reduction over a short block into scalar branches, so it is spelled as one vector.
 _AMAX = """
@@ -202,8 +202,8 @@ def lane_text(lane: Lane) -> str:
     prelude = _PRELUDE.format(
         width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
     )
-    fill = loops.fill_words if lane.width == 32 else loops.fill_long_words
-    return module_text(prelude, [*_device((*CORE, loops.fill_two)), (fill, "fill", _DEVICE)])
+    fill = random_loops.fill_words if lane.width == 32 else random_loops.fill_long_words
+    return module_text(prelude, [*_device((*CORE, random_loops.fill_two)), (fill, "fill", _DEVICE)])
 
 
 def mode_text(mode: Mode) -> str:
@@ -222,6 +222,11 @@ def draw_text() -> str:
     return module_text("", [(f, None, inline) for f in _NORMAL + _DRAW])
 
 
+def _loop(name: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(loops, name, None) or getattr(random_loops, name)
+    return found
+
+
 def kernel_text(
     loop: str, mode: Mode, carrier: Carrier, flags: Flags, encode: bool, block: int
 ) -> str:
@@ -234,7 +239,7 @@ def kernel_text(
     parts = _PARTS[loop]
     if loop == "rows" and not block:  # a whole block is then never a constant run
         head += f"\n\n{_DEVICE}\ndef stored_amax(x):\n    return x[0]"
-    return module_text(head, [*_device(parts), (getattr(loops, loop), "kernel", _KERNEL)])
+    return module_text(head, [*_device(parts), (_loop(loop), "kernel", _KERNEL)])
 
 
 def _moves(carrier: Carrier, encode: bool) -> str:

@@ -106,9 +106,9 @@ def scaled_grid(g: Grid, k: Int, general: bool) -> Grid:
     )  # fmt: skip
 
 
-def needs_general(g: Grid, k: Int, general: Flag) -> Flag:
+def needs_general(g: Grid, k: Int) -> Flag:
     """Whether the grid times ``2**k`` reaches carrier subnormals."""
-    return general | (I(g.min_exp + k) < I(ONE))
+    return I(g.min_exp + k) < I(ONE)
 
 
 def block_bits(bits: Word, rand: Word, spare: Word, g: Grid, amax: Word, general: bool) -> Word:
