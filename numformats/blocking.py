@@ -7,6 +7,9 @@ blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from numformats.formats import BlockFloat
 
@@ -78,3 +81,16 @@ def scales_shape(fmt: BlockFloat, shape: tuple[int, ...]) -> tuple[int, ...]:
     for axis, size in _axes(fmt, len(shape)):
         out[axis] = -(-shape[axis] // size) if size else min(shape[axis], 1)
     return tuple(out)
+
+
+def block_maxima(sizes: Any, tile: tuple[int, int]) -> Any:
+    """The largest element of every tile of a five-dimensional array."""
+    for axis, step in ((1, tile[0]), (3, tile[1])):
+        sizes = np.maximum.reduceat(sizes, np.arange(0, sizes.shape[axis], step), axis=axis)
+    return sizes
+
+
+def spread(scales: Any, shape: tuple[int, ...], tile: tuple[int, int]) -> Any:
+    """One value a block, repeated over the block's elements (five dimensions)."""
+    wide = np.repeat(scales, tile[0], axis=1)[:, : shape[1]]
+    return np.repeat(wide, tile[1], axis=3)[:, :, :, : shape[3]]

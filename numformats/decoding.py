@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host, as_kind, plain
-from numformats.blocking import geometry, scales_shape
+from numformats.blocking import geometry, scales_shape, spread
 from numformats.coding import check_codes, fits
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
-from numformats.scaled_blocks import spread
 
 TABLE_BITS = 16
 

@@ -7,7 +7,7 @@ import numpy as np
 from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
 from numformats.backends.task import DrawTask
-from numformats.blocking import geometry
+from numformats.blocking import geometry, spread
 from numformats.coding import encode
 from numformats.core.draw import DrawGrid
 from numformats.decoding import decode
@@ -18,7 +18,7 @@ from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
 from numformats.rounding import find
-from numformats.scaled_blocks import block_scales, spread, tensor_scale, values_of
+from numformats.scaled_blocks import block_scales, tensor_scale, values_of
 
 REACH = 6.34  # the normal deviates of this package stay below
 

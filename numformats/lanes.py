@@ -65,6 +65,12 @@ class Carrier:
     emax: int
 
     @property
+    def largest(self) -> int:
+        """Lane magnitude bits of the largest finite value."""
+        spare = self.lane.sig_bits - self.sig_bits
+        return (self.emax + self.lane.bias + 1 << self.lane.sig_bits) - 1 >> spare << spare
+
+    @property
     def tiny(self) -> Fraction:
         """Smallest positive value, the gap of the subnormals."""
         return Fraction(2) ** (1 - self.emax - self.sig_bits)

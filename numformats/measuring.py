@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import host, like
-from numformats.blocking import geometry
+from numformats.blocking import geometry, spread
 from numformats.coding import encode
 from numformats.decoding import decode, table
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.quantizing import quantize
 from numformats.random import Key
-from numformats.scaled_blocks import spread, values_of
+from numformats.scaled_blocks import values_of
 
 
 def values(fmt: Format | str) -> Any:

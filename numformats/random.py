@@ -5,11 +5,13 @@ Words come from Threefry-2x32-20. In 32-bit lanes element i takes word ``i & 1``
 """
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from numformats.checks import integer
+from numformats.core import threefry as text
 
 _LIMIT = (1 << 64) - 1
 
@@ -63,19 +65,15 @@ def as_key(key: "Key | int | None") -> Key | None:
     raise TypeError(f"key={key!r} is a {type(key).__name__}; write an int or nf.Key(seed, stream)")
 
 
+_MASK = 0xFFFFFFFF
+_INTS: dict[str, Any] = {"W32": _MASK.__and__}  # the generator's text on Python ints
+for _part in (text.rotate_add, text.four_rounds, text.threefry):
+    _INTS[_part.__name__] = FunctionType(_part.__code__, _INTS)
+
+
 def _mix(seed: int, stream: int) -> tuple[Any, Any]:
-    """Threefry of ``stream`` under ``seed``, in Python ints (a few microseconds)."""
-    mask = 0xFFFFFFFF
-    keys = [seed & mask, seed >> 32]
-    keys.append(keys[0] ^ keys[1] ^ 0x1BD11BDA)
-    a, b = (stream & mask) + keys[0] & mask, (stream >> 32) + keys[1] & mask
-    for number in range(20):
-        r = (13, 15, 26, 6, 17, 29, 16, 24)[number % 8]
-        a = a + b & mask
-        b = ((b << r | b >> (32 - r)) & mask) ^ a
-        if number % 4 == 3:
-            turn = number // 4 + 1
-            a, b = a + keys[turn % 3] & mask, b + keys[(turn + 1) % 3] + turn & mask
+    """Threefry of ``stream`` under ``seed``."""
+    a, b = _INTS["threefry"](seed & _MASK, seed >> 32, stream & _MASK, stream >> 32)
     return np.uint32(a), np.uint32(b)
 
 

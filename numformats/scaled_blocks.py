@@ -15,12 +15,11 @@ import numpy as np
 
 from numformats.arrays import Host
 from numformats.backends.task import ScalarTask
-from numformats.blocking import Geometry, geometry
+from numformats.blocking import Geometry, block_maxima, geometry, spread
 from numformats.formats import BlockFloat, FixedPoint, Float
-from numformats.lanes import CARRIERS
+from numformats.lanes import CARRIERS, LANE64
 from numformats.lowering import code_spec, lower
-from numformats.request import Request
-from numformats.rounding import find
+from numformats.request import Request, request
 
 PIECE = 1 << 16
 _SCALE_ROUNDING = {
@@ -98,18 +97,10 @@ def block_scales(
 ) -> Any:
     """Scales of the blocks of a five-dimensional float64 ``piece``; NaN where a block holds NaN or
     Inf."""
-    amax = np.abs(piece)
-    for axis, step in ((1, tile[0]), (3, tile[1])):
-        amax = np.maximum.reduceat(amax, np.arange(0, piece.shape[axis], step), axis=axis)
+    amax = block_maxima(np.abs(piece), tile)
     amax[np.isinf(amax)] = np.nan
-    rounding = Request(find(_SCALE_ROUNDING[fmt.scale_rule]), (np.uint32(0), np.uint32(0)), 0, 0)
+    rounding = request(_SCALE_ROUNDING[fmt.scale_rule], None, None, LANE64)
     return _round(amax / (float(fmt.element.max) * second), saturating(fmt.scale), rounding, module)
-
-
-def spread(scales: Any, shape: tuple[int, ...], tile: tuple[int, int]) -> Any:
-    """One value a block, repeated over the block's elements (five dimensions)."""
-    wide = np.repeat(scales, tile[0], axis=1)[:, : shape[1]]
-    return np.repeat(wide, tile[1], axis=3)[:, :, :, : shape[3]]
 
 
 def _pieces(g: Geometry) -> Iterator[tuple[slice, slice, int]]:
@@ -148,11 +139,15 @@ def quantize_scaled(
         piece = x[rows, :, :, cols].astype(np.float64)
         scale = block_scales(piece, g.tile, fmt, second, module)
         total = spread(scale * second, piece.shape, g.tile)
-        quotient = np.where(total == 0.0, np.copysign(0.0, piece), piece / total)
-        rounded = _round(quotient, element, wanted, module, at) * total
+        rounded = _round(_quotient(piece, total), element, wanted, module, at) * total
         out[rows, :, :, cols] = _narrow(np.where(np.isnan(total), np.nan, rounded), source)
     if result is not target:
         target[...] = result
+
+
+def _quotient(piece: Any, total: Any) -> Any:
+    """Elements over their scales; signed zeros where the scale is 0 or NaN."""
+    return np.where((total == 0.0) | np.isnan(total), np.copysign(0.0, piece), piece / total)
 
 
 def _narrow(values: Any, source: Host) -> Any:
@@ -175,18 +170,13 @@ def encode_scaled(
     second = tensor_scale(values, fmt)
     x = np.ascontiguousarray(values).reshape(g.shape)
     out, levels = codes.reshape(g.shape), scales.reshape(g.scales_shape)
-    element, exact = (
-        saturating(fmt.element),
-        Request(find("toward_zero"), (np.uint32(0), np.uint32(0)), 0, 0),
-    )
+    element, exact = saturating(fmt.element), request("toward_zero", None, None, LANE64)
     for rows, cols, at in _pieces(g):
         piece = x[rows, :, :, cols].astype(np.float64)
         scale = block_scales(piece, g.tile, fmt, second, module)
         total = spread(scale * second, piece.shape, g.tile)
-        flat = (total == 0.0) | np.isnan(total)
-        quotient = np.where(flat, np.copysign(0.0, piece), piece / total)
-        filled = np.empty(quotient.size, codes.dtype)
-        out[rows, :, :, cols] = _round(quotient, element, wanted, module, at, filled)
+        filled = np.empty(piece.size, codes.dtype)
+        out[rows, :, :, cols] = _round(_quotient(piece, total), element, wanted, module, at, filled)
         first = 0 if cols.start is None else cols.start // g.tile[1]
         part = slice(first, first + scale.shape[3])
         levels[rows, :, :, part] = _round(

@@ -29,7 +29,6 @@ from numformats.backends.numba_text import (
     scale_text,
 )
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
-from numformats.core.grid import Grid
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
@@ -122,7 +121,7 @@ def scalar(task: ScalarTask) -> None:
         lane.unsigned(task.spare),
         low.grid,
         task.codes,
-        *_wrap_limits(task),
+        *(task.wrapping.limits(lane) if task.wrapping else ()),
     )
 
 
@@ -132,13 +131,6 @@ def _flags(task: ScalarTask) -> Flags:
     if task.wrapping or task.encode or task.carrier.name != "float32":
         return Flags(low.general)
     return Flags(low.general, low.mirrored, low.saturating)
-
-
-def _wrap_limits(task: ScalarTask) -> tuple[Any, ...]:
-    if task.wrapping is None:
-        return ()
-    lane, w = task.carrier.lane, task.wrapping
-    return lane.unsigned(w.mask), lane.unsigned(w.sign_bit), lane.signed(w.exponent)
 
 
 def blocks(task: BlockTask) -> None:
@@ -155,14 +147,13 @@ def blocks(task: BlockTask) -> None:
         task.encode,
         block,
     )
-    grid: Grid = task.lowered.grid
     shape = task.geometry.shape
     counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
     common = (
         *task.words,
         task.first,
         lane.unsigned(task.spare),
-        grid,
+        task.lowered.grid,
         task.lowered.general,
         task.codes,
         task.scale,

@@ -107,12 +107,6 @@ _STORES = {
     out = where(mag >= INF_BITS, special, where(e >= I(113), normal, tiny))
     return U(out | U(U(bits >> U(16)) & U(0x8000)))""".strip(),
 }
-_CARRIER_MAX = {
-    "float16": 0x477FE000,
-    "bfloat16": 0x7F7F0000,
-    "float32": 0x7F7FFFFF,
-    "float64": (2047 << 52) - 1,
-}
 _DEVICE, _KERNEL = (
     "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
     "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
@@ -213,7 +207,7 @@ def mode_text(mode: Mode) -> str:
 
 def scale_text(carrier: Carrier) -> str:
     """Choosing block scales on one carrier."""
-    return module_text(f"CARRIER_MAX = U({_CARRIER_MAX[carrier.name]})", _device(_SCALE))
+    return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(_SCALE))
 
 
 def draw_text() -> str:

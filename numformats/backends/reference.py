@@ -9,10 +9,11 @@ import numpy as np
 
 from numformats.backends.emit import CORE, ROUND, module_text
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.blocking import block_maxima, spread
 from numformats.core import draw, normal, scale
 from numformats.core.grid import Grid
 from numformats.core.threefry import threefry
-from numformats.lanes import Carrier, Lane
+from numformats.lanes import LANE32, LANE64, Carrier, Lane
 from numformats.rounding import Mode
 
 PIECE = 1 << 16
@@ -64,10 +65,7 @@ def texts(mode: Mode, lane: Lane, carrier_max: int) -> SimpleNamespace:
 
 
 def _bound(task: ScalarTask | BlockTask) -> SimpleNamespace:
-    carrier = task.carrier
-    spare = carrier.lane.sig_bits - carrier.sig_bits
-    top = (carrier.emax + carrier.lane.bias + 1 << carrier.lane.sig_bits) - 1 >> spare << spare
-    return texts(task.mode, carrier.lane, top)
+    return texts(task.mode, task.carrier.lane, task.carrier.largest)
 
 
 def _load(stored: Any, carrier: Carrier) -> Any:
@@ -130,8 +128,7 @@ def scalar(task: ScalarTask) -> None:
         bits = _load(task.x[at : at + PIECE], task.carrier)
         rand = _rand(task, at, bits.size)
         if task.wrapping:
-            w = task.wrapping
-            limits = (lane.unsigned(w.mask), lane.unsigned(w.sign_bit), lane.signed(w.exponent))
+            limits = task.wrapping.limits(lane)
             rounded = text.wrap_bits(bits, rand, spare, grid, *limits)
         else:
             rounded = text.round_bits(bits, rand, spare, grid, general)
@@ -147,15 +144,13 @@ def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
     text, lane, shape = _bound(task), task.carrier.lane, task.geometry.shape
     bits = _load(task.x, task.carrier).reshape(shape)
-    (t1, t2), magnitude = task.geometry.tile, lane.unsigned((1 << (lane.width - 1)) - 1)
-    amax = bits & magnitude
-    for axis, tile in ((1, t1), (3, t2)):
-        amax = np.maximum.reduceat(amax, np.arange(0, shape[axis], tile), axis=axis)
+    tile, magnitude = task.geometry.tile, lane.unsigned((1 << (lane.width - 1)) - 1)
+    amax = block_maxima(bits & magnitude, tile)
     k = text.scale_exponent(amax, task.scale)
     if task.encode:
         codes = np.where(amax >= lane.inf, -1, k - task.scale.low)
         task.scales[...] = codes.reshape(task.scales.shape).astype(np.uint32)
-    amax, k = (_spread(a, shape, t1, t2) for a in (amax, k))
+    amax, k = (spread(a, shape, tile) for a in (amax, k))
     grid: Grid = text.scaled_grid(task.lowered.grid, k, True)
     rand = _rand(task, 0, bits.size).reshape(shape)
     rounded = text.block_bits(bits, rand, lane.unsigned(task.spare), grid, amax, True)
@@ -165,30 +160,19 @@ def blocks(task: BlockTask) -> None:
     task.out[...] = code.reshape(task.out.shape)
 
 
-def _spread(values: Any, shape: tuple[int, ...], t1: int, t2: int) -> Any:
-    values = np.repeat(values, t1, axis=1)[:, : shape[1]]
-    return np.repeat(values, t2, axis=3)[:, :, :, : shape[3]]
-
-
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards."""
-    from numformats.lanes import LANE32, LANE64
-
     out[...] = _random(key, first, out.size, LANE32 if out.dtype == np.uint32 else LANE64)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    from numformats.lanes import LANE32
-
     out[...] = normal.normal(_random(key, first, out.size, LANE32))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    from numformats.lanes import LANE32
-
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
     one, two = (_random(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
     with np.errstate(all="ignore"):

@@ -9,7 +9,7 @@ from numformats.blocking import Geometry
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
-from numformats.lanes import Carrier
+from numformats.lanes import Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
@@ -21,6 +21,10 @@ class Wrapping:
     mask: int
     sign_bit: int
     exponent: int
+
+    def limits(self, lane: Lane) -> tuple[Any, Any, Any]:
+        """The three as scalars of the lane."""
+        return lane.unsigned(self.mask), lane.unsigned(self.sign_bit), lane.signed(self.exponent)
 
 
 @dataclass(frozen=True)
