@@ -19,13 +19,14 @@ NEVER_NORMAL = (
 
 
 class Lowered(NamedTuple):
-    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals,
-    missing zero)."""
+    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals, no
+    trailing significand bit, missing zero)."""
 
     grid: Grid
     general: bool
     mirrored: bool = False  #: both signs alike, with a -0
     saturating: bool = False  #: beyond the range, Inf included, lies the largest value
+    plain_inf: bool = False  #: Inf becomes what a finite value beyond the range becomes
 
 
 def low_exponent(fmt: FixedPoint | Float) -> int:
@@ -85,7 +86,7 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
     fixed = isinstance(fmt, FixedPoint)
     q, m = low_exponent(fmt), precision_bits(fmt, lane)
     min_exp = NEVER_NORMAL if isinstance(fmt, FixedPoint) else fmt.emin + lane.bias
-    general = not isinstance(fmt, FixedPoint) and (min_exp < 1 or not fmt.subnormals)
+    general = isinstance(fmt, Float) and (min_exp < 1 or not fmt.subnormals or m == 0)
     low_shift = q + lane.bias + lane.sig_bits
     max_pos = _largest(fmt, carrier, Fraction(fmt.max))
     max_neg = _largest(fmt, carrier, -Fraction(fmt.min)) if fmt.signed else 0
@@ -94,9 +95,7 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
     zeroless = isinstance(fmt, Float) and not fmt.zero
     floor = lane.truncate(max(Fraction(fmt.smallest), carrier.tiny)) if zeroless else 0
     sign = 1 << (lane.width - 1)
-    parity = (low_shift - lane.sig_bits + 1) & 1
-    if general:
-        parity = (1 << lane.width) - (1 << m) if zeroless else 0
+    parity = (1 << lane.width) - (1 << m) if zeroless else 0
     zero = lane.nan if zeroless and fmt.overflow == "nan" else floor
     grid = Grid(
         man_bits=m,
@@ -117,8 +116,10 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
         zero=zero,
     )
     mirrored = (max_pos, over_pos, inf_pos) == (max_neg, over_neg, inf_neg)
-    saturating = (max_pos, max_pos, max_neg, max_neg) == (over_pos, inf_pos, over_neg, inf_neg)
-    return Lowered(_typed(grid, lane), general, mirrored and fmt.has_negative_zero, saturating)
+    plain_inf = (over_pos, over_neg) == (inf_pos, inf_neg) and q <= lane.bias  # Inf rounds to Inf
+    saturating = plain_inf and (max_pos, max_neg) == (over_pos, over_neg)
+    mirrored = mirrored and fmt.has_negative_zero
+    return Lowered(_typed(grid, lane), general, mirrored, saturating, plain_inf)
 
 
 SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")

@@ -31,8 +31,8 @@ def quantize(
         fmt: a format or its name; the result stays in the carrier dtype of ``x``.
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes; equal keys give equal bits on every backend.
-        random_bits: N of the N-bit modes ``stochastic_a/b/c``, 1 to 32 (64 for float64); all bits
-            by default.
+        random_bits: N of the N-bit modes (``stochastic_a``, ...), 1 to 32 (64 for float64); all
+            bits by default.
         backend: ``"auto"`` or a name in ``nf.backends()``.
         out: receives the result (may be ``x``); same kind, shape and dtype as ``x``.
 

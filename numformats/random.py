@@ -1,6 +1,6 @@
 """Counter-based randomness: a draw is a function of (key, element index) alone.
 
-Words come from Threefry-2x32-20. In 32-bit lanes element i takes word ``i & 1`` of counter ``i >>
+Words come from Threefry-2x32-13. In 32-bit lanes element i takes word ``i & 1`` of counter ``i >>
 1``; in 64-bit lanes element i takes both words of counter i, the first on top.
 """
 

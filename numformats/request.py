@@ -10,7 +10,7 @@ import numpy as np
 from numformats.checks import integer
 from numformats.lanes import Lane
 from numformats.random import Key
-from numformats.rounding import Mode, find
+from numformats.rounding import MODES, Mode, find
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ def request(rounding: str, key: Key | None, random_bits: int | None, lane: Lane)
     spare = 0
     if random_bits is not None:
         if not mode.few_bits:
+            able = ", ".join(name for name, known in MODES.items() if known.few_bits)
             raise ValueError(
-                f"random_bits={random_bits} with rounding={rounding!r}; N-bit modes are "
-                f"stochastic_a, stochastic_b and "
-                "stochastic_c: write one of them, or leave random_bits out"
+                f"random_bits={random_bits} with rounding={rounding!r}; write one of the N-bit "
+                f"modes ({able}), or leave random_bits out"
             )
         integer("random_bits", random_bits, 1, lane.width)
         spare = lane.width - random_bits

@@ -148,3 +148,12 @@ def stochastic_c(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> 
     rest = shl(shl(frac, U(U(LAST) - spare)), ONE)
     half = U(rest > U(HALF - U(coarse & ONE)))
     return U(shr(rand, spare) + half) > U(shr(ALL, spare) - coarse)
+
+
+@mode(stochastic=True, few_bits=True)
+def stochastic_odd(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
+    """``frac * 2^N`` rounded to nearest odd, then ``+ R >= 2^N`` (gfloat's StochasticOdd)."""
+    coarse = shr(frac, spare)
+    rest = shl(shl(frac, U(U(LAST) - spare)), ONE)
+    half = U(rest > U(HALF - U(U(coarse & ONE) ^ ONE)))
+    return U(shr(rand, spare) + half) > U(shr(ALL, spare) - coarse)

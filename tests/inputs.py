@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -19,16 +18,7 @@ DTYPES: dict[str, Any] = {
     "float32": np.float32,
     "float64": np.float64,
 }
-# Every mode on the carriers of both lane widths; on the half carriers, which are widened into the
-# same lanes, one mode of each kind. (A kernel takes a second or two to compile, each of them.)
-HALF_MODES = ("nearest_even", "toward_negative", "stochastic")
 SPECIAL = [0.0, -0.0, float("inf"), float("-inf"), float("nan")]
-
-
-def carriers_and_modes(modes: Iterable[str]) -> list[tuple[str, str]]:
-    """The pairs to test."""
-    wide = ("float32", "float64")
-    return [(c, m) for c in DTYPES for m in modes if c in wide or m in HALF_MODES]
 
 
 def bit_type(dtype: Any) -> Any:

@@ -22,7 +22,7 @@ DETERMINISTIC = (
     "toward_negative",
     "to_odd",
 )
-STOCHASTIC = ("stochastic", "stochastic_a", "stochastic_b", "stochastic_c")
+STOCHASTIC = ("stochastic", "stochastic_a", "stochastic_b", "stochastic_c", "stochastic_odd")
 CARRIERS = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}
 
 
@@ -157,6 +157,10 @@ def nearest_integer_even(a: Fraction) -> int:
     return round(a)  # Python rounds a Fraction's ties to even
 
 
+def nearest_integer_odd(a: Fraction) -> int:
+    return round(a + 1) - 1  # shifted by one, a tie goes to the other parity
+
+
 def away_from_zero(mode: str, nu: Fraction, odd: bool, negative: bool, coin: Coin | None) -> bool:
     """Whether the fraction ``nu`` of a gap, ``0 < nu < 1``, is rounded away from zero."""
     half = Fraction(1, 2)
@@ -178,8 +182,10 @@ def away_from_zero(mode: str, nu: Fraction, odd: bool, negative: bool, coin: Coi
         return int(nu * one) + coin.word >= one
     if mode == "stochastic_b":
         return int(nu * 2 * one) + 2 * coin.word + 1 >= 2 * one
-    assert mode == "stochastic_c", mode
-    return nearest_integer_even(nu * one) + coin.word >= one
+    if mode == "stochastic_c":
+        return nearest_integer_even(nu * one) + coin.word >= one
+    assert mode == "stochastic_odd", mode
+    return nearest_integer_odd(nu * one) + coin.word >= one
 
 
 def round_unbounded(fmt: Any, x: Fraction, mode: str, coin: Coin | None = None) -> Fraction:

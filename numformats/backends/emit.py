@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from numformats.core import quantum, threefry
+from numformats.core import carriers, draw, normal, quantum, scale, threefry
+from numformats.lanes import Lane
 
 CORE: tuple[Callable[..., Any], ...] = (
-    quantum.significand,
     quantum.carrier_exponent,
+    quantum.significand,
     quantum.leading_exponent,
     quantum.raw_shift,
     quantum.dropped_bits,
-    quantum.deep_fraction,
     quantum.fraction,
     quantum.last_bits,
     quantum.settle,
@@ -30,7 +30,60 @@ CORE: tuple[Callable[..., Any], ...] = (
     threefry.four_rounds,
     threefry.threefry,
 )
+SCALE: tuple[Callable[..., Any], ...] = (
+    scale.aligned,
+    scale.scale_exponent,
+    scale.power_bits,
+    scale.shifted,
+    scale.scaled_grid,
+    scale.needs_general,
+)  # need CARRIER_MAX
+DRAW: tuple[Callable[..., Any], ...] = (
+    normal.log_unit,
+    normal.central,
+    normal.tail,
+    normal.normal,
+    draw.power_below,
+    draw.gap,
+    draw.gap_below,
+    draw.unit,
+    draw.reach_gap,
+    draw.three_point,
+    draw.wide_draw,
+    draw.narrow_gap,
+    draw.narrow_draw,
+    draw.missing,
+    draw.draw,
+    draw.limit,
+)
+LOADS: dict[str, Callable[..., Any]] = {
+    "float16": carriers.widen_float16,
+    "bfloat16": carriers.widen_bfloat16,
+    "float32": carriers.as_is,
+    "float64": carriers.as_is,
+}
+STORES: dict[str, Callable[..., Any]] = {
+    "float16": carriers.narrow_float16,
+    "bfloat16": carriers.narrow_bfloat16,
+    "float32": carriers.as_is,
+    "float64": carriers.as_is,
+}
+_CONSTANTS = """\
+U, I = np.uint{width}, np.int{width}
+W32, U64, I64, F64 = np.uint32, np.uint64, np.int64, np.float64
+SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
+FAR = I(2 * {width} - 1)
+ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
+MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})
+"""
 ROUND: tuple[Callable[..., Any], ...] = (quantum.round_bits, quantum.wrap_bits)  # need ``away``
+
+
+def constants(lane: Lane) -> str:
+    """Python source that binds the types and constants of ``core/lane.py`` for ``lane``."""
+    return _CONSTANTS.format(
+        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
+    )
 
 
 class _Strip(ast.NodeTransformer):

@@ -30,13 +30,13 @@ def shaped(g):
 def round_all(x, out, spare, g, c):
     g = shaped(g)
     for i in range(x.size):
-        out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL), g, c)
+        out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL, SATURATING), g, c)
 
 
 def round_all_with(x, out, words, spare, g, c):
     g = shaped(g)
     for i in range(x.size):
-        out[i] = store(round_bits(load(x[i]), words[i], spare, g, GENERAL), g, c)
+        out[i] = store(round_bits(load(x[i]), words[i], spare, g, GENERAL, SATURATING), g, c)
 
 
 def quantize(x, out, k0, k1, first, spare, g, c):
@@ -81,7 +81,7 @@ def amax_blocks(x, amax):
 
 def round_run(x, out, words, amax, k, spare, g, c):
     """One contiguous run of elements that share the exponent ``k``; the general text serves all."""
-    moved = scaled_grid(g, k, True)
+    moved = scaled_grid(g, k)
     for i in range(x.size):
         out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax, True), moved, c)
 
@@ -109,20 +109,19 @@ def prepare(amax, fields, g, b):
     for j in range(amax.size):
         k = scale_exponent(amax[j], b)
         every |= needs_general(g, k)
-        moved = scaled_grid(g, k, False)
+        moved = scaled_grid(g, k)
         fields[0, j] = U(k)
         fields[1, j] = U(moved.low_shift)
-        fields[2, j] = moved.parity
-        fields[3, j] = moved.quantum
-        fields[4, j] = moved.max_pos
-        fields[5, j] = moved.max_neg
+        fields[2, j] = moved.quantum
+        fields[3, j] = moved.max_pos
+        fields[4, j] = moved.max_neg
     return every
 
 
 def grid_at(fields, j, g):
-    top, bottom = fields[4, j], fields[5, j]
+    top, bottom = fields[3, j], fields[4, j]
     return Grid(
-        g.man_bits, g.min_exp, I(fields[1, j]), g.top_shift, fields[2, j], fields[3, j],
+        g.man_bits, g.min_exp, I(fields[1, j]), g.top_shift, ZERO, fields[2, j],
         top, bottom, top, bottom, top, bottom, g.zero_mask, g.sign_mask, ZERO, ZERO,
     )  # fmt: skip
 
@@ -133,7 +132,7 @@ def rows_task(task, x, out, scales, k0, k1, first, spare, g, general, c, b, size
     start, stop = j0 * size, min((j0 + per) * size, n)
     xs, outs = x[row, start:stop], out[row, start:stop]
     count = (stop - start + size - 1) // size
-    amax, fields = np.empty(count, U), np.empty((6, count), U)
+    amax, fields = np.empty(count, U), np.empty((5, count), U)
     whole = BLOCK > 0 and count * size == stop - start
     if whole:
         amax_blocks(xs.reshape((count, BLOCK)), amax)
@@ -207,5 +206,5 @@ def tiles(x, out, scales, k0, k1, first, spare, g, general, c, b, t1, t2):
 def lanes(x, out, words, amax, spare, g, c, b):
     """One run in which every element belongs to another block; the general text serves all."""
     for i in range(x.size):
-        moved = scaled_grid(g, scale_exponent(amax[i], b), True)
+        moved = scaled_grid(g, scale_exponent(amax[i], b))
         out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax[i], True), moved, c)

@@ -9,8 +9,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from numformats.backends import loops, random_loops
-from numformats.backends.emit import CORE, ROUND, module_text
-from numformats.core import draw, normal, scale
+from numformats.backends.emit import (
+    CORE,
+    DRAW,
+    LOADS,
+    ROUND,
+    SCALE,
+    STORES,
+    constants,
+    module_text,
+)
+from numformats.core import scale
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
 
@@ -23,12 +32,7 @@ from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.scale import ScaleSpec
 
-U, I = np.uint{width}, np.int{width}
-W32, U64, I64, F64 = np.uint32, np.uint64, np.int64, np.float64
-SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
-ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
-MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})
-
+{constants}
 @intrinsic
 def leading_zeros(context, x):
     def build(ctx, builder, signature, args):
@@ -53,25 +57,41 @@ def bits_to_real(context, x):
 def bit_length(x):
     return I(I(LAST + I(1)) - I(leading_zeros(U(x))))
 
-@njit(cache=True)
-def where(c, a, b):
-    return a if c else b
+@intrinsic
+def where(context, c, a, b):
+    def build(ctx, builder, signature, args):
+        return builder.select(args[0], args[1], args[2])
+    return (a(c, a, b), build) if a == b else None
 
 @njit(cache=True)
 def minimum(a, b):
-    return a if a < b else b
+    return where(a < b, a, b)
 
 @njit(cache=True)
 def maximum(a, b):
-    return a if a > b else b
+    return where(a > b, a, b)
+
+@intrinsic
+def shift_left(context, x, s):
+    def build(ctx, builder, signature, args):
+        inside = builder.icmp_unsigned("<", args[1], ir.Constant(args[1].type, {width}))
+        return builder.select(inside, builder.shl(*args), ir.Constant(args[0].type, 0))
+    return x(x, s), build
+
+@intrinsic
+def shift_right(context, x, s):
+    def build(ctx, builder, signature, args):
+        inside = builder.icmp_unsigned("<", args[1], ir.Constant(args[1].type, {width}))
+        return builder.select(inside, builder.lshr(*args), ir.Constant(args[0].type, 0))
+    return x(x, s), build
 
 @njit(cache=True)
 def shl(x, s):
-    return U(x << U(U(s) & U(LAST)))
+    return shift_left(U(x), U(s))
 
 @njit(cache=True)
 def shr(x, s):
-    return U(x >> U(U(s) & U(LAST)))
+    return shift_right(U(x), U(s))
 
 @njit(cache=True)
 def root(x):
@@ -82,31 +102,6 @@ def floor_of(x):
     return np.floor(x)
 """
 
-_LOADS = {
-    "float32": "return x",
-    "float64": "return x",
-    "bfloat16": "return U(U(x) << U(16))",
-    "float16": """\
-mag = U(U(x) & U(0x7FFF))
-    wide = U(U(mag << U(13)) + U(112 << 23))
-    wide = U(wide + where(mag >= U(0x7C00), U(112 << 23), ZERO))
-    tiny = compose(mag, I(-24))
-    out = where(mag < U(0x400), tiny, wide)
-    return U(out | U(U(U(x) & U(0x8000)) << U(16)))""",
-}
-_STORES = {
-    "float32": "return bits",
-    "float64": "return bits",
-    "bfloat16": "return U(bits >> U(16))",
-    "float16": """\
-    mag = U(bits & MAGNITUDE)
-    e = I(shr(mag, SIG_BITS))
-    normal = U(U(mag - U(112 << 23)) >> U(13))
-    special = U(U(0x7C00) | U(U(mag >> U(13)) & U(0x3FF)))
-    tiny = shr(significand(mag), U(minimum(I(I(126) - e), I(31))))
-    out = where(mag >= INF_BITS, special, where(e >= I(113), normal, tiny))
-    return U(out | U(U(bits >> U(16)) & U(0x8000)))""".strip(),
-}
 _DEVICE, _KERNEL = (
     "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
     "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
@@ -123,29 +118,6 @@ class Flags(NamedTuple):
 
 Part = tuple[Callable[..., Any], str | None, str]
 Parts = tuple[Callable[..., Any], ...]
-_SCALE: Parts = (
-    scale.aligned,
-    scale.scale_exponent,
-    scale.power_bits,
-    scale.shifted,
-    scale.scaled_grid,
-    scale.needs_general,
-)
-_NORMAL: Parts = (normal.log_unit, normal.central, normal.tail, normal.normal)
-_DRAW: Parts = (
-    draw.power_below,
-    draw.gap,
-    draw.gap_below,
-    draw.unit,
-    draw.reach_gap,
-    draw.three_point,
-    draw.wide_draw,
-    draw.narrow_gap,
-    draw.narrow_draw,
-    draw.missing,
-    draw.draw,
-    draw.limit,
-)
 _ROWS: Parts = (
     loops.amax_of,
     loops.amax_blocks,
@@ -184,6 +156,9 @@ def stored_amax(context, x):
         reduce = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(reduce, [builder.and_(values, mask)])
     return x.dtype(x), build"""
+_STORE = "def store(bits, g, c):\n    return narrow(bits)"
+_STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
+_SCALE_CODE = "def scale_code(k, amax, b):\n    return U(k - b.low) if amax < INF_BITS else ALL"
 CHUNKS = {name: 4096 if name in ("quantize", "words") else 1024 for name in _PARTS} | {"rows": 8192}
 
 
@@ -193,9 +168,7 @@ def _device(functions: Parts) -> list[Part]:
 
 def lane_text(lane: Lane) -> str:
     """Prelude and core texts for one lane."""
-    prelude = _PRELUDE.format(
-        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
-    )
+    prelude = _PRELUDE.format(constants=constants(lane), width=lane.width)
     fill = random_loops.fill_words if lane.width == 32 else random_loops.fill_long_words
     return module_text(prelude, [*_device((*CORE, random_loops.fill_two)), (fill, "fill", _DEVICE)])
 
@@ -207,13 +180,13 @@ def mode_text(mode: Mode) -> str:
 
 def scale_text(carrier: Carrier) -> str:
     """Choosing block scales on one carrier."""
-    return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(_SCALE))
+    return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
 
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
     inline = _DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
-    return module_text("", [(f, None, inline) for f in _NORMAL + _DRAW])
+    return module_text("", [(f, None, inline) for f in DRAW])
 
 
 def _loop(name: str) -> Callable[..., Any]:
@@ -228,19 +201,11 @@ def kernel_text(
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
-        f"ENCODE = {encode}\n\n{_moves(carrier, encode)}"
-    ) + (_AMAX if block else "")
-    parts = _PARTS[loop]
+        f"ENCODE = {encode}\n\n{_DEVICE}\n{_STORE_CODE if encode else _STORE}\n\n"
+        f"{_DEVICE}\n{_SCALE_CODE}{_AMAX if block else ''}"
+    )
+    parts = _device(_PARTS[loop])
     if loop == "rows" and not block:  # a whole block is then never a constant run
         head += f"\n\n{_DEVICE}\ndef stored_amax(x):\n    return x[0]"
-    return module_text(head, [*_device(parts), (_loop(loop), "kernel", _KERNEL)])
-
-
-def _moves(carrier: Carrier, encode: bool) -> str:
-    store = "return code_bits(bits, g, c)" if encode else _STORES[carrier.name]
-    return (
-        f"{_DEVICE}\ndef load(x):\n    {_LOADS[carrier.name]}\n\n"
-        f"{_DEVICE}\ndef store(bits, g, c):\n    {store}\n\n"
-        f"{_DEVICE}\ndef scale_code(k, amax, b):\n    return U(k - b.low) if amax < INF_BITS else "
-        f"ALL"
-    )
+    moves = [(LOADS[carrier.name], "load", _DEVICE), (STORES[carrier.name], "narrow", _DEVICE)]
+    return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL)])

@@ -12,7 +12,7 @@ class Grid(NamedTuple):
     min_exp: Any  #: biased carrier exponent of the smallest normal; huge for fixed point
     low_shift: Any  #: below min_exp, bits dropped are low_shift - exponent
     top_shift: Any  #: from min_exp up, bits dropped
-    parity: Any  #: corrects the last code bit where only the hidden bit is kept
+    parity: Any  #: for the general texts: what a format without zero adds to its last code bits
     quantum: Any  #: magnitude of the smallest positive value
     max_pos: Any  #: magnitude of the largest value
     max_neg: Any  #: magnitude of the most negative value

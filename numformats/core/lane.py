@@ -26,6 +26,7 @@ WIDTH = 32
 SIG_BITS = I(23)  # stored significand bits of the carrier
 EXP_BIAS = I(127)
 LAST = I(31)
+FAR = I(63)  # the largest shift: all of a word is then below a second one
 LEFT = U(8)  # moves a significand with its hidden bit to the top of the lane
 ZERO, ONE, ALL, HALF = U(0), U(1), U(0xFFFFFFFF), U(0x80000000)
 MAGNITUDE, HIDDEN = U(0x7FFFFFFF), U(1 << 23)
@@ -40,13 +41,13 @@ floor_of: Any = np.floor
 
 
 def shl(x: Word, s: Word) -> Word:
-    """``x`` shifted left by ``s`` in [0, width)."""
-    return U(x << U(U(s) & U(LAST)))
+    """``x`` shifted left by ``s``; 0 for ``s`` >= width."""
+    return where(U(s) > U(LAST), ZERO, U(x << U(U(s) & U(LAST))))
 
 
 def shr(x: Word, s: Word) -> Word:
-    """``x`` shifted right by ``s`` in [0, width)."""
-    return U(x >> U(U(s) & U(LAST)))
+    """``x`` shifted right by ``s``; 0 for ``s`` >= width."""
+    return where(U(s) > U(LAST), ZERO, U(x >> U(U(s) & U(LAST))))
 
 
 def bit_length(x: Word) -> Int:

@@ -8,6 +8,7 @@ name ``away``) says whether to step.
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import (
     EXP_BIAS,
+    FAR,
     HIDDEN,
     INF_BITS,
     LAST,
@@ -31,14 +32,14 @@ from numformats.core.lane import (
 from numformats.rounding import nearest_even as away
 
 
-def significand(mag: Word) -> Word:
-    """Significand of ``mag`` with its hidden bit, as an integer."""
-    return U(U(mag & U(HIDDEN - ONE)) | where(mag >= HIDDEN, HIDDEN, ZERO))
-
-
 def carrier_exponent(mag: Word) -> Int:
     """Biased exponent of the carrier's quantum: subnormals share that of the smallest normal."""
-    return I(maximum(I(shr(mag, SIG_BITS)), I(ONE)))
+    return I(maximum(U(mag >> U(SIG_BITS)), ONE))
+
+
+def significand(mag: Word) -> Word:
+    """Significand of ``mag`` with its hidden bit, as an integer."""
+    return U(mag ^ U(U(U(carrier_exponent(mag)) << U(SIG_BITS)) ^ HIDDEN))
 
 
 def leading_exponent(mag: Word) -> Int:
@@ -55,62 +56,57 @@ def raw_shift(mag: Word, g: Grid) -> Int:
 
 
 def dropped_bits(mag: Word, g: Grid, general: bool) -> Int:
-    """Bits of the significand that rounding drops; ``general`` also serves formats reaching
-    carrier subnormals."""
+    """Bits of the significand that rounding drops, up to twice the lane; ``general`` also serves
+    formats that reach carrier subnormals or keep no bit after the hidden one."""
     if general:
-        return I(maximum(raw_shift(mag, g), I(ZERO)))
-    return I(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift))
+        return I(minimum(I(maximum(raw_shift(mag, g), I(ZERO))), FAR))
+    return I(minimum(I(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift)), FAR))
 
 
-def deep_fraction(mag: Word, shift: Int) -> Word:
-    """The fraction where the whole value lies below one quantum (``shift`` > SIG_BITS), with its
-    sticky bit."""
-    sig = U(shl(mag, LEFT) | where(mag >= HIDDEN, shl(HIDDEN, LEFT), ZERO))
-    down = minimum(U(I(I(shift - SIG_BITS) - I(ONE))), U(LAST))
-    frac = shr(sig, down)
-    return where(shl(frac, down) != sig, U(frac | ONE), frac)
+def fraction(sig: Word, shift: Int) -> Word:
+    """The low ``shift`` bits of ``sig`` as a binary fraction of full lane width, with a sticky last
+    bit."""
+    s, twice = U(shift), U(sig << ONE)
+    near = U(shl(twice, U(s ^ U(LAST))) | shr(sig, U(s ^ U(FAR - LAST))))
+    return U(near | minimum(shl(twice, U(s ^ U(FAR))), ONE))
 
 
-def fraction(mag: Word, shift: Int, s: Word) -> Word:
-    """The dropped bits as a binary fraction of full lane width; ``s`` is ``shift`` limited to the
-    lane."""
-    shallow = shl(U(mag << ONE), U(s ^ U(LAST)))
-    return where(shift > SIG_BITS, deep_fraction(mag, shift), shallow)
-
-
-def last_bits(mag: Word, kept: Word, s: Word, g: Grid, general: bool) -> Word:
+def last_bits(mag: Word, kept: Word, g: Grid, general: bool) -> Word:
     """An integer with the last bit of the truncated code, for modes that look at parity."""
     if general:
         above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
-        code = U(shr(significand(mag), s) + shl(U(above), U(g.man_bits)))
-        return U(where(kept == ZERO, ZERO, code) + g.parity)
-    return U(kept ^ where(s == U(SIG_BITS), g.parity, ZERO))
+        return where(kept == ZERO, g.parity, U(U(kept + shl(U(above), U(g.man_bits))) + g.parity))
+    return kept
 
 
-def settle(out: Word, bits: Word, g: Grid, general: bool) -> Word:
-    """Apply range, specials and sign to a rounded magnitude."""
+def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> Word:
+    """Apply range, specials and sign to a rounded magnitude; where all saturates, Inf (which rounds
+    to Inf) is beyond the range like any other."""
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     if general:
         out = where(mag == ZERO, g.zero, maximum(out, g.floor))
     out = where(out > where(neg, g.max_neg, g.max_pos), where(neg, g.over_neg, g.over_pos), out)
-    out = where(mag == INF_BITS, where(neg, g.inf_neg, g.inf_pos), out)
+    if not saturating:
+        out = where(mag == INF_BITS, where(neg, g.inf_neg, g.inf_pos), out)
     out = where(mag > INF_BITS, mag, out)
     sign = U(U(bits & U(MAGNITUDE + ONE)) & where(out == ZERO, g.zero_mask, g.sign_mask))
     return U(out | sign)
 
 
-def round_bits(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> Word:
+def round_bits(
+    bits: Word, rand: Word, spare: Word, g: Grid, general: bool, saturating: bool
+) -> Word:
     """The carrier bits of ``bits`` rounded to the grid ``g``."""
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     shift = dropped_bits(mag, g, general)
-    deep = shift > SIG_BITS
-    s = minimum(U(shift), U(LAST))
-    kept = where(deep, ZERO, shr(mag, s))
-    up = away(last_bits(mag, kept, s, g, general), fraction(mag, shift, s), neg, rand, spare)
-    stepped = shl(where(up, U(kept + ONE), kept), s)
-    return settle(where(deep, where(up, g.quantum, ZERO), stepped), bits, g, general)
+    sig = significand(mag)
+    last = last_bits(mag, shr(sig, U(shift)), g, general)
+    up = away(last, fraction(sig, shift), neg, rand, spare)
+    stepped = shl(U(shr(mag, U(shift)) + U(up)), U(shift))
+    out = where(shift > SIG_BITS, where(up, g.quantum, ZERO), stepped)
+    return settle(out, bits, g, general, saturating)
 
 
 def compose(n: Word, q: Int) -> Word:
@@ -119,7 +115,7 @@ def compose(n: Word, q: Int) -> Word:
     sig = shr(shl(n, U(I(LAST + I(ONE)) - size)), LEFT)
     e = I(I(I(q + size) + EXP_BIAS) - I(ONE))
     normal = U(shl(U(e), U(SIG_BITS)) + U(sig & U(HIDDEN - ONE)))
-    tiny = shr(sig, U(minimum(maximum(I(I(ONE) - e), I(ZERO)), LAST)))
+    tiny = shr(sig, U(maximum(I(I(ONE) - e), I(ZERO))))
     return where(n == ZERO, ZERO, where(e >= I(ONE), normal, tiny))
 
 
@@ -131,12 +127,10 @@ def wrap_bits(
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     raw = I(g.low_shift - carrier_exponent(mag))
-    shift = I(maximum(raw, I(ZERO)))
-    s = minimum(U(shift), U(LAST))
-    kept = where(shift > SIG_BITS, ZERO, shr(significand(mag), s))
-    up = away(kept, fraction(mag, shift, s), neg, rand, spare)
-    grow = I(minimum(maximum(I(I(ZERO) - raw), I(ZERO)), I(LAST + I(ONE))))
-    whole = where(grow > LAST, ZERO, shl(U(kept + where(up, ONE, ZERO)), U(grow)))
+    shift = I(minimum(I(maximum(raw, I(ZERO))), FAR))
+    kept = shr(significand(mag), U(shift))
+    up = away(kept, fraction(significand(mag), shift), neg, rand, spare)
+    whole = shl(U(kept + U(up)), U(maximum(I(I(ZERO) - raw), I(ZERO))))
     code = U(where(neg, U(ZERO - whole), whole) & mask)
     minus = U(code & sign_bit) > ZERO
     out = compose(where(minus, U(U(ZERO - code) & mask), code), q)
@@ -150,8 +144,7 @@ def code_bits(bits: Word, g: Grid, c: CodeSpec) -> Word:
     neg = bits > MAGNITUDE
     raw = raw_shift(mag, g)
     sig = significand(mag)
-    down = shr(sig, U(minimum(maximum(raw, I(ZERO)), LAST)))
-    whole = where(raw < I(ZERO), shl(sig, U(minimum(I(I(ZERO) - raw), LAST))), down)
+    whole = where(raw < I(ZERO), shl(sig, U(I(I(ZERO) - raw))), shr(sig, U(raw)))
     above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
     code = where(mag == ZERO, ZERO, U(U(whole + shl(U(above), U(g.man_bits))) - c.rebase))
     sign = where(neg, c.sign_bit, ZERO)

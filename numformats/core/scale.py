@@ -80,7 +80,7 @@ def shifted(mag: Word, k: Int, g: Grid) -> Word:
     sig = aligned(mag)
     e = I(leading_exponent(mag) + k)
     normal = U(shl(U(e), U(SIG_BITS)) + U(shr(sig, LEFT) & U(shl(ONE, U(SIG_BITS)) - ONE)))
-    tiny = shr(shr(sig, LEFT), U(minimum(maximum(I(I(ONE) - e), I(ZERO)), LAST)))
+    tiny = shr(shr(sig, LEFT), U(maximum(I(I(ONE) - e), I(ZERO))))
     d = U(minimum(dropped_bits(CARRIER_MAX, g, False), LAST))
     top = shl(shr(CARRIER_MAX, d), d)
     inside = where(e >= I(ONE), normal, tiny)
@@ -89,19 +89,17 @@ def shifted(mag: Word, k: Int, g: Grid) -> Word:
     )
 
 
-def scaled_grid(g: Grid, k: Int, general: bool) -> Grid:
+def scaled_grid(g: Grid, k: Int) -> Grid:
     """The element grid ``g`` times ``2**k``; everything beyond it saturates."""
     low = I(g.low_shift + k)
     moved = Grid(
-        g.man_bits, I(g.min_exp + k), low, g.top_shift,
-        U(I(I(low - SIG_BITS) + I(ONE)) & I(ONE)) if not general else ZERO,
-        power_bits(low), g.max_pos, g.max_neg, ZERO, ZERO, ZERO, ZERO,
-        g.zero_mask, g.sign_mask, ZERO, ZERO,
+        g.man_bits, I(g.min_exp + k), low, g.top_shift, ZERO, power_bits(low), g.max_pos, g.max_neg,
+        ZERO, ZERO, ZERO, ZERO, g.zero_mask, g.sign_mask, ZERO, ZERO,
     )  # fmt: skip
     top = shifted(g.max_pos, k, moved)
     bottom = shifted(g.max_neg, k, moved)
     return Grid(
-        moved.man_bits, moved.min_exp, low, moved.top_shift, moved.parity, moved.quantum,
+        moved.man_bits, moved.min_exp, low, moved.top_shift, ZERO, moved.quantum,
         top, bottom, top, bottom, top, bottom, g.zero_mask, g.sign_mask, ZERO, ZERO,
     )  # fmt: skip
 
@@ -113,5 +111,5 @@ def needs_general(g: Grid, k: Int) -> Flag:
 
 def block_bits(bits: Word, rand: Word, spare: Word, g: Grid, amax: Word, general: bool) -> Word:
     """An element rounded to its block's grid ``g``; all NaN where the block holds Inf or NaN."""
-    rounded = round_bits(bits, rand, spare, g, general)
+    rounded = round_bits(bits, rand, spare, g, general, True)
     return where(amax >= INF_BITS, U(NAN_BITS | U(bits & U(MAGNITUDE + ONE))), rounded)

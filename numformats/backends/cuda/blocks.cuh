@@ -1,0 +1,87 @@
+// Rounding or encoding in blocks that share a power-of-two scale. S as in scalar.cuh, with the
+// rule of one element of a block and the choice of its scale.
+template <class S> __device__ __forceinline__ U magnitude(typename S::Stored x) {
+    return U(S::load(x) & MAGNITUDE);
+}
+
+template <class S>
+__device__ __forceinline__ typename S::Out member(typename S::Stored x, U rand, U spare, U amax,
+                                                  Grid g) {
+    const U rounded = S::member(S::load(x), rand, spare, g, amax);
+    if constexpr (S::encode) return typename S::Out(code_bits(rounded, g, S::codes()));
+    return typename S::Out(S::store(rounded));
+}
+
+__device__ __forceinline__ W32 scale_code(I k, U amax, ScaleSpec b) {
+    return amax < INF_BITS ? W32(k - b.low) : ~W32(0);
+}
+
+// Blocks of LANES vectors along memory: one pass, the largest magnitude found between lanes.
+template <class S, int LANES>
+__device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Out* out, W32* scales,
+                                     U64 n, W32 k0, W32 k1, U64 first, U spare) {
+    constexpr int V = 16 / sizeof(typename S::Stored);
+    using From = Pack<typename S::Stored, V>;
+    using To = Pack<typename S::Out, V>;
+    const From* from = reinterpret_cast<const From*>(x);
+    To* to = reinterpret_cast<To*>(out);
+    const U64 vectors = n / V, step = threads(), lane = thread() % 32;
+    for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
+        From given[FLIGHT] = {};
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f)
+            if (base + lane + f * step < vectors) given[f] = from[base + lane + f * step];
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f) {
+            U amax = ZERO;
+#pragma unroll
+            for (int j = 0; j < V; ++j) amax = maximum(amax, magnitude<S>(given[f].v[j]));
+#pragma unroll
+            for (int d = 1; d < LANES; d *= 2) amax = maximum(amax, lane_xor(amax, d));
+            const U64 v = base + lane + f * step;
+            if (v >= vectors) continue;
+            const I k = scale_exponent(amax, S::scale());
+            const Grid g = scaled_grid(S::grid(), k);
+            U words[V] = {};
+            if constexpr (S::stochastic) fill(words, first + v * V, k0, k1);
+            To result;
+#pragma unroll
+            for (int j = 0; j < V; ++j)
+                result.v[j] = member<S>(given[f].v[j], words[j], spare, amax, g);
+            to[v] = result;
+            if (S::encode && v % LANES == 0) scales[v / LANES] = scale_code(k, amax, S::scale());
+        }
+    }
+}
+
+// Any blocks: the array as (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3.
+struct Tiling {
+    U64 n1, b, n2, c, t1, t2, m1, m2;
+    __device__ __forceinline__ U64 tile(U64 e) const {
+        const U64 ic = e % c, i2 = e / c % n2, ib = e / (c * n2) % b, i1 = e / (c * n2 * b) % n1;
+        return (((e / (c * n2 * b * n1) * m1 + i1 / t1) * b + ib) * m2 + i2 / t2) * c + ic;
+    }
+    __device__ __forceinline__ bool opens(U64 e) const {  // the first element of its tile
+        return e / c % n2 % t2 == 0 && e / (c * n2 * b) % n1 % t1 == 0;
+    }
+};
+
+// First pass: the largest magnitude of every tile, into zeroed memory.
+template <class S>
+__device__ __forceinline__ void maxima(const typename S::Stored* x, U* amax, U64 n, Tiling t) {
+    for (U64 i = thread(); i < n; i += threads()) atomicMax(amax + t.tile(i), magnitude<S>(x[i]));
+}
+
+// Second pass: every element on the grid of its tile.
+template <class S>
+__device__ __forceinline__ void tiles(const typename S::Stored* x, typename S::Out* out,
+                                      W32* scales, const U* amax, U64 n, Tiling t, W32 k0, W32 k1,
+                                      U64 first, U spare) {
+    for (U64 i = thread(); i < n; i += threads()) {
+        const U top = amax[t.tile(i)];
+        const I k = scale_exponent(top, S::scale());
+        const U rand = S::stochastic ? word_of(first + i, k0, k1) : ZERO;
+        out[i] = member<S>(x[i], rand, spare, top, scaled_grid(S::grid(), k));
+        if (S::encode && t.opens(i)) scales[t.tile(i)] = scale_code(k, top, S::scale());
+    }
+}

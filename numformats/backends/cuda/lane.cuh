@@ -1,0 +1,22 @@
+// What the printed core texts call: the names of core/lane.py that are not plain constants.
+template <class T> __device__ __forceinline__ T where(bool c, T a, T b) { return c ? a : b; }
+template <class T> __device__ __forceinline__ T minimum(T a, T b) { return a < b ? a : b; }
+template <class T> __device__ __forceinline__ T maximum(T a, T b) { return a > b ? a : b; }
+__device__ __forceinline__ F64 root(F64 x) { return sqrt(x); }
+__device__ __forceinline__ F64 floor_of(F64 x) { return floor(x); }
+__device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
+__device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
+template <class A, class B> struct Pair { A first; B second; };
+template <class A, class B> Pair(A, B) -> Pair<A, B>;
+
+// Shifts give 0 from the lane's width on, which the 32-bit instruction does by itself.
+__device__ __forceinline__ W32 shl(W32 x, W32 s) { return __funnelshift_lc(0u, x, s); }
+__device__ __forceinline__ W32 shr(W32 x, W32 s) { return __funnelshift_rc(x, 0u, s); }
+__device__ __forceinline__ U64 shl(U64 x, U64 s) { return s < 64 ? x << s : 0; }
+__device__ __forceinline__ U64 shr(U64 x, U64 s) { return s < 64 ? x >> s : 0; }
+__device__ __forceinline__ I bit_length(W32 x) { return 32 - __clz(x); }
+__device__ __forceinline__ I bit_length(U64 x) { return 64 - __clzll(x); }
+__device__ __forceinline__ U lane_xor(U x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+
+// Consecutive elements as one load or store of up to 16 bytes.
+template <class T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
