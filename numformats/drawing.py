@@ -67,7 +67,7 @@ def variance_corrected(
 
     Example:
         >>> variance_corrected(np.float32([0.3, 0.3, 0.3]), 0.05, "fixed<8,3>", key=0)
-        array([0.375, 0.5  , 0.375], dtype=float32)
+        array([0.375, 0.125, 0.5  ], dtype=float32)
 
     Reference: Zhang, Wilson, De Sa, "Low-Precision Stochastic Gradient Langevin Dynamics", ICML
         2022, section 4.

@@ -116,6 +116,20 @@ def test_every_block_format_on_other_carriers(
     assert_blocks_agree(backend, name, carrier, mode)
 
 
+@pytest.mark.parametrize("mode", TWO_MODES)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_large_arrays(backend: str, mode: str) -> None:
+    """Kernels for arrays that several threads share, specialised further."""
+    for fmt in [*SCALAR.values(), *BLOCKS.values()]:
+        element = fmt.element if isinstance(fmt, nf.BlockFloat) else fmt
+        x = np.resize(inputs(element, "float32"), (150, 13 * 32))
+        wanted = nf.quantize(x, fmt, mode, key=key_for(mode), backend="reference")
+        assert_same_bits(nf.quantize(x, fmt, mode, key=key_for(mode), backend=backend), wanted)
+        finite = np.where(np.isfinite(x), x, np.float32(1))
+        wanted = nf.quantize(finite, fmt, mode, key=key_for(mode), backend="reference")
+        assert_same_bits(nf.quantize(finite, fmt, mode, key=key_for(mode), backend=backend), wanted)
+
+
 @pytest.mark.parametrize("backend", OTHERS)
 def test_random_words_and_normals(backend: str) -> None:
     for n in (0, 1, 2, 3, 1000, 70_001):

@@ -36,6 +36,7 @@ Kernel = Callable[..., None]
 PACKAGE = "numformats_kernels"
 SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
+_ANY_MODE, _PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 
 
 def cache_folder() -> Path:
@@ -78,42 +79,35 @@ def _folder() -> Path:
 
 @cache
 def _compiled(
-    loop: str, mode: Mode, carrier: Carrier, flags: Flags, encode: bool, block: int
+    loop: str,
+    large: bool,
+    mode: Mode = _ANY_MODE,
+    carrier: Carrier = CARRIERS["float32"],
+    flags: Flags = _PLAIN,
+    encode: bool = False,
+    block: int = 0,
 ) -> Kernel:
+    """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
+    waking threads costs more than it saves; that form compiles in half the time."""
     lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
     if loop in ("rows", "tiles"):
         imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in ("normals", "draws"):
         imports.append(_module("draw", (lane,), draw_text()))
-    text = kernel_text(loop, mode, carrier, flags, encode, block)
+    text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
     importlib.invalidate_caches()
     compiled: Kernel = importlib.import_module(f"{PACKAGE}.{name}").kernel
     return compiled
 
 
-def _call(run: Kernel, size: int, *args: Any) -> None:
-    """Run a kernel; on one thread where waking the others would cost more than it saves."""
-    if size > SMALL:
-        run(*args)
-        return
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
-        run(*args)
-    finally:
-        numba.set_num_threads(threads)
-
-
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     low, lane = task.lowered, task.carrier.lane
-    loop = "wrap" if task.wrapping else "quantize"
-    run = _compiled(loop, task.mode, task.carrier, _flags(task), task.encode, 0)
-    _call(
-        run,
-        task.x.size,
+    loop, large = "wrap" if task.wrapping else "quantize", task.x.size > SMALL
+    run = _compiled(loop, large, task.mode, task.carrier, _flags(task, large), task.encode)
+    run(
         task.x,
         task.out,
         *task.words,
@@ -125,30 +119,18 @@ def scalar(task: ScalarTask) -> None:
     )
 
 
-def _flags(task: ScalarTask) -> Flags:
-    """Two more kernels a mode are worth their compile time only where speed is wanted most."""
+def _flags(task: ScalarTask, large: bool) -> Flags:
+    """More kernels a mode are worth their compile time only where speed is wanted most."""
     low = task.lowered
-    if task.wrapping or task.encode or task.carrier.name != "float32":
-        return Flags(low.general)
-    return Flags(low.general, low.mirrored, low.saturating)
+    if large and task.carrier.name == "float32" and not (task.wrapping or task.encode):
+        return Flags(low.general, low.mirrored, low.saturating)
+    return Flags(low.general)
 
 
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
     lane, (a, n1, b, n2, c) = task.carrier.lane, task.geometry.shape
-    by_rows = n1 == b == c == 1
-    tile = task.geometry.tile[1]
-    block = tile if by_rows and tile in UNROLLED_BLOCKS else 0
-    run = _compiled(
-        "rows" if by_rows else "tiles",
-        task.mode,
-        task.carrier,
-        Flags(),
-        task.encode,
-        block,
-    )
-    shape = task.geometry.shape
-    counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
+    large, tile = task.x.size > SMALL, task.geometry.tile[1]
     common = (
         *task.words,
         task.first,
@@ -158,57 +140,36 @@ def blocks(task: BlockTask) -> None:
         task.codes,
         task.scale,
     )
-    if by_rows:
-        _call(
-            run,
-            task.x.size,
-            task.x.reshape(a, n2),
-            task.out.reshape(a, n2),
-            task.scales.reshape(counts[0], counts[3]),
-            *common,
-            tile,
-        )
+    shape: tuple[int, ...] = task.geometry.shape
+    counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
+    if n1 == b == c == 1:
+        block = tile if large and tile in UNROLLED_BLOCKS else 0
+        run = _compiled("rows", large, task.mode, task.carrier, _PLAIN, task.encode, block)
+        scales = task.scales.reshape(counts[0], counts[3])
+        run(task.x.reshape(a, n2), task.out.reshape(a, n2), scales, *common, tile)
     else:
-        _call(
-            run,
-            task.x.size,
-            task.x.reshape(shape),
-            task.out.reshape(shape),
-            task.scales.reshape(counts),
-            *common,
-            *task.geometry.tile,
-        )
+        run = _compiled("tiles", large, task.mode, task.carrier, _PLAIN, task.encode)
+        scales = task.scales.reshape(counts)
+        sizes = task.geometry.tile
+        run(task.x.reshape(shape), task.out.reshape(shape), scales, *common, *sizes)
 
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
     carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
-    run = _compiled("words", MODES["stochastic"], carrier, Flags(), False, 0)
-    _call(run, out.size, out, *key, first)
+    _compiled("words", out.size > SMALL, carrier=carrier)(out, *key, first)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    run = _compiled("normals", MODES["stochastic"], CARRIERS["float32"], Flags(), False, 0)
-    _call(run, out.size, out, *key, first)
+    _compiled("normals", out.size > SMALL)(out, *key, first)
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    run = _compiled("draws", MODES["stochastic"], CARRIERS["float32"], Flags(), False, 0)
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    _call(
-        run,
-        task.mean.size,
-        task.mean,
-        task.variance,
-        task.out,
-        *task.key,
-        *task.other_key,
-        task.first,
-        task.grid,
-        counts,
-    )
+    keys, run = (*task.key, *task.other_key), _compiled("draws", task.mean.size > SMALL)
+    run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)

@@ -102,10 +102,8 @@ def floor_of(x):
     return np.floor(x)
 """
 
-_DEVICE, _KERNEL = (
-    "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)",
-    "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)",
-)
+_DEVICE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+_KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 
 class Flags(NamedTuple):
@@ -195,7 +193,13 @@ def _loop(name: str) -> Callable[..., Any]:
 
 
 def kernel_text(
-    loop: str, mode: Mode, carrier: Carrier, flags: Flags, encode: bool, block: int
+    loop: str,
+    mode: Mode,
+    carrier: Carrier,
+    flags: Flags,
+    encode: bool,
+    block: int,
+    parallel: bool,
 ) -> str:
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
@@ -208,4 +212,4 @@ def kernel_text(
     if loop == "rows" and not block:  # a whole block is then never a constant run
         head += f"\n\n{_DEVICE}\ndef stored_amax(x):\n    return x[0]"
     moves = [(LOADS[carrier.name], "load", _DEVICE), (STORES[carrier.name], "narrow", _DEVICE)]
-    return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL)])
+    return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

@@ -1,0 +1,173 @@
+"""Law: the CUDA C++ kernels, compiled for the host and run thread by thread, give the reference's
+bits for every mode, format and carrier; and a planted error is seen.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from numformats.backends.cuda_tasks import CudaTasks
+from tests.host_cuda import Collector, HostMachine
+from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
+from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
+
+REGISTRY = sys.modules["numformats.backends"]
+NAME = "host_cuda"
+Build = Callable[[str], str]
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that makes a machine the backend ``NAME``."""
+    available = REGISTRY.Availability(True, "")
+    monkeypatch.setitem(REGISTRY._BACKENDS, NAME, lambda: available)
+
+    def register(machine: Any) -> Any:
+        monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", CudaTasks(machine))
+        REGISTRY.select.cache_clear()
+        return machine
+
+    yield register
+    REGISTRY.select.cache_clear()
+
+
+def rounded(fmt: Any, x: Any, mode: str, backend: str) -> Any:
+    return nf.quantize(x, fmt, mode, key=key_for(mode), backend=backend)
+
+
+def encoded(fmt: Any, x: Any, mode: str, backend: str) -> Any:
+    return nf.encode(x, fmt, mode, key=key_for(mode), backend=backend)
+
+
+def finite(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(x.astype(np.float64)), x, x.dtype.type(1))
+
+
+def rows_and_columns(fmt: Any, carrier: str) -> np.ndarray:
+    """Rows of 96: whole blocks of 16 and 32 in the vector kernels, tails for 5 and 7."""
+    x = np.tile(inputs(fmt.element, carrier), 2)
+    return x[: x.size // 96 * 96].reshape(-1, 96)
+
+
+def jobs(carrier: str, mode: str) -> list[tuple[Callable[..., Any], Any, np.ndarray]]:
+    """What is compared: every format rounded, and encoded under two modes."""
+    found: list[tuple[Callable[..., Any], Any, np.ndarray]] = []
+    for fmt in all_scalar_formats().values():
+        found.append((rounded, fmt, inputs(fmt, carrier)))
+        if mode in TWO_MODES:
+            x = inputs(fmt, carrier)
+            found.append((encoded, fmt, x if fmt.has_nan else finite(x)))
+    for fmt in BLOCKS.values():
+        if fmt.power_of_two_scale:
+            x = rows_and_columns(fmt, carrier)
+            found += [(rounded, fmt, x), (rounded, fmt, finite(x))]
+            found += [(encoded, fmt, finite(x))] * (mode in TWO_MODES)
+    return found
+
+
+def prepared(use: Any, folder: pathlib.Path, work: Any, mode: str, change: Build) -> None:
+    """Compile together all that ``work`` needs, and make it the backend."""
+    collector = use(Collector())
+    for verb, fmt, x in work:
+        verb(fmt, x, mode, NAME)
+    machine = use(HostMachine(folder))
+    by_lane: dict[Any, list[Any]] = {}
+    for unit in collector.units:
+        by_lane.setdefault(unit.lane, []).append(unit)
+    for units in by_lane.values():
+        machine.prepare(units, change)
+
+
+def compare(work: Any, mode: str) -> None:
+    for verb, fmt, x in work:
+        got, wanted = verb(fmt, x, mode, NAME), verb(fmt, x, mode, "reference")
+        if isinstance(wanted, tuple):
+            assert_same_bits(got.scales, wanted.scales)
+            got, wanted = got.codes, wanted.codes
+        try:
+            assert_same_bits(got, wanted)
+        except AssertionError as error:
+            raise AssertionError(f"{verb.__name__} {fmt}: {error}") from None
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("carrier", DTYPES)
+def test_every_format(carrier: str, mode: str, use: Any, tmp_path: pathlib.Path) -> None:
+    work = jobs(carrier, mode)
+    assert sum(tie_count(f, x) for verb, f, x in work[:20] if verb is rounded) > 200
+    prepared(use, tmp_path, work, mode, lambda text: text)
+    compare(work, mode)
+
+
+PLANTED = {
+    "a constant": ("constexpr U HIDDEN = 8388608;", "constexpr U HIDDEN = 8388607;"),
+    "a comparison": ("(frac_ > U(", "(frac_ < U("),
+    "a field of the format": ("Grid{3, 121, 141,", "Grid{3, 121, 142,"),
+    "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
+    "a load": ("given[f].v[j], words", "given[f].v[0], words"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
+    """Negative control: one change in the emitted text makes the comparison fail."""
+    before, after = PLANTED[name]
+    x = inputs(nf.E4M3, "float32")[: 96 * 8]
+    work = [(rounded, nf.E4M3, x), (rounded, nf.MXFP8_E4M3, finite(x).reshape(-1, 96))]
+
+    def change(text: str) -> str:
+        assert before in text, f"nothing to plant {name} in"
+        return text.replace(before, after)
+
+    prepared(use, tmp_path, work, "nearest_even", change)
+    with pytest.raises(AssertionError, match="differ"):
+        compare(work, "nearest_even")
+
+
+def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> None:
+    use(HostMachine(tmp_path))
+    key = nf.Key(5, 6, 3)
+    for n in (0, 1, 2, 7, 1000):
+        for bits in (32, 64):
+            wanted = nf.random.words(n, key, bits=bits, backend="reference")
+            assert_same_bits(nf.random.words(n, key, bits=bits, backend=NAME), wanted)
+        for dtype in (np.float32, np.float64):
+            wanted = nf.random.normal((n,), 9, dtype, backend="reference")
+            assert_same_bits(nf.random.normal((n,), 9, dtype, backend=NAME), wanted)
+    mean = np.random.default_rng(0).normal(size=3000)
+    for fmt in ("e4m3", "fixed<8,4>", "e2m1", "mxfp8_e4m3"):
+        for variance in (0.0, 1e-4, 0.7, np.abs(mean)):
+            for dtype in (np.float32, np.float64):
+                given = (
+                    mean.astype(dtype),
+                    variance if np.isscalar(variance) else variance.astype(dtype),
+                )
+                how = {"key": 3, "return_counts": True}
+                wanted = nf.variance_corrected(*given, fmt, backend="reference", **how)
+                got = nf.variance_corrected(*given, fmt, backend=NAME, **how)
+                assert_same_bits(got[0], wanted[0])
+                assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("shift", range(5))
+@pytest.mark.parametrize("n", [0, 1, 3, 4, 5, 4099])
+def test_any_alignment_and_size(
+    n: int, shift: int, start: int, use: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Heads and tails that no vector load covers, and streams that start at an odd word."""
+    use(HostMachine(tmp_path_factory.getbasetemp()))
+    x = np.random.default_rng(n).normal(size=n + shift).astype(np.float32)[shift:]
+    for out_shift in (shift, 0):
+        out = np.full(n + out_shift, -1, np.float32)[out_shift:]
+        key = nf.Key(4, start=start)
+        wanted = nf.quantize(x, nf.E4M3, "stochastic", key=key, backend="reference")
+        got = nf.quantize(x, nf.E4M3, "stochastic", key=key, backend=NAME, out=out)
+        assert_same_bits(got, wanted)
