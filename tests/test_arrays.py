@@ -176,7 +176,7 @@ def test_nothing_is_allocated_beside_the_output(name: str, rounding: str) -> Non
     x = sample((1 << 22,))
     out = np.empty_like(x)
     key = 3 if rounding == "stochastic" else None
-    nf.quantize(x[:4096], name, rounding, key=key, out=out[:4096])  # compile first
+    nf.quantize(x, name, rounding, key=key, out=out)  # compile first
     tracemalloc.start()
     try:
         nf.quantize(x, name, rounding, key=key, out=out)

@@ -1,24 +1,13 @@
-"""The Numba CPU backend: emitted kernels, compiled in parallel form and cached on disk.
+"""The Numba CPU backend: emitted kernels, cached on disk."""
 
-Kernels are modules of source in the cache folder, each named by the hash of its text, so that a
-second process loads machine code and an edited rule can never meet a stale kernel. The folder is
-``$NUMFORMATS_CACHE``, else ``~/.cache/numformats``, else a temporary folder.
-"""
-
-import hashlib
-import importlib
-import os
-import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numba
 import numpy as np
 
+from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import (
     CHUNKS,
     Flags,
@@ -33,48 +22,13 @@ from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., None]
-PACKAGE = "numformats_kernels"
 SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 _ANY_MODE, _PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 
 
-def cache_folder() -> Path:
-    """The folder of emitted kernels, made when missing."""
-    wanted = os.environ.get("NUMFORMATS_CACHE") or os.path.expanduser("~/.cache/numformats")
-    user = getattr(os, "getuid", int)()
-    for folder in (Path(wanted), Path(tempfile.gettempdir()) / f"numformats-{user}"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                return folder
-        except OSError:
-            continue
-    return Path(tempfile.mkdtemp(prefix="numformats-"))
-
-
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:
-    """Write (where missing) the module that holds ``text`` after its imports; returns its name."""
-    lines = [f"from {PACKAGE}.{name} import *" for name in imports]
-    source = "\n".join([*lines, text])
-    digest = hashlib.sha256((source + numba.__version__).encode()).hexdigest()[:20]
-    path = _folder() / f"{label}_{digest}.py"
-    if not path.exists():
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        os.replace(temporary, path)
-    return path.stem
-
-
-@cache
-def _folder() -> Path:
-    """The cache folder, importable as the package of emitted modules."""
-    folder = cache_folder()
-    package = ModuleType(PACKAGE)
-    package.__path__ = [str(folder)]
-    sys.modules[PACKAGE] = package
-    return folder
+    return emit(label, imports, text, str(numba.__version__))
 
 
 @cache
@@ -97,8 +51,7 @@ def _compiled(
         imports.append(_module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
-    importlib.invalidate_caches()
-    compiled: Kernel = importlib.import_module(f"{PACKAGE}.{name}").kernel
+    compiled: Kernel = load(name).kernel
     return compiled
 
 

@@ -1,0 +1,61 @@
+"""Emitted Python modules on disk: named by the hash of their text, so that a second process loads
+machine code and an edited rule can never meet a stale kernel.
+
+The folder is ``$NUMFORMATS_CACHE``, else ``~/.cache/numformats``, else a temporary folder.
+"""
+
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PACKAGE = "numformats_kernels"
+
+
+def cache_folder() -> Path:
+    """The folder of emitted kernels, made when missing."""
+    wanted = os.environ.get("NUMFORMATS_CACHE") or os.path.expanduser("~/.cache/numformats")
+    user = getattr(os, "getuid", int)()
+    for folder in (Path(wanted), Path(tempfile.gettempdir()) / f"numformats-{user}"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="numformats-"))
+
+
+def emit(label: str, imports: tuple[str, ...], text: str, version: str) -> str:
+    """Write (where missing) the module that holds ``text`` after its imports; returns its name.
+    ``version`` is that of the compiler."""
+    source = "\n".join([*(f"from {PACKAGE}.{name} import *" for name in imports), text])
+    digest = hashlib.sha256((source + version).encode()).hexdigest()[:20]
+    path = _folder() / f"{label}_{digest}.py"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as file:
+            file.write(source)
+        os.replace(temporary, path)
+    return path.stem
+
+
+def load(name: str) -> Any:
+    """The emitted module of this name."""
+    importlib.invalidate_caches()
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@cache
+def _folder() -> Path:
+    """The cache folder, importable as the package of emitted modules."""
+    folder = cache_folder()
+    package = ModuleType(PACKAGE)
+    package.__path__ = [str(folder)]
+    sys.modules[PACKAGE] = package
+    return folder

@@ -1,0 +1,111 @@
+"""The Numba CUDA backend: the core texts as device functions of emitted kernels.
+
+Arrays are device arrays of the current device (anything with ``__cuda_array_interface__``); under
+``NUMBA_ENABLE_CUDASIM=1`` the kernels run in the simulator, on host arrays too.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import cuda
+
+from numformats.backends.emitted import emit, load
+from numformats.backends.numba_cuda_text import (
+    draw_text,
+    kernel_text,
+    lane_text,
+    mode_text,
+    scale_text,
+)
+from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.lanes import CARRIERS, Carrier
+from numformats.rounding import MODES, Mode
+
+THREADS = 256
+MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
+LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
+_ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
+
+
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    version = getattr(cuda, "__version__", "") or numba.__version__
+    return emit(f"cuda_{label}", imports, text, str(version))
+
+
+@cache
+def compiled(
+    loop: str,
+    mode: Mode = _ANY_MODE,
+    carrier: Carrier = CARRIERS["float32"],
+    general: bool = False,
+    plain_inf: bool = False,
+    encode: bool = False,
+) -> Any:
+    """The kernel for these choices; it serves all formats."""
+    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    if loop in ("rows", "tiles"):
+        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+    if loop in ("normals", "draws"):
+        imports.append(_module("draw", (lane,), draw_text()))
+    text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
+    return load(_module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
+
+
+def _launch(kernel: Any, threads: int, *args: Any) -> None:
+    blocks = min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
+    kernel[blocks, THREADS](*args)
+
+
+def scalar(task: ScalarTask) -> None:
+    """Round (or encode) every element of a flat array."""
+    low, lane = task.lowered, task.carrier.lane
+    loop = "wrap" if task.wrapping else "quantize"
+    kernel = compiled(loop, task.mode, task.carrier, low.general, low.plain_inf, task.encode)
+    more = task.wrapping.limits(lane) if task.wrapping else ()
+    stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
+    _launch(kernel, task.x.size, task.x, task.out, *stream, low.grid, task.codes, *more)
+
+
+def blocks(task: BlockTask) -> None:
+    """Round (or encode) every element of an array in blocks with power-of-two scales."""
+    lane, (_, n1, nb, n2, nc) = task.carrier.lane, task.geometry.shape
+    t1, t2 = task.geometry.tile
+    how = (
+        *task.words, np.uint64(task.first), lane.unsigned(task.spare), task.lowered.grid,
+        task.lowered.general, task.codes, task.scale,
+    )  # fmt: skip
+    if n1 == nb == nc == 1 and n2 % t2 == 0 and t2 % 4 == 0 and t2 <= LONGEST_BLOCK:
+        kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
+        _launch(kernel, task.x.size // 4, task.x, task.out, task.scales, *how, t2)
+        return
+    counts = task.geometry.scales_shape
+    amax = cuda.to_device(np.zeros(int(np.prod(counts)), lane.unsigned))
+    tiling = (n1, nb, n2, nc, t1, t2, counts[1], counts[3])
+    _launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, amax, *tiling)
+    kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
+    _launch(kernel, task.x.size, task.x, task.out, task.scales, amax, *how, *tiling)
+
+
+def words(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
+    carrier = CARRIERS["float32" if np.dtype(out.dtype) == np.uint32 else "float64"]
+    _launch(compiled("words", carrier=carrier), out.size, out, *key, np.uint64(first))
+
+
+def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Standard normals for elements ``first`` onwards."""
+    _launch(compiled("normals"), out.size, out, *key, np.uint64(first))
+
+
+def draws(task: DrawTask) -> tuple[int, int]:
+    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+    range."""
+    counts = cuda.to_device(np.zeros(2, np.uint64))
+    keys = (*task.key, *task.other_key, np.uint64(task.first))
+    arrays = (task.mean, task.variance, task.out)
+    _launch(compiled("draws"), task.out.size, *arrays, *keys, task.grid, counts)
+    short, beyond = counts.copy_to_host()
+    return int(short), int(beyond)

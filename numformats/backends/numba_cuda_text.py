@@ -1,0 +1,157 @@
+"""Source of the Numba CUDA kernels: the core texts as device functions, in modules that kernels
+share, as for the CPU.
+"""
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from numformats.backends import cuda_loops
+from numformats.backends.emit import (
+    CORE,
+    DRAW,
+    LOADS,
+    ROUND,
+    SCALE,
+    STORES,
+    constants,
+    module_text,
+    text_of,
+)
+from numformats.core.scale import block_bits
+from numformats.lanes import Carrier, Lane
+from numformats.rounding import Mode
+
+_PRELUDE = """\
+import numpy as np
+from numba import config, cuda
+from numformats.core.draw import DrawGrid
+from numformats.core.grid import CodeSpec, Grid
+from numformats.core.scale import ScaleSpec
+
+{constants}
+WIDTH, SHARED = {width}, np.uint{width}
+device = cuda.jit(device=True, **({{}} if config.ENABLE_CUDASIM else {{"forceinline": True}}))
+
+@device
+def where(c, a, b):
+    return a if c else b
+
+@device
+def minimum(a, b):
+    return a if a < b else b
+
+@device
+def maximum(a, b):
+    return a if a > b else b
+
+@device
+def shl(x, s):
+    return U(x << U(s)) if U(s) <= U(LAST) else ZERO
+
+@device
+def shr(x, s):
+    return U(x >> U(s)) if U(s) <= U(LAST) else ZERO
+
+@device
+def bit_length(x):
+    high = W32(U64(x) >> U64(32))
+    return I(32 - cuda.clz(W32(x))) if high == W32(0) else I(64 - cuda.clz(high))
+
+@device
+def real_to_bits(x):
+    return F64(x).view(U64)
+
+@device
+def bits_to_real(x):
+    return U64(x).view(F64)
+"""
+# The compiler would contract a * b + c to one operation with one rounding; it leaves these alone.
+_REALS = """
+if config.ENABLE_CUDASIM:
+    def product(a, b):
+        return a * b
+
+    root, floor_of = np.sqrt, np.floor
+else:
+    from numba.cuda import libdevice
+
+    @device
+    def product(a, b):
+        return libdevice.dmul_rn(a, b)
+
+    @device
+    def root(x):
+        return libdevice.dsqrt_rn(x)
+
+    @device
+    def floor_of(x):
+        return libdevice.floor(x)
+"""
+_STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
+_STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
+_SCALE_CODE = (
+    "@device\ndef scale_code(k, amax, b):\n"
+    "    return W32(k - b.low) if amax < INF_BITS else W32(0xFFFFFFFF)"
+)
+_HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "quantize": (cuda_loops.rounded,),
+    "rows": (block_bits, cuda_loops.member),
+    "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
+    "maxima": (cuda_loops.tile_of,),
+}
+_KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
+
+
+class _Products(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Mult):
+            return node
+        name = ast.Name("product", ast.Load())
+        return ast.Call(name, [node.left, node.right], [])
+
+
+def _real_text(function: Callable[..., Any]) -> str:
+    """A text over reals, its products out of reach of contraction."""
+    tree = _Products().visit(ast.parse(text_of(function)))
+    return "@device\n" + ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _device(functions: tuple[Callable[..., Any], ...]) -> list[tuple[Any, None, str]]:
+    return [(f, None, "@device") for f in functions]
+
+
+def lane_text(lane: Lane) -> str:
+    """Prelude and core texts for one lane."""
+    prelude = _PRELUDE.format(constants=constants(lane), width=lane.width)
+    return module_text(prelude, _device((*CORE, cuda_loops.pair_of, cuda_loops.word_of)))
+
+
+def mode_text(mode: Mode) -> str:
+    """One rounding mode, and rounding with it."""
+    return module_text("", [(mode.away, "away", "@device"), *_device(ROUND)])
+
+
+def scale_text(carrier: Carrier) -> str:
+    """Choosing block scales on one carrier."""
+    return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
+
+
+def draw_text() -> str:
+    """Normals and variance-corrected draws."""
+    return "\n\n".join([_REALS, *map(_real_text, DRAW)]) + "\n"
+
+
+def kernel_text(
+    loop: str, mode: Mode, carrier: Carrier, general: bool, plain_inf: bool, encode: bool
+) -> str:
+    """The loop for these choices; its entry is called ``kernel``."""
+    head = (
+        f"STOCHASTIC, ENCODE = {mode.stochastic}, {encode}\n"
+        f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n\n"
+        f"{_STORE_CODE if encode else _STORE}\n\n{_SCALE_CODE}"
+    )
+    moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
+    kernel = (getattr(cuda_loops, loop), "kernel", _KERNEL)
+    return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

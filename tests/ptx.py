@@ -1,0 +1,95 @@
+"""The Numba CUDA kernels as PTX, without a driver. A process of its own for each target:
+``python -m tests.ptx 9.0 [PLANTED]``; prints how many kernels were compiled.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from typing import Any
+
+import numba.cuda.dispatcher
+import numpy as np
+from numba import cuda, typeof
+from numba import types as kinds
+
+import numformats as nf
+from numformats.backends import numba_cuda, numba_cuda_text
+from numformats.blocks import scale_spec
+from numformats.core.draw import DrawGrid
+from numformats.lanes import CARRIERS, Carrier
+from numformats.lowering import code_spec, lower
+from numformats.rounding import MODES, Mode
+
+TWO_MODES = ("nearest_even", "stochastic")  # of all carriers and targets; the others of one
+
+
+def ptx(target: tuple[int, int], loop: str, signature: Any, **how: Any) -> str:
+    kernel = numba_cuda.compiled(loop, **how)
+    text: str = cuda.compile_ptx(kernel.py_func, signature, cc=target)[0]
+    assert f".target sm_{target[0]}{target[1]}" in text
+    assert "fma.rn.f64" not in text, "a product and a sum were contracted"
+    assert "call" not in text.replace("callseq", ""), "a device function is not inlined"
+    return text
+
+
+def array(dtype: Any) -> Any:
+    return typeof(np.empty(1, dtype))
+
+
+def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> int:
+    lane = carrier.lane
+    x, u = array(carrier.stored), typeof(lane.unsigned(0))
+    grid, codes = (
+        typeof(v) for v in (lower(nf.E4M3, carrier, mode).grid, code_spec(nf.E4M3, lane))
+    )
+    scale, stream = (
+        typeof(scale_spec(nf.MXFP8_E4M3, lane)),
+        (kinds.uint32, kinds.uint32, kinds.uint64),
+    )
+    how, n, amax = {"mode": mode, "carrier": carrier}, kinds.int64, array(lane.unsigned)
+    for general in (False, True):
+        ptx(target, "quantize", (x, x, *stream, u, grid, codes), general=general, **how)
+    ptx(target, "quantize", (x, array(np.uint8), *stream, u, grid, codes), encode=True, **how)
+    ptx(target, "wrap", (x, x, *stream, u, grid, codes, u, u, typeof(lane.signed(0))), **how)
+    inner = (*stream, u, grid, kinds.boolean, codes, scale)
+    ptx(target, "rows", (x, x, array(np.uint32), *inner, n), **how)
+    ptx(target, "maxima", (x, amax, *(n,) * 8), carrier=carrier)
+    ptx(target, "tiles", (x, x, array(np.uint32), amax, *inner, *(n,) * 8), encode=True, **how)
+    return 7
+
+
+def random_kernels(target: tuple[int, int]) -> int:
+    word, first = kinds.uint32, kinds.uint64
+    grid = typeof(DrawGrid(np.int64(1), np.float64(1), np.float64(1), np.float64(1)))
+    for carrier, dtype in (("float32", np.uint32), ("float64", np.uint64)):
+        ptx(target, "words", (array(dtype), word, word, first), carrier=CARRIERS[carrier])
+    for dtype in (np.float32, np.float64):
+        real, double = array(dtype), array(np.float64)
+        ptx(target, "normals", (real, word, word, first))
+        signature = (real, double, real, *(word,) * 4, first, grid, array(np.uint64))
+        ptx(target, "draws", signature)
+    return 6
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    major, minor = map(int, sys.argv[1].split("."))
+    device = types.SimpleNamespace(compute_capability=(major, minor))
+    numba.cuda.dispatcher.get_current_device = lambda: device  # only asked for its target
+    if sys.argv[2:]:
+        emitted = numba_cuda_text.mode_text
+        numba_cuda.mode_text = lambda mode: emitted(mode).replace(
+            "significand(mag)", "significant(mag)"
+        )
+    done = random_kernels((major, minor))
+    for carrier in CARRIERS.values():
+        for mode in MODES.values():
+            if mode.name in TWO_MODES or (carrier.name == "float32" and major == 9):
+                done += rounding_kernels((major, minor), carrier, mode)
+    print(f"{done} kernels compiled for sm_{major}{minor}")
+
+
+if __name__ == "__main__":
+    main()

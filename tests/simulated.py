@@ -1,0 +1,121 @@
+"""The Numba CUDA kernels in Numba's simulator, compared with the reference. Run as a process of its
+own with NUMBA_ENABLE_CUDASIM=1: ``python -m tests.simulated [PLANTED]``; prints what it compared.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+
+import numformats as nf
+from numformats.backends import numba_cuda, numba_cuda_text
+from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
+
+FORMATS = [
+    nf.E4M3, nf.E5M2, nf.BF16, nf.E8M0, nf.FixedPoint(8, 3), nf.parse("binary8p1se"),
+    *(MADE[name] for name in ("fixed<16,8,wrap>", "float<4,3,nosub>", "e5m2,infinity", "e8m0,nan")),
+]  # fmt: skip
+BLOCKS = [nf.MXFP4, nf.parse("bfp<8,block=5>"), nf.BlockFloat(nf.E4M3, (2, 3), axis=(0, 1))]
+PLANTED = {
+    "a constant": (
+        "SIG_BITS, EXP_BIAS, LAST, LEFT = I(23)",
+        "SIG_BITS, EXP_BIAS, LAST, LEFT = I(22)",
+    ),
+    "a comparison": ("a if a > b else b", "a if a < b else b"),
+}
+
+
+def sample(fmt: Any, carrier: str, count: int) -> np.ndarray:
+    x = hard_inputs(fmt, carrier, 16)
+    return x[np.random.default_rng(1).permutation(x.size)[:count]]
+
+
+def key_for(mode: str) -> nf.Key | None:
+    return nf.Key(17, start=1) if nf.roundings()[mode].stochastic else None
+
+
+def compare(verb: Any, x: np.ndarray, fmt: Any, mode: str) -> None:
+    try:
+        wanted = verb(x, fmt, mode, key=key_for(mode), backend="reference")
+    except ValueError:  # a wrapping word that the carrier cannot hold
+        return
+    got = verb(x, fmt, mode, key=key_for(mode), backend="numba_cuda")
+    pairs = zip(got, wanted, strict=True) if isinstance(wanted, tuple) else [(got, wanted)]
+    for a, b in pairs:
+        assert_same_bits(a, b)
+
+
+def scalars() -> int:
+    done = 0
+    for carrier in DTYPES:
+        for mode in nf.roundings():
+            for fmt in FORMATS:
+                compare(nf.quantize, sample(fmt, carrier, 32), fmt, mode)
+                done += 1
+        for fmt in (nf.E4M3, nf.FixedPoint(8, 3)):
+            x = sample(fmt, carrier, 32)
+            compare(nf.encode, x[np.isfinite(x)], fmt, "nearest_even")
+    return done
+
+
+def blocks() -> int:
+    done = 0
+    for carrier in DTYPES:
+        for fmt in BLOCKS:
+            for mode in ("nearest_even", "stochastic"):
+                x = np.resize(sample(fmt.element, carrier, 60), (2, 32))
+                compare(nf.quantize, x, fmt, mode)
+                finite = np.where(np.isfinite(x), x, x.dtype.type(1))
+                compare(nf.encode, finite, fmt, mode)
+                done += 1
+    return done
+
+
+def draws() -> int:
+    for n in (1, 33):
+        for bits in (32, 64):
+            how = {"bits": bits, "key": nf.Key(3, start=5)}
+            wanted = nf.random.words(n, backend="reference", **how)
+            assert_same_bits(nf.random.words(n, backend="numba_cuda", **how), wanted)
+        wanted = nf.random.normal((n,), 4, np.float64, backend="reference")
+        assert_same_bits(nf.random.normal((n,), 4, np.float64, backend="numba_cuda"), wanted)
+    mean = np.random.default_rng(0).normal(size=50)
+    for fmt in ("e4m3", "fixed<8,4>"):
+        for variance in (0.0, 1e-4, 0.7):
+            how = {"key": 3, "return_counts": True}
+            wanted = nf.variance_corrected(mean, variance, fmt, backend="reference", **how)
+            got = nf.variance_corrected(mean, variance, fmt, backend="numba_cuda", **how)
+            assert_same_bits(got[0], wanted[0])
+            assert got[1] == wanted[1]
+    return 6
+
+
+def plant(name: str) -> None:
+    before, after = PLANTED[name]
+    emitted = numba_cuda_text.lane_text
+
+    def changed(lane: Any) -> str:
+        assert before in emitted(lane), f"nothing to plant {name} in"
+        return emitted(lane).replace(before, after)
+
+    numba_cuda.lane_text = changed
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    numba_cuda.THREADS = 32  # each is a thread of Python's
+    registry = sys.modules["numformats.backends"]
+    registry._BACKENDS["numba_cuda"] = lambda: registry.Availability(True, "")
+    if sys.argv[1:]:
+        plant(sys.argv[1])
+        compare(nf.quantize, sample(nf.E4M3, "float32", 32), nf.E4M3, "nearest_even")
+        return
+    print(f"{scalars()} scalar, {blocks()} block, {draws()} draw cases agree")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Law: without a GPU, the kernels of both CUDA backends compile for sm_80, sm_90 and sm_100, and
+Numba's run in its simulator with the reference's bits; and a planted error is seen.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from numformats.backends.cuda_source import Spec, Unit, source
+from numformats.blocks import scale_spec
+from numformats.lanes import CARRIERS
+from numformats.lowering import code_spec, lower
+from numformats.rounding import MODES
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGETS = ["sm_80", "sm_90", "sm_100"]
+TWO_MODES = ("nearest_even", "stochastic")
+
+
+def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A module of the tests in a process of its own."""
+    command = [sys.executable, "-m", module, *arguments]
+    env = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_simulator_gives_the_references_bits() -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "440 scalar, 24 block, 6 draw cases agree" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a constant", "a comparison"])
+def test_simulator_sees_a_planted_error(name: str) -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.simulated", name, NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode != 0
+    assert "differ" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["8.0", "9.0", "10.0"])
+def test_numba_kernels_compile(target: str) -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.ptx", target)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"kernels compiled for sm_{target.replace('.', '')}" in done.stdout
+
+
+def test_numba_sees_a_planted_error() -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.ptx", "9.0", "a misspelt name")
+    assert done.returncode != 0
+    assert "significant" in done.stderr
+
+
+def units(carrier: str, mode: str) -> dict[str, Unit]:
+    """A plain format and one that takes the general texts, rounded and encoded; blocks in one pass
+    and in two; the random kernels."""
+    c, m = CARRIERS[carrier], MODES[mode]
+    made = {}
+    for fmt, encode, out in ((nf.E4M3, False, c.stored.__name__), (nf.E8M0, True, "uint8")):
+        spec = Spec(c, m, lower(fmt, c, m), code_spec(fmt, c.lane), encode, out)
+        made[f"S{out}"] = Unit(c.lane, spec)
+        blocks = scale_spec(nf.MXFP8_E4M3, c.lane)
+        spec = Spec(c, m, lower(nf.E4M3, c, m), code_spec(nf.E4M3, c.lane), encode, out, blocks)
+        made[f"B{out}"] = Unit(c.lane, spec, 4 if encode else 0)
+    return made | ({"random": Unit(c.lane)} if mode == "stochastic" else {})
+
+
+def compiled(text: str, target: str) -> bytes:
+    core = pytest.importorskip(
+        "cuda.core", reason="cuda-core is missing; install the extra test-cuda"
+    )
+    options = core.ProgramOptions(arch=target, std="c++20", fma=False)
+    code: bytes = core.Program(text, "c++", options).compile("cubin").code
+    return code
+
+
+def pairs() -> list[Any]:
+    return [
+        (target, mode)
+        for target in TARGETS
+        for mode in MODES
+        if target == "sm_90" or mode in TWO_MODES
+    ]
+
+
+@pytest.mark.parametrize("target, mode", pairs())
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_cuda_source_compiles(carrier: str, target: str, mode: str) -> None:
+    code = compiled(source(units(carrier, mode)), target)
+    for name, unit in units(carrier, mode).items():
+        for entry in unit.entries(name):
+            assert entry.name.encode() in code
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [("maximum(U((mag_ >>", "maximum(I((mag_ >>"), ("g_.quantum, ZERO", "g_.quantum, 0.5")],
+)
+def test_a_type_that_would_change_in_silence_does_not_compile(before: str, after: str) -> None:
+    """Negative control: the wrong cast, a float among integers."""
+    text = source(units("float64", "nearest_even"))
+    assert before in text
+    with pytest.raises(Exception, match=r"NVRTC|error"):
+        compiled(text.replace(before, after), "sm_90")
+
+
+def test_a_mode_outside_the_subset_is_refused() -> None:
+    from tests.odd_modes import loops_over_bits
+
+    mode = MODES["nearest_even"].__class__("loops_over_bits", loops_over_bits)
+    spec = Spec(
+        CARRIERS["float32"],
+        mode,
+        lower(nf.E4M3, CARRIERS["float32"], MODES["nearest_even"]),
+        code_spec(nf.E4M3, CARRIERS["float32"].lane),
+        False,
+        np.dtype(np.uint32).name,
+    )
+    with pytest.raises(ValueError, match=r"While .* cannot be compiled for CUDA; write"):
+        source({"A": Unit(CARRIERS["float32"].lane, spec)})
