@@ -47,6 +47,8 @@ def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
         threshold=lane.unsigned(_threshold(fmt, lane)),
         low=lane.signed(fmt.scale.low_exponent),
         high=lane.signed(fmt.scale.emax),
+        low_code=lane.unsigned(fmt.scale.zero),
+        nan_code=lane.unsigned(fmt.scale.nan_code if fmt.scale.has_nan else 0),
     )
 
 
@@ -111,7 +113,7 @@ def quantize_blocks(
 
         quantize_scaled(source, target, fmt, wanted, module)
         return
-    nothing = np.empty(1, np.uint32)
+    nothing = np.empty(1, np.uint8)
 
     def work(bits: Any, result: Any) -> None:
         module.blocks(

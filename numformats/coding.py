@@ -144,7 +144,7 @@ def _refuse_nan(source: Host, fmt: Format) -> None:
 
 def _encode_blocks(source: Host, fmt: BlockFloat, wanted: Request, module: Any) -> Any:
     codes = np.zeros(source.shape, code_dtype(fmt.element.bits))
-    levels = np.zeros(scales_shape(fmt, source.shape), np.uint32)
+    levels = np.zeros(scales_shape(fmt, source.shape), code_dtype(fmt.scale.bits))
     second = 1.0
     flat, flat_scales = codes.reshape(-1), levels.reshape(-1)
     if not fmt.power_of_two_scale:
@@ -155,13 +155,7 @@ def _encode_blocks(source: Host, fmt: BlockFloat, wanted: Request, module: Any) 
             bits, flat, flat_scales, source.shape, source.carrier, fmt, wanted, encode=True
         )
         module.blocks(task)
-        nan = flat_scales == 0xFFFFFFFF
-        flat_scales += np.uint32(fmt.scale.zero)
-        flat_scales[nan] = fmt.scale.nan_code if fmt.scale.has_nan else 0
-    codes, levels = (
-        as_kind(source, codes),
-        as_kind(source, levels.astype(code_dtype(fmt.scale.bits))),
-    )
+    codes, levels = as_kind(source, codes), as_kind(source, levels)
     return (
         ScaledBlockCodes(codes, levels, second) if fmt.tensor_scale else BlockCodes(codes, levels)
     )

@@ -54,9 +54,9 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
     ptx(target, "quantize", (x, array(np.uint8), *stream, u, grid, codes), encode=True, **how)
     ptx(target, "wrap", (x, x, *stream, u, grid, codes, u, u, typeof(lane.signed(0))), **how)
     inner = (*stream, u, grid, kinds.boolean, codes, scale)
-    ptx(target, "rows", (x, x, array(np.uint32), *inner, n), **how)
+    ptx(target, "rows", (x, x, array(np.uint8), *inner, n), **how)
     ptx(target, "maxima", (x, amax, *(n,) * 8), carrier=carrier)
-    ptx(target, "tiles", (x, x, array(np.uint32), amax, *inner, *(n,) * 8), encode=True, **how)
+    ptx(target, "tiles", (x, x, array(np.uint8), amax, *inner, *(n,) * 8), encode=True, **how)
     return 7
 
 

@@ -109,7 +109,8 @@ def main() -> None:
     np.seterr(all="ignore")
     numba_cuda.THREADS = 32  # each is a thread of Python's
     registry = sys.modules["numformats.backends"]
-    registry._BACKENDS["numba_cuda"] = lambda: registry.Availability(True, "")
+    found = registry.Availability(True, "")
+    registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)
     if sys.argv[1:]:
         plant(sys.argv[1])
         compare(nf.quantize, sample(nf.E4M3, "float32", 32), nf.E4M3, "nearest_even")

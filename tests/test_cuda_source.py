@@ -27,7 +27,7 @@ Build = Callable[[str], str]
 def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that makes a machine the backend ``NAME``."""
     available = REGISTRY.Availability(True, "")
-    monkeypatch.setitem(REGISTRY._BACKENDS, NAME, lambda: available)
+    monkeypatch.setitem(REGISTRY._BACKENDS, NAME, REGISTRY.Backend("host", lambda: available))
 
     def register(machine: Any) -> Any:
         monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", CudaTasks(machine))

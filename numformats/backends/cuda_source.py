@@ -60,6 +60,7 @@ class Spec:
     out: str  #: dtype name of the results
     scale: ScaleSpec | None = None
     wrapping: Wrapping | None = None
+    scales: str = "uint8"  #: dtype name of the scale codes
 
 
 def _braces(name: str, fields: Iterable[Any]) -> str:
@@ -101,6 +102,7 @@ def spec_text(spec: Spec, name: str) -> str:
             f"mode_{spec.mode.name}::block_bits(bits, rand, spare, g, amax, "
             f"{general} || needs_general(g, I(0))); }}"
         )
+        lines.append(f"using Scale = {C_TYPES[spec.scales]};")
         lines.append(_getter("ScaleSpec", "scale", spec.scale))
     return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 
@@ -132,7 +134,7 @@ def _scalar_entry(spec: Spec, name: str) -> Entry:
 
 
 def _rows_entry(spec: Spec, name: str, lanes: int) -> Entry:
-    params = (*_arrays(spec), ("W32*", "scales"), ("U64", "n"), *_STREAM, ("U", "spare"))
+    params = (*_arrays(spec), _scales(spec), ("U64", "n"), *_STREAM, ("U", "spare"))
     body = f"rows<{name}, {lanes}>(x, out, scales, n, k0, k1, first, spare);"
     return Entry(f"rows_{name}", params, body)
 
@@ -144,7 +146,7 @@ def _tile_entries(spec: Spec, name: str) -> tuple[Entry, Entry]:
     second = (
         x,
         out,
-        ("W32*", "scales"),
+        _scales(spec),
         ("const U*", "amax"),
         n,
         *tiling,
@@ -160,6 +162,10 @@ def _tile_entries(spec: Spec, name: str) -> tuple[Entry, Entry]:
         ),
         Entry(f"tiles_{name}", second, body),
     )
+
+
+def _scales(spec: Spec) -> tuple[str, str]:
+    return f"{C_TYPES[spec.scales]}*", "scales"
 
 
 def _arrays(spec: Spec) -> Params:
@@ -221,7 +227,7 @@ def lane_text(lane: Lane) -> str:
             _skeleton("lane"),
             _record(Grid, lambda f: "I" if f in SIGNED_FIELDS else "U"),
             _record(CodeSpec, lambda f: "U"),
-            _record(ScaleSpec, lambda f: "U" if f == "threshold" else "I"),
+            _record(ScaleSpec, lambda f: "I" if f in ("element_emax", "low", "high") else "U"),
             _record(DrawGrid, lambda f: "I64" if f == "man_bits" else "F64"),
             *map(cpp.function, (*CORE, *dict.fromkeys((*LOADS.values(), *STORES.values())))),
         ]

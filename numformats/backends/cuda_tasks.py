@@ -84,6 +84,7 @@ class CudaTasks:
             task.encode,
             np.dtype(task.out.dtype).name,
             task.scale,
+            scales=np.dtype(task.scales.dtype).name,
         )
         lanes = self._lanes(task)
         if lanes:

@@ -33,6 +33,7 @@ CORE: tuple[Callable[..., Any], ...] = (
 SCALE: tuple[Callable[..., Any], ...] = (
     scale.aligned,
     scale.scale_exponent,
+    scale.scale_code,
     scale.power_bits,
     scale.shifted,
     scale.scaled_grid,

@@ -90,10 +90,6 @@ else:
 """
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
-_SCALE_CODE = (
-    "@device\ndef scale_code(k, amax, b):\n"
-    "    return W32(k - b.low) if amax < INF_BITS else W32(0xFFFFFFFF)"
-)
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "quantize": (cuda_loops.rounded,),
     "rows": (block_bits, cuda_loops.member),
@@ -150,7 +146,7 @@ def kernel_text(
     head = (
         f"STOCHASTIC, ENCODE = {mode.stochastic}, {encode}\n"
         f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n\n"
-        f"{_STORE_CODE if encode else _STORE}\n\n{_SCALE_CODE}"
+        f"{_STORE_CODE if encode else _STORE}"
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
     kernel = (getattr(cuda_loops, loop), "kernel", _KERNEL)

@@ -156,7 +156,6 @@ def stored_amax(context, x):
     return x.dtype(x), build"""
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
-_SCALE_CODE = "def scale_code(k, amax, b):\n    return U(k - b.low) if amax < INF_BITS else ALL"
 CHUNKS = {name: 4096 if name in ("quantize", "words") else 1024 for name in _PARTS} | {"rows": 8192}
 
 
@@ -206,7 +205,7 @@ def kernel_text(
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE = {encode}\n\n{_DEVICE}\n{_STORE_CODE if encode else _STORE}\n\n"
-        f"{_DEVICE}\n{_SCALE_CODE}{_AMAX if block else ''}"
+        f"{_AMAX if block else ''}"
     )
     parts = _device(_PARTS[loop])
     if loop == "rows" and not block:  # a whole block is then never a constant run

@@ -113,8 +113,8 @@ def blocks(task: BlockTask) -> None:
     amax = block_maxima(bits & magnitude, tile)
     k = text.scale_exponent(amax, task.scale)
     if task.encode:
-        codes = np.where(amax >= lane.inf, -1, k - task.scale.low)
-        task.scales[...] = codes.reshape(task.scales.shape).astype(np.uint32)
+        codes = text.scale_code(k, amax, task.scale)
+        task.scales[...] = codes.reshape(task.scales.shape).astype(task.scales.dtype)
     amax, k = (spread(a, shape, tile) for a in (amax, k))
     grid: Grid = text.scaled_grid(task.lowered.grid, k)
     rand = _rand(task, 0, bits.size).reshape(shape)

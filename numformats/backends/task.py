@@ -51,8 +51,8 @@ class ScalarTask:
 
 @dataclass(frozen=True)
 class BlockTask:
-    """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale codes
-    (uint32).
+    """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale
+    codes.
     """
 
     x: Any

@@ -51,6 +51,8 @@ class ScaleSpec(NamedTuple):
     threshold: Any
     low: Any  #: smallest scale exponent
     high: Any  #: largest scale exponent
+    low_code: Any  #: stored code of the smallest
+    nan_code: Any  #: stored code of a block that holds NaN or Inf
 
 
 def aligned(mag: Word) -> Word:
@@ -64,6 +66,11 @@ def scale_exponent(amax: Word, b: ScaleSpec) -> Int:
     floor = I(I(leading_exponent(amax) - EXP_BIAS) - b.element_emax)
     k = minimum(maximum(I(floor + I(aligned(amax) > b.threshold)), b.low), b.high)
     return where(amax == ZERO, b.low, k)
+
+
+def scale_code(k: Int, amax: Word, b: ScaleSpec) -> Word:
+    """Stored code of the scale ``2**k`` of a block."""
+    return where(amax < INF_BITS, U(U(I(k - b.low)) + b.low_code), b.nan_code)
 
 
 def power_bits(e: Int) -> Word:

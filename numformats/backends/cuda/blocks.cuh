@@ -12,13 +12,9 @@ __device__ __forceinline__ typename S::Out member(typename S::Stored x, U rand, 
     return typename S::Out(S::store(rounded));
 }
 
-__device__ __forceinline__ W32 scale_code(I k, U amax, ScaleSpec b) {
-    return amax < INF_BITS ? W32(k - b.low) : ~W32(0);
-}
-
 // Blocks of LANES vectors along memory: one pass, the largest magnitude found between lanes.
 template <class S, int LANES>
-__device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Out* out, W32* scales,
+__device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Out* out, typename S::Scale* scales,
                                      U64 n, W32 k0, W32 k1, U64 first, U spare) {
     constexpr int V = 16 / sizeof(typename S::Stored);
     using From = Pack<typename S::Stored, V>;
@@ -49,7 +45,7 @@ __device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Ou
             for (int j = 0; j < V; ++j)
                 result.v[j] = member<S>(given[f].v[j], words[j], spare, amax, g);
             to[v] = result;
-            if (S::encode && v % LANES == 0) scales[v / LANES] = scale_code(k, amax, S::scale());
+            if (S::encode && v % LANES == 0) scales[v / LANES] = typename S::Scale(scale_code(k, amax, S::scale()));
         }
     }
 }
@@ -75,13 +71,13 @@ __device__ __forceinline__ void maxima(const typename S::Stored* x, U* amax, U64
 // Second pass: every element on the grid of its tile.
 template <class S>
 __device__ __forceinline__ void tiles(const typename S::Stored* x, typename S::Out* out,
-                                      W32* scales, const U* amax, U64 n, Tiling t, W32 k0, W32 k1,
+                                      typename S::Scale* scales, const U* amax, U64 n, Tiling t, W32 k0, W32 k1,
                                       U64 first, U spare) {
     for (U64 i = thread(); i < n; i += threads()) {
         const U top = amax[t.tile(i)];
         const I k = scale_exponent(top, S::scale());
         const U rand = S::stochastic ? word_of(first + i, k0, k1) : ZERO;
         out[i] = member<S>(x[i], rand, spare, top, scaled_grid(S::grid(), k));
-        if (S::encode && t.opens(i)) scales[t.tile(i)] = scale_code(k, top, S::scale());
+        if (S::encode && t.opens(i)) scales[t.tile(i)] = typename S::Scale(scale_code(k, top, S::scale()));
     }
 }

@@ -1,0 +1,74 @@
+"""The CuPy backend: the emitted CUDA C++ source, compiled by NVRTC and launched on the caller's
+current stream. CuPy caches the machine code on disk (``$CUPY_CACHE_DIR``).
+"""
+
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache
+from typing import Any
+
+import cupy
+import numpy as np
+
+from numformats.backends.cuda_source import Unit, source
+from numformats.backends.cuda_tasks import THREADS, CudaTasks
+from numformats.device import DeviceArray
+
+OPTIONS = ("-std=c++20", "--fmad=false")
+
+
+@cache
+def _module(unit: Unit) -> Any:
+    """The compiled kernels of a unit; CuPy loads them on each device that asks."""
+    try:
+        module = cupy.RawModule(code=source({"K": unit}), options=OPTIONS, backend="nvrtc")
+        module.get_function(unit.entries("K")[0].name)
+    except cupy.cuda.compiler.CompileException as error:
+        raise RuntimeError(
+            f"NVRTC could not compile the kernel of {unit.spec}; nothing was launched and out is "
+            f"untouched. Another backend may: write backend='numba_cuda'. NVRTC says: {error}"
+        ) from error
+    return module
+
+
+@cache
+def _function(unit: Unit, entry: int, device: int) -> Any:
+    return _module(unit).get_function(unit.entries("K")[entry].name)
+
+
+def _place(like: DeviceArray) -> AbstractContextManager[Any]:
+    """The device and the stream of ``like`` as CuPy's current ones, entered where they are not."""
+    stack = ExitStack()
+    if cupy.cuda.runtime.getDevice() != like.device:
+        stack.enter_context(cupy.cuda.Device(like.device))
+    if cupy.cuda.get_current_stream().ptr != like.stream:
+        stack.enter_context(cupy.cuda.ExternalStream(like.stream, like.device))
+    return stack
+
+
+class CupyMachine:
+    """Launches on device arrays."""
+
+    def address(self, array: Any) -> int:
+        """Address of the first element."""
+        return int(array.pointer)
+
+    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+        """Zeroed scratch memory where ``like`` lies."""
+        with _place(like):
+            made = cupy.zeros(n, dtype)
+        return DeviceArray(made.data.ptr, n, np.dtype(dtype), like.device, like.stream, made)
+
+    def read(self, array: Any) -> Any:
+        """A scratch array as NumPy, after everything before it has run."""
+        with _place(array):
+            return cupy.asnumpy(array.owner)
+
+    def launch(self, unit: Unit, entry: int, blocks: int, args: tuple[Any, ...], like: Any) -> None:
+        """Launch kernel ``entry`` of ``unit``, ``THREADS`` threads a block, where ``like`` lies."""
+        with _place(like):
+            _function(unit, entry, like.device)((blocks,), (THREADS,), args)
+
+
+_TASKS = CudaTasks(CupyMachine())
+scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
+normals, draws = _TASKS.normals, _TASKS.draws
