@@ -1,27 +1,22 @@
 """``encode``: values to stored codes."""
 
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from numformats import device_verbs
 from numformats.arrays import Host, as_kind, host
 from numformats.backends import select
 from numformats.blocking import scales_shape
-from numformats.blocks import BlockCodes, ScaledBlockCodes, block_task
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import CARRIERS, LANE32, Carrier, Lane, exponent
+from numformats.blocks import BlockCodes, ScaledBlockCodes
+from numformats.device import on_device
+from numformats.formats import BlockFloat, FixedPoint, Format
+from numformats.lanes import CARRIERS, LANE32
 from numformats.naming import parse
-from numformats.quantizing import scalar_task
 from numformats.random import Key, as_key
 from numformats.request import Request, request
 from numformats.scaled_blocks import encode_scaled, values_of
-
-
-def code_dtype(bits: int) -> Any:
-    """The smallest unsigned dtype for codes of ``bits`` bits."""
-    return np.dtype(f"uint{next(n for n in (8, 16, 32, 64) if bits <= n)}")
+from numformats.tasks import block_task, code_dtype, fits, scalar_task
 
 
 def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
@@ -39,20 +34,6 @@ def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
         raise ValueError(
             f"codes lie in [{codes.min()}, {codes.max()}]; those of {fmt} are below {1 << bits}"
         )
-
-
-def fits(fmt: FixedPoint | Float, lane: Lane) -> bool:
-    """Whether the lane holds every code, and its carrier every finite value, of ``fmt`` exactly."""
-    low = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
-    precise = fmt.max_code.bit_length() if isinstance(fmt, FixedPoint) else fmt.man_bits + 1
-    top = exponent(max(Fraction(fmt.max), -Fraction(fmt.min)))
-    smallest = 1 - lane.bias - lane.sig_bits
-    return (
-        fmt.bits <= lane.width
-        and top <= lane.bias
-        and precise <= lane.sig_bits + 1
-        and low >= smallest
-    )
 
 
 def encode(
@@ -90,7 +71,11 @@ def encode(
         >>> encode(np.float32([1.0, -448.0, np.nan]), "e4m3")
         array([ 56, 254, 127], dtype=uint8)
     """
-    fmt, source = parse(fmt), host(x)
+    fmt = parse(fmt)
+    if on_device(x):
+        found = device_verbs.encode(x, fmt, rounding, as_key(key), random_bits, backend)
+        return BlockCodes(*found) if isinstance(fmt, BlockFloat) else found[0]
+    source = host(x)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
         source = Host(_widened(source), CARRIERS["float64"], source.kind)
@@ -103,15 +88,11 @@ def encode(
     if codes.size:
         bits = np.ascontiguousarray(source.view).reshape(-1).view(source.carrier.stored)
         module.scalar(
-            scalar_task(bits, codes.reshape(-1), _wide(source.carrier), fmt, wanted, encode=True)
+            scalar_task(
+                bits, codes.reshape(-1), source.carrier.whole_lane(), fmt, wanted, encode=True
+            )
         )
     return as_kind(source, codes)
-
-
-def _wide(carrier: Carrier) -> Carrier:
-    """``carrier`` with the limits of its whole lane: codes need not fit the narrow carrier."""
-    lane = carrier.lane
-    return replace(carrier, sig_bits=lane.sig_bits, emax=lane.bias)
 
 
 @np.errstate(invalid="ignore")  # signalling NaN

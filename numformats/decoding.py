@@ -7,10 +7,11 @@ import numpy as np
 
 from numformats.arrays import Host, as_kind, plain
 from numformats.blocking import geometry, scales_shape, spread
-from numformats.coding import check_codes, fits
+from numformats.coding import check_codes
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
+from numformats.tasks import fits
 
 TABLE_BITS = 16
 

@@ -4,21 +4,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numformats import device_verbs
 from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
 from numformats.backends.task import DrawTask
 from numformats.blocking import geometry, spread
 from numformats.coding import encode
-from numformats.core.draw import DrawGrid
 from numformats.decoding import decode
+from numformats.device import on_device
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS
-from numformats.lowering import lower
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
-from numformats.rounding import find
 from numformats.scaled_blocks import block_scales, tensor_scale, values_of
+from numformats.tasks import check_drawable, draw_grid
 
 REACH = 6.34  # the normal deviates of this package stay below
 
@@ -45,7 +45,7 @@ def variance_corrected(
     """Draw values of ``fmt`` with mean ``mean`` and variance ``variance``.
 
     Args:
-        mean: float32 or float64 (or half) array or CPU tensor.
+        mean: float32 or float64 (or half) array, on the host or on a CUDA device.
         variance: a number, or an array of the shape of ``mean``; >= 0.
         fmt: the format of the result; of a block format, the scales are chosen to cover whatever
             can be drawn.
@@ -72,11 +72,16 @@ def variance_corrected(
     Reference: Zhang, Wilson, De Sa, "Low-Precision Stochastic Gradient Langevin Dynamics", ICML
         2022, section 4.
     """
-    fmt, source = parse(fmt), host(mean, "mean")
-    wanted = as_key(key)
+    fmt, wanted = parse(fmt), as_key(key)
+    if on_device(mean):
+        drawn, found = device_verbs.variance_corrected(
+            mean, variance, fmt, wanted, return_counts, backend, out
+        )
+        return (drawn, DrawCounts(*found)) if return_counts else drawn
+    source = host(mean, "mean")
     request("stochastic", wanted, None, source.carrier.lane)
     assert wanted is not None
-    _check_format(fmt)
+    check_drawable(fmt)
     spread_of = _variance(variance, source)
     target = check_out(out, mean, source).view if out is not None else empty_like(source)
     means = np.ascontiguousarray(values_of(source)).reshape(-1)
@@ -88,15 +93,6 @@ def variance_corrected(
     _put(target, values.reshape(source.shape), source)
     drawn = out if out is not None else like(mean, source, target)
     return (drawn, counts) if return_counts else drawn
-
-
-def _check_format(fmt: Format) -> None:
-    if isinstance(fmt, FixedPoint) and fmt.overflow == "wrap":
-        raise ValueError(f"{fmt} wraps around, so no draw keeps its mean; use overflow='saturate'")
-    if isinstance(fmt, Float) and not fmt.zero:
-        raise ValueError(
-            f"{fmt} has no zero and is no format for drawn values; use a signed format"
-        )
 
 
 def _variance(variance: Any, source: Host) -> Any:
@@ -122,19 +118,6 @@ def _put(target: Any, values: Any, source: Host) -> None:
         target[...] = values
 
 
-def draw_grid(fmt: FixedPoint | Float, source: Host) -> DrawGrid:
-    """``fmt`` as the draw sees it, limited to what the carrier holds."""
-    grid = lower(fmt, source.carrier, find("toward_zero")).grid
-    lane = source.carrier.lane
-    largest, smallest = (
-        float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)
-    )
-    man_bits = -1 if isinstance(fmt, FixedPoint) else fmt.man_bits
-    return DrawGrid(
-        np.int64(man_bits), np.float64(fmt.smallest), np.float64(largest), np.float64(-smallest)
-    )
-
-
 def _draw(
     means: Any, variance: Any, fmt: FixedPoint | Float, source: Host, key: Key, module: Any
 ) -> tuple[Any, DrawCounts]:
@@ -142,7 +125,7 @@ def _draw(
     counts = (0, 0)
     if means.size:
         other = key.fold(1)
-        grid = draw_grid(fmt, source)
+        grid = draw_grid(fmt, source.carrier)
         wide = means.dtype == np.float16
         task_out = np.empty(means.shape, np.float32) if wide else out
         task = DrawTask(

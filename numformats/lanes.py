@@ -1,6 +1,6 @@
 """Carriers and their lanes: how the floats that hold emulated values look as integers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -74,6 +74,10 @@ class Carrier:
     def tiny(self) -> Fraction:
         """Smallest positive value, the gap of the subnormals."""
         return Fraction(2) ** (1 - self.emax - self.sig_bits)
+
+    def whole_lane(self) -> "Carrier":
+        """The carrier with the limits of its lane: codes need not fit a narrow one."""
+        return replace(self, sig_bits=self.lane.sig_bits, emax=self.lane.bias)
 
     def truncate(self, value: Fraction) -> int:
         """Lane magnitude bits of the largest finite value of the carrier <= ``value`` (>= 0)."""

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import as_kind, plain
-from numformats.coding import check_codes, code_dtype
+from numformats.coding import check_codes
 from numformats.formats import Format
 from numformats.naming import parse
+from numformats.tasks import code_dtype
 
 PIECE = 1 << 16  # codes a step; a multiple of 8, so that every step ends on a byte
 

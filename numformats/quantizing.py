@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from numformats import device_verbs
 from numformats.arrays import Host, check_out, empty_like, host, like, run_flat
 from numformats.backends import select
-from numformats.backends.task import ScalarTask, Wrapping
+from numformats.device import on_device
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import Carrier
-from numformats.lowering import code_spec, lower
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import Request, request
+from numformats.tasks import scalar_task
 
 
 def quantize(
@@ -26,8 +26,8 @@ def quantize(
     """Round every element of ``x`` to a value of ``fmt``.
 
     Args:
-        x: NumPy array or CPU torch tensor of float16, bfloat16, float32 or float64, any shape and
-            strides.
+        x: array of float16, bfloat16, float32 or float64, any shape and strides: NumPy, torch (CPU
+            or CUDA), CuPy, Numba device arrays, or any with ``__cuda_array_interface__`` or DLPack.
         fmt: a format or its name; the result stays in the carrier dtype of ``x``.
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes; equal keys give equal bits on every backend.
@@ -53,7 +53,10 @@ def quantize(
 
     Reference: ``docs/formats.md``; OCP OFP8 1.0 section 5, OCP MX 1.0 section 6.3, IEEE P3109 v4.0.
     """
-    fmt, source = parse(fmt), host(x)
+    fmt = parse(fmt)
+    if on_device(x):
+        return device_verbs.quantize(x, fmt, rounding, as_key(key), random_bits, backend, out)
+    source = host(x)
     wanted = request(rounding, as_key(key), random_bits, source.carrier.lane)
     module = select(backend)
     target = check_out(out, x, source).view if out is not None else empty_like(source)
@@ -73,37 +76,3 @@ def _quantize_scalar(
         module.scalar(scalar_task(bits, result, source.carrier, fmt, wanted, encode=False))
 
     run_flat(source, target, wanted.mode.stochastic, work)
-
-
-def scalar_task(
-    x: Any, out: Any, carrier: Carrier, fmt: FixedPoint | Float, wanted: Request, *, encode: bool
-) -> ScalarTask:
-    """The task of rounding the flat stored bits ``x`` into ``out``."""
-    return ScalarTask(
-        x=x,
-        out=out,
-        carrier=carrier,
-        lowered=lower(fmt, carrier, wanted.mode),
-        codes=code_spec(fmt, carrier.lane),
-        mode=wanted.mode,
-        words=wanted.words,
-        first=wanted.first,
-        spare=wanted.spare,
-        encode=encode,
-        wrapping=_wrapping(fmt, carrier),
-    )
-
-
-def _wrapping(fmt: FixedPoint | Float, carrier: Carrier) -> Wrapping | None:
-    if not isinstance(fmt, FixedPoint) or fmt.overflow != "wrap":
-        return None
-    top = fmt.word_bits - fmt.signed - fmt.frac_bits
-    if top > carrier.emax + (not fmt.signed) or (
-        not fmt.signed and fmt.word_bits > carrier.sig_bits + 1
-    ):
-        raise ValueError(
-            f"{fmt} wraps to values that {carrier.name} cannot hold; give x in a wider dtype, for "
-            "example numpy.float64"
-        )
-    word = (1 << fmt.word_bits) - 1
-    return Wrapping(word, (word + 1) // 2 * fmt.signed, -fmt.frac_bits)

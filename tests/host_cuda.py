@@ -67,7 +67,7 @@ class HostMachine:
         self.built |= {unit: (library, name) for name, unit in named.items()}
 
     def address(self, array: Any) -> int:
-        return int(array.ctypes.data)
+        return int(getattr(array, "pointer", 0) or array.ctypes.data)
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
@@ -102,7 +102,7 @@ class Collector:
         self.units: list[Unit] = []
 
     def address(self, array: Any) -> int:
-        return int(array.ctypes.data)
+        return int(getattr(array, "pointer", 0) or array.ctypes.data)
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)

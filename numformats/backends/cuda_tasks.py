@@ -151,7 +151,7 @@ class CudaTasks:
     def draws(self, task: DrawTask) -> tuple[int, int]:
         """Variance-corrected draws; the numbers of elements with too much variance and beyond the
         range."""
-        counts = self.machine.zeros(2, np.uint64, task.out)
+        counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
         several = task.variance.size > 1
         given = (
             self.machine.address(task.mean),
@@ -160,7 +160,10 @@ class CudaTasks:
         )
         stream = (*task.key, *task.other_key, np.uint64(task.first), *task.grid)
         name = f"draws_{np.dtype(task.out.dtype).name}"
-        self._random(LANE32, name, task.out, given, stream, self.machine.address(counts))
+        at = self.machine.address(counts) if task.counted else 0
+        self._random(LANE32, name, task.out, given, stream, at)
+        if not task.counted:
+            return 0, 0
         short, beyond = self.machine.read(counts)
         return int(short), int(beyond)
 

@@ -83,3 +83,4 @@ class DrawTask:
     other_key: tuple[Any, Any]
     first: int
     grid: DrawGrid
+    counted: bool = True  #: whether the numbers that ``draws`` returns are wanted

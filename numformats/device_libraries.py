@@ -1,0 +1,216 @@
+"""How device arrays of CuPy, torch and Numba are read and made."""
+
+import sys
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from numformats.device import DeviceArray
+from numformats.lanes import CARRIERS, Carrier
+
+
+class Library:
+    """How one library's arrays are read and made. The base class serves the array interface."""
+
+    def device(self, x: Any) -> int:
+        """Number of the device that holds ``x``."""
+        raise NotImplementedError
+
+    def stream(self, x: Any) -> int:
+        """The current stream of that device."""
+        return 0
+
+    def dtype(self, x: Any) -> str:
+        """Name of the dtype."""
+        return str(np.dtype(x.dtype).name)
+
+    def pointer(self, x: Any) -> int:
+        """Address of the first element."""
+        return int(x.__cuda_array_interface__["data"][0])
+
+    def contiguous(self, x: Any) -> bool:
+        """Whether ``x`` lies in C order without holes."""
+        strides, shape = x.__cuda_array_interface__.get("strides"), tuple(x.shape)
+        return strides is None or 0 in shape or _c_strides(x, shape) == tuple(strides)
+
+    def compact(self, x: Any) -> Any:
+        """``x`` in C order without holes, copied where it is not."""
+        raise NotImplementedError
+
+    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        """A new array where ``x`` lies."""
+        raise NotImplementedError
+
+    def assign(self, target: Any, x: Any) -> None:
+        """Copy ``x`` into ``target``."""
+        target[...] = x
+
+    def astype(self, x: Any, dtype: str) -> Any:
+        """``x`` in another dtype."""
+        return x.astype(dtype)
+
+    def any_nan(self, x: Any, inf_too: bool) -> bool:
+        """Whether ``x`` holds NaN (or Inf); waits for the device."""
+        raise NotImplementedError
+
+    def grad_enabled(self) -> bool:
+        """Whether results would belong to a graph."""
+        return False
+
+
+def _c_strides(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    size = np.dtype(x.__cuda_array_interface__["typestr"]).itemsize
+    return tuple(prod(shape[i + 1 :]) * size for i in range(len(shape)))
+
+
+class _Torch(Library):
+    def __init__(self) -> None:
+        self.torch = sys.modules["torch"]
+
+    def device(self, x: Any) -> int:
+        return int(x.device.index)
+
+    def stream(self, x: Any) -> int:
+        return int(self.torch.cuda.current_stream(x.device).cuda_stream)
+
+    def dtype(self, x: Any) -> str:
+        return str(x.dtype).removeprefix("torch.")
+
+    def pointer(self, x: Any) -> int:
+        return int(x.data_ptr())
+
+    def contiguous(self, x: Any) -> bool:
+        return bool(x.is_contiguous()) and not x.is_neg()
+
+    def compact(self, x: Any) -> Any:
+        return x.detach().resolve_neg().contiguous()
+
+    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        return self.torch.empty(shape, dtype=getattr(self.torch, dtype), device=x.device)
+
+    def assign(self, target: Any, x: Any) -> None:
+        target.detach().copy_(x)
+
+    def astype(self, x: Any, dtype: str) -> Any:
+        return x.detach().to(getattr(self.torch, dtype))
+
+    def any_nan(self, x: Any, inf_too: bool) -> bool:
+        found = ~self.torch.isfinite(x) if inf_too else self.torch.isnan(x)
+        return bool(found.any().item())
+
+    def grad_enabled(self) -> bool:
+        return bool(self.torch.is_grad_enabled())
+
+
+class _Cupy(Library):
+    def __init__(self) -> None:
+        self.cupy = sys.modules["cupy"]
+
+    def device(self, x: Any) -> int:
+        return int(x.device.id)
+
+    def stream(self, x: Any) -> int:
+        return int(self.cupy.cuda.get_current_stream(x.device.id).ptr)
+
+    def pointer(self, x: Any) -> int:
+        return int(x.data.ptr)
+
+    def contiguous(self, x: Any) -> bool:
+        return bool(x.flags.c_contiguous)
+
+    def compact(self, x: Any) -> Any:
+        with x.device:
+            return self.cupy.ascontiguousarray(x)
+
+    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        with x.device:
+            return self.cupy.empty(shape, _numpy_dtype(dtype, x))
+
+    def any_nan(self, x: Any, inf_too: bool) -> bool:
+        with x.device:
+            found = ~self.cupy.isfinite(x) if inf_too else self.cupy.isnan(x)
+            return bool(found.any())
+
+
+class _Numba(Library):
+    def __init__(self) -> None:
+        self.cuda = sys.modules["numba.cuda"]
+
+    def device(self, x: Any) -> int:
+        return int(self.cuda.get_current_device().id)
+
+    def compact(self, x: Any) -> Any:
+        if self.contiguous(x):
+            return x
+        raise ValueError(
+            f"x is a Numba device array of shape {x.shape} that is not C contiguous; give a "
+            "contiguous one, or a CuPy array (cupy.asarray(x) copies nothing)"
+        )
+
+    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        return self.cuda.device_array(shape, np.dtype(dtype))
+
+    def assign(self, target: Any, x: Any) -> None:
+        target.copy_to_device(x)
+
+    def astype(self, x: Any, dtype: str) -> Any:
+        if self.dtype(x) == dtype:
+            return x
+        raise ValueError(
+            f"x is a Numba device array of {self.dtype(x)}, and {dtype} is needed here; give a "
+            "CuPy array (cupy.asarray(x) copies nothing)"
+        )
+
+    def any_nan(self, x: Any, inf_too: bool) -> bool:
+        host = x.copy_to_host()
+        return bool((~np.isfinite(host) if inf_too else np.isnan(host)).any())
+
+
+def _numpy_dtype(name: str, x: Any) -> Any:
+    return x.dtype if name == x.dtype.name else np.dtype(name)
+
+
+def library(x: Any) -> tuple[Library, Any]:
+    """The library of the device array ``x``, and ``x`` as one of its arrays.
+
+    Raises:
+        TypeError: an array of another library while CuPy is not imported.
+    """
+    root = type(x).__module__.partition(".")[0]
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return _Torch(), x
+    if root == "cupy":
+        return _Cupy(), x
+    if type(x).__name__ == "DeviceNDArray" and "numba.cuda" in sys.modules:
+        return _Numba(), x
+    cupy = sys.modules.get("cupy")
+    if cupy is None:
+        raise TypeError(
+            f"x is a {root}.{type(x).__name__} on a CUDA device; import cupy first, or give "
+            "a CuPy array, a torch tensor or a Numba device array"
+        )
+    view = cupy.asarray(x) if hasattr(x, "__cuda_array_interface__") else cupy.from_dlpack(x)
+    return _Cupy(), view
+
+
+def carrier_of(found: Library, x: Any, name: str) -> Carrier:
+    """The carrier of ``x``.
+
+    Raises:
+        TypeError: a dtype that is no carrier.
+    """
+    dtype = found.dtype(x)
+    if dtype not in CARRIERS:
+        raise TypeError(
+            f"{name} has dtype {dtype}; formats are emulated in float16, bfloat16, float32 and "
+            f"float64: write {name}.astype('float32') (torch: {name}.float())"
+        )
+    return CARRIERS[dtype]
+
+
+def flat(found: Library, x: Any, stored: Any) -> DeviceArray:
+    """A compact array as flat elements of ``stored``."""
+    size = prod(tuple(x.shape))
+    return DeviceArray(found.pointer(x), size, stored, found.device(x), found.stream(x), x)
