@@ -16,11 +16,11 @@ from numba import types as kinds
 
 import numformats as nf
 from numformats.backends import numba_cuda, numba_cuda_text
-from numformats.blocks import scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import code_spec, lower
 from numformats.rounding import MODES, Mode
+from numformats.tasks import scale_spec
 
 TWO_MODES = ("nearest_even", "stochastic")  # of all carriers and targets; the others of one
 

@@ -15,10 +15,10 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_source import Spec, Unit, source
-from numformats.blocks import scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, lower
 from numformats.rounding import MODES
+from numformats.tasks import scale_spec
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = ["sm_80", "sm_90", "sm_100"]

@@ -12,9 +12,10 @@ __device__ __forceinline__ typename S::Out member(typename S::Stored x, U rand, 
     return typename S::Out(S::store(rounded));
 }
 
-// Blocks of LANES vectors along memory: one pass, the largest magnitude found between lanes.
-template <class S, int LANES>
-__device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Out* out, typename S::Scale* scales,
+// Blocks of LANES vectors along memory: one pass, the largest magnitude found between lanes. ODD is
+// the parity of the first word.
+template <class S, int LANES, bool ODD>
+__device__ __forceinline__ void rows_of(const typename S::Stored* x, typename S::Out* out, typename S::Scale* scales,
                                      U64 n, W32 k0, W32 k1, U64 first, U spare) {
     constexpr int V = 16 / sizeof(typename S::Stored);
     using From = Pack<typename S::Stored, V>;
@@ -39,7 +40,7 @@ __device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Ou
             const I k = scale_exponent(amax, S::scale());
             const Grid g = scaled_grid(S::grid(), k);
             U words[V] = {};
-            if constexpr (S::stochastic) fill(words, first + v * V, k0, k1);
+            if constexpr (S::stochastic) fill<ODD>(words, first + v * V, k0, k1);
             To result;
 #pragma unroll
             for (int j = 0; j < V; ++j)
@@ -48,6 +49,16 @@ __device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Ou
             if (S::encode && v % LANES == 0) scales[v / LANES] = typename S::Scale(scale_code(k, amax, S::scale()));
         }
     }
+}
+
+template <class S, int LANES>
+__device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Out* out,
+                                     typename S::Scale* scales, U64 n, W32 k0, W32 k1, U64 first,
+                                     U spare) {
+    if (S::stochastic && (first & 1))
+        rows_of<S, LANES, true>(x, out, scales, n, k0, k1, first, spare);
+    else
+        rows_of<S, LANES, false>(x, out, scales, n, k0, k1, first, spare);
 }
 
 // Any blocks: the array as (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3.

@@ -3,20 +3,20 @@ __device__ __forceinline__ auto block_of(U64 counter, W32 k0, W32 k1) {
     return threefry(k0, k1, W32(counter), W32(counter >> 32));
 }
 
-// The words of elements e .. e + N of the stream.
-template <int N> __device__ __forceinline__ void fill(W32 (&words)[N], U64 e, W32 k0, W32 k1) {
-    if (e & 1) words[0] = block_of(e >> 1, k0, k1).second;
+// The words of elements e .. e + N of the stream; ODD is the parity of e.
+template <bool ODD, int N>
+__device__ __forceinline__ void fill(W32 (&words)[N], U64 e, W32 k0, W32 k1) {
+    if constexpr (ODD) words[0] = block_of(e >> 1, k0, k1).second;
 #pragma unroll
-    for (int j = 0; j < N; j += 2) {
-        const int at = j + int(e & 1);
-        if (at >= N) break;
+    for (int at = ODD; at < N; at += 2) {
         auto both = block_of((e + at) >> 1, k0, k1);
         words[at] = both.first;
         if (at + 1 < N) words[at + 1] = both.second;
     }
 }
 
-template <int N> __device__ __forceinline__ void fill(U64 (&words)[N], U64 e, W32 k0, W32 k1) {
+template <bool ODD, int N>
+__device__ __forceinline__ void fill(U64 (&words)[N], U64 e, W32 k0, W32 k1) {
 #pragma unroll
     for (int j = 0; j < N; ++j) {
         auto both = block_of(e + j, k0, k1);
@@ -26,7 +26,8 @@ template <int N> __device__ __forceinline__ void fill(U64 (&words)[N], U64 e, W3
 
 __device__ __forceinline__ U word_of(U64 e, W32 k0, W32 k1) {
     U one[1];
-    fill(one, e, k0, k1);
+    if (e & 1) fill<true>(one, e, k0, k1);
+    else fill<false>(one, e, k0, k1);
     return one[0];
 }
 
