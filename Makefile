@@ -12,10 +12,10 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format bench wheel clean
+.PHONY: help setup demo test lint format bench gpu-check wheel clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found: write make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -50,10 +50,15 @@ format: setup  ## let ruff rewrite what it can
 bench: setup  ## measure rounding beside a plain copy
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 
+gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
+	$(INSTALL) -e '.[cuda13]'
+	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/test_user_modes.py
+	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
+
 wheel: $(VENV)/.installed-demo  ## build the wheel into dist/
 	rm -rf dist
 	PIP_CONSTRAINT=constraints.txt $(PIP) wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) demo dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo dist gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -14,11 +14,13 @@ import numformats
 import samplers
 from tests.conftest import ROOT
 
+NEEDS = {"numformats.backends.cupy_cuda": "cupy", "numformats.backends.numba_cuda": "numba_cuda"}
 MODULES = [
     module.name
     for package in (numformats, samplers)
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     if not module.name.endswith("__main__")
+    and importlib.util.find_spec(NEEDS.get(module.name, "numformats"))
 ]
 
 

@@ -2,6 +2,7 @@
 current stream. CuPy caches the machine code on disk (``$CUPY_CACHE_DIR``).
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from typing import Any
@@ -30,9 +31,20 @@ def _module(unit: Unit) -> Any:
     return module
 
 
+_PREPARED: dict[Unit, tuple[Any, str]] = {}
+
+
+def prepare(units: Iterable[Unit]) -> None:
+    """Compile units, all of one lane and carrier, together: less time than one by one."""
+    named = {f"K{i}": unit for i, unit in enumerate(dict.fromkeys(units))}
+    module = cupy.RawModule(code=source(named), options=OPTIONS, backend="nvrtc")
+    _PREPARED.update({unit: (module, name) for name, unit in named.items()})
+
+
 @cache
 def _function(unit: Unit, entry: int, device: int) -> Any:
-    return _module(unit).get_function(unit.entries("K")[entry].name)
+    module, name = _PREPARED.get(unit) or (_module(unit), "K")
+    return module.get_function(unit.entries(name)[entry].name)
 
 
 def _place(like: DeviceArray) -> AbstractContextManager[Any]:

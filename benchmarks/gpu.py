@@ -1,0 +1,129 @@
+"""Speed of rounding on a GPU as a share of a device-to-device copy in the same run.
+
+Run ``make gpu-check`` (or ``python -m benchmarks.gpu --out FOLDER``) on a machine with a GPU. Every
+case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md``.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+import numformats as nf
+
+CASES = [
+    ("e4m3", "nearest_even", 0.90), ("e5m2", "nearest_even", 0.90), ("bf16", "nearest_even", 0.90),
+    ("e4m3", "toward_zero", 0.90), ("fixed<8,4>", "nearest_even", 0.90),
+    ("mxfp8_e4m3", "nearest_even", 0.80), ("mxfp4", "nearest_even", 0.80),
+    ("bfp<8,block=16>", "nearest_even", 0.80), ("e4m3", "stochastic", 0.65),
+    ("fixed<8,4>", "stochastic", 0.65), ("bfp<8,block=16>", "stochastic", 0.65),
+    ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
+]  # fmt: skip
+OF_CUPY = 0.7  # the bar of Numba CUDA, as a share of CuPy's
+
+
+def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> None:
+    """One case."""
+    if rounding == "variance_corrected":
+        nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
+    else:
+        nf.quantize(x, fmt, rounding, key=1, out=out, backend=backend)
+
+
+def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:
+    """Time of one call on the device."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(repeats):
+        call()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end)) / repeats
+
+
+def share(
+    copy: Callable[[], object], case: Callable[[], object], rounds: int
+) -> tuple[float, float]:
+    """Median of copy time / case time, and the median case time in milliseconds."""
+    case()
+    pairs = [(milliseconds(copy), milliseconds(case)) for _ in range(rounds)]
+    return statistics.median(a / b for a, b in pairs), statistics.median(b for _, b in pairs)
+
+
+def launch_microseconds(backend: str) -> float:
+    """Time that one small call takes of the caller."""
+    x, out = torch.randn(1024, device="cuda"), torch.empty(1024, device="cuda")
+    call = partial(run, x, "e4m3", "nearest_even", out, backend)
+    for _ in range(100):
+        call()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(1000):
+        call()
+    taken = time.perf_counter() - start
+    torch.cuda.synchronize()
+    return taken * 1000
+
+
+def measured(backends: list[str], elements: int, rounds: int) -> list[dict[str, Any]]:
+    """A row for every case and backend."""
+    x = torch.randn(elements, device="cuda") * 4
+    out, copied = torch.empty_like(x), torch.empty_like(x)
+    rows = []
+    for fmt, rounding, bar in CASES:
+        for backend in backends:
+            case = partial(run, x, fmt, rounding, out, backend)
+            ratio, wall = share(lambda: copied.copy_(x), case, rounds)
+            row = {"format": fmt, "rounding": rounding, "backend": backend, "share": ratio}
+            rows.append(row | {"bar": bar, "gigabytes_per_second": 8e-6 * elements / wall})
+    return rows
+
+
+def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> str:
+    """The readable form."""
+    lines = [f"* {name}: {value}" for name, value in about.items()]
+    lines += ["", "| format | rounding | backend | share of copy | bar | GB/s |", "|" + "---|" * 6]
+    for r in rows:
+        bar = r["bar"] if r["backend"] == "cupy_cuda" else f"{OF_CUPY} of CuPy"
+        cells = (r["format"], r["rounding"], r["backend"], f"{r['share']:.2f}", str(bar))
+        lines.append(f"| {' | '.join(cells)} | {r['gigabytes_per_second']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu-check"))
+    parser.add_argument("--elements", type=int, default=1 << 28)
+    parser.add_argument("--rounds", type=int, default=11)
+    options = parser.parse_args()
+    able = [n for n in ("cupy_cuda", "numba_cuda") if nf.backends()[n].available]
+    if not able:
+        reasons = "; ".join(f"{n}: {b.reason}" for n, b in nf.backends().items() if b.reason)
+        parser.exit(1, f"no CUDA backend can run here ({reasons})\n")
+    major, minor = torch.cuda.get_device_capability()
+    versions = {n: importlib.metadata.version(n) for n in ("torch", "numba-cuda", "numformats")}
+    about = {
+        "device": f"{torch.cuda.get_device_name()} (sm_{major}{minor})",
+        "date": datetime.date.today().isoformat(),
+        "elements": f"{options.elements} float32",
+        "versions": ", ".join(f"{n} {v}" for n, v in versions.items()),
+        "one small call": ", ".join(f"{n} {launch_microseconds(n):.1f} us" for n in able),
+    }
+    rows = measured(able, options.elements, options.rounds)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "gpu.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    (options.out / "gpu.md").write_text(table(rows, about))
+    print(table(rows, about))
+
+
+if __name__ == "__main__":
+    main()

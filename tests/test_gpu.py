@@ -1,0 +1,210 @@
+"""Law: on a GPU both CUDA backends give the CPU's bits, for every mode, format and carrier; on the
+caller's stream, in CUDA graphs, beyond 2**31 elements. Skipped where no GPU is.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from numformats.backends.cuda_tasks import CudaTasks
+from numformats.device import DeviceArray
+from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits
+from tests.statistics import FALSE_ALARM, binomial_p
+from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
+
+CUDA = [name for name in ("cupy_cuda", "numba_cuda") if nf.backends()[name].available]
+pytestmark = pytest.mark.skipif(not CUDA, reason="no CUDA device: see numformats backends")
+REGISTRY = sys.modules["numformats.backends"]
+
+
+def to_device(x: np.ndarray) -> Any:
+    """A torch tensor on the device (the library that has every carrier)."""
+    import torch
+
+    if x.dtype == DTYPES["bfloat16"]:
+        return torch.from_numpy(x.view(np.uint16).copy()).view(torch.bfloat16).cuda()
+    return torch.from_numpy(np.array(x)).cuda()
+
+
+def to_host(x: Any) -> np.ndarray:
+    import torch
+
+    if x.dtype == torch.bfloat16:
+        return x.view(torch.uint16).cpu().numpy().view(DTYPES["bfloat16"])
+    return x.cpu().numpy()
+
+
+class Units:
+    """A machine that notes the units of a run on the device."""
+
+    def __init__(self) -> None:
+        self.units: list[Any] = []
+
+    def address(self, array: Any) -> int:
+        return int(array.pointer)
+
+    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+        return DeviceArray(16, n, dtype, 0, 0, None)
+
+    def launch(self, unit: Any, entry: int, blocks: int, args: Any, like: Any) -> None:
+        self.units.append(unit)
+
+
+def compile_together(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NVRTC compiles what ``work`` needs at once: one by one would take most of the time."""
+    from numformats.backends import cupy_cuda
+
+    notes = Units()
+    found = REGISTRY.Availability(True, "")
+    monkeypatch.setitem(REGISTRY._BACKENDS, "notes", REGISTRY.Backend("cuda", lambda: found))
+    monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(notes))
+    work("notes")
+    by_lane: dict[Any, list[Any]] = {}
+    for unit in notes.units:
+        by_lane.setdefault((unit.lane, unit.spec.scale is None), []).append(unit)
+    for units in by_lane.values():
+        cupy_cuda.prepare(units)
+
+
+def finite(x: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(x.astype(np.float64)), x, x.dtype.type(1))
+
+
+def rows(fmt: Any, carrier: str) -> np.ndarray:
+    x = np.tile(inputs(fmt.element, carrier), 2)
+    return x[: x.size // 96 * 96].reshape(-1, 96)
+
+
+@pytest.mark.parametrize("mode", nf.roundings())
+@pytest.mark.parametrize("carrier", DTYPES)
+@pytest.mark.parametrize("backend", CUDA)
+def test_every_format(backend: str, carrier: str, mode: str, monkeypatch: Any) -> None:
+    key = key_for(mode)
+    scalars = {str(f): (f, inputs(f, carrier)) for f in all_scalar_formats().values()}
+    blocks = {name: (f, rows(f, carrier)) for name, f in BLOCKS.items() if f.power_of_two_scale}
+    work = scalars | blocks
+    on_device = {name: to_device(x) for name, (_, x) in work.items()}
+
+    def run(chosen: str) -> dict[str, Any]:
+        return {
+            name: nf.quantize(on_device[name], fmt, mode, key=key, backend=chosen)
+            for name, (fmt, _) in work.items()
+        }
+
+    if backend == "cupy_cuda":
+        compile_together(run, monkeypatch)
+    for name, got in run(backend).items():
+        fmt, x = work[name]
+        assert_same_bits(to_host(got), nf.quantize(x, fmt, mode, key=key, backend="reference"))
+    if mode in TWO_MODES and carrier in ("float32", "bfloat16"):
+        for name in ("e4m3", "e2m1", "mxfp4", "mxfp8_e4m3"):
+            x = finite(rows(nf.MXFP4, carrier))
+            got = nf.encode(to_device(x), name, mode, key=key, backend=backend)
+            wanted = nf.encode(x, name, mode, key=key, backend="reference")
+            pairs = [(got, wanted)] if name.startswith("e") else zip(got, wanted, strict=True)
+            for a, b in pairs:
+                assert_same_bits(to_host(a), b)
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_draws(backend: str) -> None:
+    mean = np.random.default_rng(0).normal(size=10_001)
+    for fmt in ("e4m3", "fixed<8,4>", "e2m1"):
+        for variance in (0.0, 1e-4, 0.7, np.abs(mean)):
+            for dtype in (np.float32, np.float64):
+                x = mean.astype(dtype)
+                several = not np.isscalar(variance)
+                given = to_device(np.float64(variance)) if several else variance
+                how = {"key": 3, "return_counts": True}
+                got = nf.variance_corrected(to_device(x), given, fmt, backend=backend, **how)
+                wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
+                assert_same_bits(to_host(got[0]), wanted[0])
+                assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_stochastic_rounding_goes_up_with_the_fraction(backend: str) -> None:
+    import torch
+
+    n = 4_000_000
+    x = torch.full((n,), 2.0 + 0.125 * 0.3, device="cuda")
+    up = int((nf.quantize(x, "fixed<8,3>", "stochastic", key=1, backend=backend) != 2.0).sum())
+    p = (float(x[0]) - 2.0) / 0.125
+    assert binomial_p(up, n, p) > FALSE_ALARM
+    assert binomial_p(up, n, p + 0.01) < FALSE_ALARM  # negative control
+
+
+@pytest.mark.parametrize("backend", CUDA)
+@pytest.mark.parametrize("kind", ["cupy", "torch", "numba"])
+def test_every_kind_of_array_comes_back_as_it_went(kind: str, backend: str) -> None:
+    import cupy
+    from numba import cuda
+
+    x = np.random.default_rng(1).normal(size=(30, 64)).astype(np.float32)
+    make = {"cupy": cupy.asarray, "torch": to_device, "numba": cuda.to_device}[kind]
+    back = {"cupy": cupy.asnumpy, "torch": to_host, "numba": lambda a: a.copy_to_host()}[kind]
+    for name in ("e4m3", "mxfp4"):
+        given = make(x)
+        got = nf.quantize(given, name, backend=backend)
+        assert type(got) is type(given)
+        assert_same_bits(back(got), nf.quantize(x, name))
+        out = make(np.zeros_like(x))
+        assert nf.quantize(given, name, backend=backend, out=out) is out
+        assert_same_bits(back(out), nf.quantize(x, name))
+    if kind == "torch":
+        for view in (lambda a: a.T, lambda a: a[:, ::2], lambda a: a[1:, 1:]):
+            got = nf.quantize(view(make(x)), "e4m3", backend=backend)
+            assert_same_bits(back(got), np.ascontiguousarray(nf.quantize(view(x), "e4m3")))
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_on_the_callers_stream(backend: str) -> None:
+    """A long kernel before it on the same stream: its result is what is rounded."""
+    import torch
+
+    stream = torch.cuda.Stream()
+    a = torch.randn(4096, 4096, device="cuda")
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
+        b = a
+        for _ in range(20):
+            b = b @ a / 64
+        got = nf.quantize(b, "e4m3", backend=backend)
+    stream.synchronize()
+    assert_same_bits(to_host(got), nf.quantize(to_host(b), "e4m3"))
+
+
+def test_in_a_cuda_graph() -> None:
+    import torch
+
+    x, out = torch.randn(1000, 64, device="cuda"), torch.empty(1000, 64, device="cuda")
+    for name, mode in (("e4m3", "stochastic"), ("mxfp4", "nearest_even")):
+        nf.quantize(x, name, mode, key=1, out=out, backend="cupy_cuda")
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            nf.quantize(x, name, mode, key=1, out=out, backend="cupy_cuda")
+        x.copy_(torch.randn_like(x))
+        graph.replay()
+        torch.cuda.synchronize()
+        assert_same_bits(to_host(out), nf.quantize(to_host(x), name, mode, key=1))
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_more_than_two_to_the_31_elements(backend: str) -> None:
+    import torch
+
+    n = (1 << 31) + 1000
+    if torch.cuda.mem_get_info()[0] < 3 * 2 * n:
+        pytest.skip("not enough memory on the device")
+    x = torch.zeros(n, dtype=torch.bfloat16, device="cuda")
+    x[-1000:] = torch.randn(1000, device="cuda").bfloat16()
+    nf.quantize(x, "e4m3", "stochastic", key=5, backend=backend, out=x)
+    assert not bool(x[:-1000].any())
+    tail = nf.quantize(x[-1000:], "e4m3", "stochastic", key=nf.Key(5).at(n - 1000))
+    assert torch.equal(tail, x[-1000:])
