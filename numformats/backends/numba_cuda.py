@@ -4,6 +4,7 @@ Arrays are device arrays of the current device (anything with ``__cuda_array_int
 ``NUMBA_ENABLE_CUDASIM=1`` the kernels run in the simulator, on host arrays too.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ from numformats.backends.numba_cuda_text import (
     scale_text,
 )
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.device import DeviceArray
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
@@ -54,9 +56,26 @@ def compiled(
     return load(_module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
 
 
-def _launch(kernel: Any, threads: int, *args: Any) -> None:
+def _stream(like: Any) -> Any:
+    """The caller's stream where ``like`` lies (0: the default one, also in the simulator)."""
+    known = isinstance(like, DeviceArray) and like.stream
+    return cuda.external_stream(like.stream) if known else 0
+
+
+def _device(like: Any) -> AbstractContextManager[Any]:
+    return cuda.gpus[like.device] if isinstance(like, DeviceArray) else nullcontext()
+
+
+def _zeros(n: int, dtype: Any, like: Any) -> Any:
+    with _device(like):
+        return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+
+
+def _launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
+    """Launch for ``threads`` elements, where ``like`` lies."""
     blocks = min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
-    kernel[blocks, THREADS](*args)
+    with _device(like):
+        kernel[blocks, THREADS, _stream(like)](*args)
 
 
 def scalar(task: ScalarTask) -> None:
@@ -66,7 +85,7 @@ def scalar(task: ScalarTask) -> None:
     kernel = compiled(loop, task.mode, task.carrier, low.general, low.plain_inf, task.encode)
     more = task.wrapping.limits(lane) if task.wrapping else ()
     stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
-    _launch(kernel, task.x.size, task.x, task.out, *stream, low.grid, task.codes, *more)
+    _launch(kernel, task.x.size, task.x, task.x, task.out, *stream, low.grid, task.codes, *more)
 
 
 def blocks(task: BlockTask) -> None:
@@ -79,35 +98,39 @@ def blocks(task: BlockTask) -> None:
     )  # fmt: skip
     if n1 == nb == nc == 1 and n2 % t2 == 0 and t2 % 4 == 0 and t2 <= LONGEST_BLOCK:
         kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
-        _launch(kernel, task.x.size // 4, task.x, task.out, task.scales, *how, t2)
+        _launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how, t2)
         return
     counts = task.geometry.scales_shape
-    amax = cuda.to_device(np.zeros(int(np.prod(counts)), lane.unsigned))
+    amax = _zeros(int(np.prod(counts)), lane.unsigned, task.x)
     tiling = (n1, nb, n2, nc, t1, t2, counts[1], counts[3])
-    _launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, amax, *tiling)
+    _launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
     kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
-    _launch(kernel, task.x.size, task.x, task.out, task.scales, amax, *how, *tiling)
+    _launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)
 
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
     carrier = CARRIERS["float32" if np.dtype(out.dtype) == np.uint32 else "float64"]
-    _launch(compiled("words", carrier=carrier), out.size, out, *key, np.uint64(first))
+    _launch(compiled("words", carrier=carrier), out.size, out, out, *key, np.uint64(first))
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    _launch(compiled("normals"), out.size, out, *key, np.uint64(first))
+    _launch(compiled("normals"), out.size, out, out, *key, np.uint64(first))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    counts = cuda.to_device(np.zeros(2, np.uint64))
+    counts = _zeros(2, np.uint64, task.out)
     keys = (*task.key, *task.other_key, np.uint64(task.first))
     arrays = (task.mean, task.variance, task.out)
-    _launch(compiled("draws"), task.out.size, *arrays, *keys, task.grid, counts)
+    _launch(compiled("draws"), task.out.size, task.out, *arrays, *keys, task.grid, counts)
     if not task.counted:
         return 0, 0
-    short, beyond = counts.copy_to_host()
+    stream = _stream(task.out)
+    found = counts.copy_to_host(stream=stream)
+    if stream:
+        stream.synchronize()
+    short, beyond = found
     return int(short), int(beyond)
