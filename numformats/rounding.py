@@ -6,7 +6,7 @@ A mode answers "one step away from zero?" and sees five lane words:
 * ``kept``: the magnitude that truncation keeps, as an integer whose last bit is the last bit of
   the target's code;
 * ``frac``: the discarded part as a binary fraction of full lane width; its last bit is sticky, so
-  0 means exact;
+  0 means exact (unless the mode says that it needs less, see :func:`mode`);
 * ``neg``: true below zero;
 * ``rand``: a uniform random word (0 for deterministic modes);
 * ``spare``: lane width minus the number N of random bits that an N-bit form may use (0: use all).
@@ -33,17 +33,25 @@ class Mode:
     away: Away
     stochastic: bool = False
     few_bits: bool = False
+    fraction: str = "sticky"
 
 
 MODES: dict[str, Mode] = {}
+FRACTIONS = ("sticky", "truncated", "halves")
 
 
 @overload
 def mode(function: Away) -> Away: ...
 @overload
-def mode(*, stochastic: bool = False, few_bits: bool = False) -> Callable[[Away], Away]: ...
 def mode(
-    function: Away | None = None, *, stochastic: bool = False, few_bits: bool = False
+    *, stochastic: bool = False, few_bits: bool = False, fraction: str = "sticky"
+) -> Callable[[Away], Away]: ...
+def mode(
+    function: Away | None = None,
+    *,
+    stochastic: bool = False,
+    few_bits: bool = False,
+    fraction: str = "sticky",
 ) -> Away | Callable[[Away], Away]:
     """Register ``function(kept, frac, neg, rand, spare)`` as the rounding mode of its own name.
 
@@ -52,6 +60,9 @@ def mode(
             readable.
         stochastic: the mode reads ``rand``, so callers must give a key.
         few_bits: the mode reads ``spare``, so callers may give ``random_bits``.
+        fraction: what the mode needs of ``frac``; less takes fewer operations. ``"sticky"``: a
+            last bit that says whether anything lies beyond the lane; ``"truncated"``: only what
+            lies within; ``"halves"``: only how it compares with 0 and one half.
 
     Example:
         >>> @mode
@@ -62,9 +73,11 @@ def mode(
         array([1.125], dtype=float32)
         >>> del MODES["away_from_zero"]
     """
+    if fraction not in FRACTIONS:
+        raise ValueError(f"fraction={fraction!r}; write one of {', '.join(map(repr, FRACTIONS))}")
 
     def register(f: Away) -> Away:
-        MODES[f.__name__] = Mode(f.__name__, f, stochastic, few_bits)
+        MODES[f.__name__] = Mode(f.__name__, f, stochastic, few_bits, fraction)
         return f
 
     return register if function is None else register(function)
@@ -84,43 +97,43 @@ def find(name: str) -> Mode:
     raise ValueError(f"unknown rounding {name!r}; {hint}known: {', '.join(MODES)}")
 
 
-@mode
+@mode(fraction="halves")
 def nearest_even(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Nearest, ties to the even code (IEEE 754 roundTiesToEven)."""
     return frac > U(HALF - U(kept & ONE))
 
 
-@mode
+@mode(fraction="halves")
 def nearest_away(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Nearest, ties away from zero (IEEE 754 roundTiesToAway)."""
     return frac >= HALF
 
 
-@mode
+@mode(fraction="halves")
 def toward_zero(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Truncation (IEEE 754 roundTowardZero)."""
     return frac < ZERO
 
 
-@mode
+@mode(fraction="halves")
 def toward_positive(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Up (IEEE 754 roundTowardPositive)."""
     return (frac > ZERO) & (neg == False)  # noqa: E712 - holds for arrays too
 
 
-@mode
+@mode(fraction="halves")
 def toward_negative(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Down (IEEE 754 roundTowardNegative)."""
     return (frac > ZERO) & neg
 
 
-@mode
+@mode(fraction="halves")
 def to_odd(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Inexact values go to the odd code (P3109 ToOdd; safe before a second rounding)."""
     return (frac > ZERO) & (U(kept & ONE) == ZERO)
 
 
-@mode(stochastic=True)
+@mode(stochastic=True, fraction="truncated")
 def stochastic(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Away with probability ``frac``: unbiased, with all bits of the random word."""
     return (
@@ -128,13 +141,13 @@ def stochastic(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Fl
     )  # "rand > ALL - frac" becomes an add-with-overflow, which LLVM does not vectorise
 
 
-@mode(stochastic=True, few_bits=True)
+@mode(stochastic=True, few_bits=True, fraction="truncated")
 def stochastic_a(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """P3109 StochasticA: ``floor(frac * 2^N) + R >= 2^N``."""
     return shr(rand, spare) > U(shr(ALL, spare) - shr(frac, spare))
 
 
-@mode(stochastic=True, few_bits=True)
+@mode(stochastic=True, few_bits=True, fraction="truncated")
 def stochastic_b(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """P3109 StochasticB: ``floor(frac * 2^(N+1)) + 2R + 1 >= 2^(N+1)``."""
     half = U(shr(shl(frac, ONE), spare) & ONE)

@@ -175,9 +175,8 @@ def away_from_zero(mode: str, nu: Fraction, odd: bool, negative: bool, coin: Coi
         }[mode]
     assert coin is not None, "stochastic modes need a coin"
     one = 1 << coin.bits
-    if mode == "stochastic":  # bits beyond the coin's are folded into its last one
-        sticky = nu * one != nu * one // 1
-        return coin.word < (int(nu * one) | sticky)
+    if mode == "stochastic":
+        return coin.word < int(nu * one)
     if mode == "stochastic_a":
         return int(nu * one) + coin.word >= one
     if mode == "stochastic_b":

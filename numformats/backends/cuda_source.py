@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from numformats.backends import cpp
-from numformats.backends.emit import CORE, DRAW, LOADS, ROUND, SCALE, STORES
+from numformats.backends.emit import CORE, DRAW, LOADS, SCALE, STORES, mode_parts
 from numformats.backends.task import Wrapping
 from numformats.core import scale
 from numformats.core.draw import DrawGrid
@@ -208,7 +208,7 @@ def lane_text(lane: Lane) -> str:
     w = lane.width
     words = ("unsigned int", "int") if w == 32 else ("unsigned long long", "long long")
     numbers = {
-        "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1, "FAR": 2 * w - 1},
+        "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1},
         "U": {
             "LEFT": w - 1 - lane.sig_bits, "ZERO": 0, "ONE": 1, "ALL": (1 << w) - 1,
             "HALF": 1 << (w - 1), "MAGNITUDE": (1 << (w - 1)) - 1, "HIDDEN": 1 << lane.sig_bits,
@@ -241,9 +241,9 @@ def _skeleton(name: str) -> str:
 @cache
 def mode_text(mode: Mode, blocks: bool) -> str:
     """One rounding mode and the rules that need it, in a namespace of its own."""
-    rules = [cpp.function(f) for f in (*ROUND, *((scale.block_bits,) if blocks else ()))]
-    away = cpp.function(mode.away, "away")
-    return "\n".join([f"namespace mode_{mode.name} {{", away, *rules, "}"])
+    parts = (*mode_parts(mode), *(((scale.block_bits, None),) if blocks else ()))
+    rules = [cpp.function(*part) for part in parts]
+    return "\n".join([f"namespace mode_{mode.name} {{", *rules, "}"])
 
 
 def source(units: Mapping[str, Unit]) -> str:

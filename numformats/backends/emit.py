@@ -14,6 +14,7 @@ from typing import Any
 
 from numformats.core import carriers, draw, normal, quantum, scale, threefry
 from numformats.lanes import Lane
+from numformats.rounding import Mode
 
 CORE: tuple[Callable[..., Any], ...] = (
     quantum.carrier_exponent,
@@ -21,8 +22,9 @@ CORE: tuple[Callable[..., Any], ...] = (
     quantum.leading_exponent,
     quantum.raw_shift,
     quantum.dropped_bits,
-    quantum.fraction,
+    quantum.truncated_fraction,
     quantum.last_bits,
+    quantum.signed,
     quantum.settle,
     quantum.compose,
     quantum.code_bits,
@@ -73,11 +75,24 @@ _CONSTANTS = """\
 U, I = np.uint{width}, np.int{width}
 W32, U64, I64, F64 = np.uint32, np.uint64, np.int64, np.float64
 SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
-FAR = I(2 * {width} - 1)
 ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
 MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})
 """
-ROUND: tuple[Callable[..., Any], ...] = (quantum.round_bits, quantum.wrap_bits)  # need ``away``
+
+FRACTIONS: dict[str, Callable[..., Any]] = {
+    "sticky": quantum.sticky_fraction,
+    "truncated": quantum.truncated_fraction,
+    "halves": quantum.halves_fraction,
+}
+Part = tuple[Callable[..., Any], str | None]
+
+
+def mode_parts(mode: Mode) -> tuple[Part, ...]:
+    """One rounding mode with the fraction that it reads, and rounding with it: each text and its
+    new name."""
+    fraction = FRACTIONS[mode.fraction]
+    rounding = (quantum.rounded, quantum.round_bits, quantum.round_finite, quantum.wrap_bits)
+    return ((mode.away, "away"), (fraction, "fraction"), *((f, None) for f in rounding))
 
 
 def constants(lane: Lane) -> str:

@@ -27,29 +27,28 @@ def shaped(g):
     )  # fmt: skip
 
 
-def round_all(x, out, spare, g, c):
+def round_all(x, out, words, spare, g, c):
     g = shaped(g)
     for i in range(x.size):
-        out[i] = store(round_bits(load(x[i]), ZERO, spare, g, GENERAL, SATURATING), g, c)
+        rand = words[i] if STOCHASTIC else ZERO
+        out[i] = store(round_bits(load(x[i]), rand, spare, g, GENERAL, SATURATING), g, c)
 
 
-def round_all_with(x, out, words, spare, g, c):
-    g = shaped(g)
-    for i in range(x.size):
-        out[i] = store(round_bits(load(x[i]), words[i], spare, g, GENERAL, SATURATING), g, c)
+def quantize_task(x, out, words, k0, k1, first, spare, g, c):
+    """Chunk by chunk, so that the words stay in the nearest cache."""
+    for a in range(0, x.size, CHUNK):
+        b = min(a + CHUNK, x.size)
+        skip = fill(words, first + a, b - a, k0, k1) if STOCHASTIC else 0
+        round_all(x[a:b], out[a:b], words[skip:], spare, g, c)
 
 
 def quantize(x, out, k0, k1, first, spare, g, c):
     n = x.size
-    for chunk in prange((n + CHUNK - 1) // CHUNK):
-        a = chunk * CHUNK
-        b = min(a + CHUNK, n)
-        if STOCHASTIC:
-            words = np.empty(CHUNK + 2, U)
-            skip = fill(words, first + a, b - a, k0, k1)
-            round_all_with(x[a:b], out[a:b], words[skip:], spare, g, c)
-        else:
-            round_all(x[a:b], out[a:b], spare, g, c)
+    for task in prange((n + TASK - 1) // TASK):
+        a = task * TASK
+        b = min(a + TASK, n)
+        words = np.empty(CHUNK + 2 if STOCHASTIC else 1, U)
+        quantize_task(x[a:b], out[a:b], words, k0, k1, first + a, spare, g, c)
 
 
 def wrap(x, out, k0, k1, first, spare, g, c, mask, sign, q):
@@ -74,41 +73,40 @@ def amax_of(x):
     return amax
 
 
-def amax_blocks(x, amax):
-    for j in range(x.shape[0]):
-        amax[j] = U(load(stored_amax(x[j])) & MAGNITUDE)  # widening keeps the order
+def amax_blocks(x, tops, amax):
+    whole = x.shape[0] // 16 * 16
+    for j in range(0, whole, 16):
+        block_maxima(x, tops, j)
+    for j in range(whole):
+        amax[j] = U(load(tops[j]) & MAGNITUDE)  # widening keeps the order
+    for j in range(whole, x.shape[0]):
+        amax[j] = amax_of(x[j])
 
 
 def round_run(x, out, words, amax, k, spare, g, c):
     """One contiguous run of elements that share the exponent ``k``; the general text serves all."""
     moved = scaled_grid(g, k)
     for i in range(x.size):
-        out[i] = store(block_bits(load(x[i]), words[i], spare, moved, amax, True), moved, c)
+        rand = words[i] if STOCHASTIC else ZERO
+        out[i] = store(block_bits(load(x[i]), rand, spare, moved, amax, True), moved, c)
 
 
-def round_blocks(x, out, amax, fields, spare, g, c):
-    for j in range(amax.size):
-        moved, top = grid_at(fields, j, g), amax[j]
+def round_blocks(x, out, words, fields, spare, g, c):
+    for j in range(x.shape[0]):
+        moved = grid_at(fields, j, g)
+        prefetch(x, j * BLOCK + CHUNK)  # the maxima of the next chunk would wait for memory
         for i in range(BLOCK):
-            out[j, i] = store(block_bits(load(x[j, i]), ZERO, spare, moved, top, False), moved, c)
-
-
-def round_blocks_with(x, out, words, amax, fields, spare, g, c):
-    for j in range(amax.size):
-        moved, top = grid_at(fields, j, g), amax[j]
-        for i in range(BLOCK):
-            out[j, i] = store(
-                block_bits(load(x[j, i]), words[j, i], spare, moved, top, False), moved, c
-            )
+            rand = words[j, i] if STOCHASTIC else ZERO
+            out[j, i] = store(round_finite(load(x[j, i]), rand, spare, moved), moved, c)
 
 
 def prepare(amax, fields, g, b):
-    """The scaled grids of many blocks at once, field by field; whether any needs the general
-    text."""
+    """The scaled grids of many blocks at once, field by field; whether any block is not finite or
+    needs the general text."""
     every = False
     for j in range(amax.size):
         k = scale_exponent(amax[j], b)
-        every |= needs_general(g, k)
+        every |= needs_general(g, k) | (amax[j] >= INF_BITS)
         moved = scaled_grid(g, k)
         fields[0, j] = U(k)
         fields[1, j] = U(moved.low_shift)
@@ -119,56 +117,67 @@ def prepare(amax, fields, g, b):
 
 
 def grid_at(fields, j, g):
-    top, bottom = fields[3, j], fields[4, j]
+    top, bottom = fields[3, j], fields[3 if MIRRORED else 4, j]
+    sign_mask = U(MAGNITUDE + ONE) if MIRRORED else g.sign_mask
+    zero_mask = sign_mask if MIRRORED else g.zero_mask
     return Grid(
         g.man_bits, g.min_exp, I(fields[1, j]), g.top_shift, ZERO, fields[2, j],
-        top, bottom, top, bottom, top, bottom, g.zero_mask, g.sign_mask, ZERO, ZERO,
+        top, bottom, top, bottom, top, bottom, zero_mask, sign_mask, ZERO, ZERO,
     )  # fmt: skip
 
 
-def rows_task(task, x, out, scales, k0, k1, first, spare, g, general, c, b, size, per, parts):
-    n = x.shape[1]
-    row, j0 = task // parts, (task % parts) * per
-    start, stop = j0 * size, min((j0 + per) * size, n)
-    xs, outs = x[row, start:stop], out[row, start:stop]
-    count = (stop - start + size - 1) // size
-    amax, fields = np.empty(count, U), np.empty((5, count), U)
-    whole = BLOCK > 0 and count * size == stop - start
+def rows_chunk(x, out, scales, words, tops, amax, fields, spare, g, general, c, b, size):
+    """Blocks along one contiguous run; ``words`` are its random words, or anything."""
+    count = amax.size
+    whole = BLOCK > 0 and count * BLOCK == x.size
     if whole:
-        amax_blocks(xs.reshape((count, BLOCK)), amax)
+        amax_blocks(x.reshape((count, BLOCK)), tops, amax)
     else:
         for j in range(count):
-            amax[j] = amax_of(xs[j * size : (j + 1) * size])
+            amax[j] = amax_of(x[j * size : (j + 1) * size])
     every = prepare(amax, fields, g, b)
     if ENCODE:
         for j in range(count):
-            scales[row, j0 + j] = scale_code(I(fields[0, j]), amax[j], b)
-    words = np.empty(stop - start + 2 if STOCHASTIC else 1, U)
-    if STOCHASTIC:
-        words = words[fill(words, first + row * n + start, stop - start, k0, k1) :]
+            scales[j] = scale_code(I(fields[0, j]), amax[j], b)
     if whole and not (every or general):
-        x2, out2 = xs.reshape((count, BLOCK)), outs.reshape((count, BLOCK))
-        if STOCHASTIC:
-            words2 = words[: count * BLOCK].reshape((count, BLOCK))
-            round_blocks_with(x2, out2, words2, amax, fields, spare, g, c)
-        else:
-            round_blocks(x2, out2, amax, fields, spare, g, c)
+        x2, out2 = x.reshape((count, BLOCK)), out.reshape((count, BLOCK))
+        words2 = words[: x.size if STOCHASTIC else 0].reshape((-1, BLOCK))
+        round_blocks(x2, out2, words2, fields, spare, g, c)
         return
-    if not STOCHASTIC:
-        words = np.zeros(min(size, n), U)
     for j in range(count):
-        a, e = j * size, min((j + 1) * size, stop - start)
+        a, e = j * size, min((j + 1) * size, x.size)
         rand = words[a:] if STOCHASTIC else words
-        round_run(xs[a:e], outs[a:e], rand, amax[j], I(fields[0, j]), spare, g, c)
+        round_run(x[a:e], out[a:e], rand, amax[j], I(fields[0, j]), spare, g, c)
+
+
+def rows_task(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
+    """Chunk by chunk, so that a chunk stays in the nearest cache between its two passes."""
+    per = min(max(1, CHUNK // size), (x.size + size - 1) // size)
+    words = np.empty(per * size + 2 if STOCHASTIC else 1, U)
+    tops, amax, fields = np.empty(per, x.dtype), np.empty(per, U), np.empty((5, per), U)
+    for a in range(0, x.size, per * size):
+        e = min(a + per * size, x.size)
+        count = (e - a + size - 1) // size
+        skip = fill(words, first + a, e - a, k0, k1) if STOCHASTIC else 0
+        levels = scales[a // size : a // size + count] if ENCODE else scales
+        rows_chunk(
+            x[a:e], out[a:e], levels, words[skip:], tops, amax[:count], fields, spare, g, general,
+            c, b, size,
+        )  # fmt: skip
 
 
 def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, block):
     """Blocks along contiguous rows: ``x`` is (rows, n), ``scales`` is (rows, blocks)."""
     size = BLOCK if BLOCK > 0 else block
-    per = max(1, CHUNK // size)
-    parts = ((x.shape[1] + size - 1) // size + per - 1) // per
+    per = max(1, TASK // size)
+    n = x.shape[1]
+    parts = ((n + size - 1) // size + per - 1) // per
     for task in prange(x.shape[0] * parts):
-        rows_task(task, x, out, scales, k0, k1, first, spare, g, general, c, b, size, per, parts)
+        row, j = task // parts, task % parts * per
+        a, e = j * size, min((j + per) * size, n)
+        levels = scales[row, j : j + per] if ENCODE else scales[0]
+        at = first + row * n + a
+        rows_task(x[row, a:e], out[row, a:e], levels, k0, k1, at, spare, g, general, c, b, size)
 
 
 def tiles_task(task, x, out, scales, k0, k1, first, spare, g, c, b, t1, t2):

@@ -97,7 +97,9 @@ def blocks(task: BlockTask) -> None:
     counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
     if n1 == b == c == 1:
         block = tile if large and tile in UNROLLED_BLOCKS else 0
-        run = _compiled("rows", large, task.mode, task.carrier, _PLAIN, task.encode, block)
+        fast = block and task.carrier.name == "float32" and not task.encode
+        flags = Flags(mirrored=task.lowered.mirrored) if fast else _PLAIN
+        run = _compiled("rows", large, task.mode, task.carrier, flags, task.encode, block)
         scales = task.scales.reshape(counts[0], counts[3])
         run(task.x.reshape(a, n2), task.out.reshape(a, n2), scales, *common, tile)
     else:

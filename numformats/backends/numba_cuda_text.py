@@ -11,10 +11,10 @@ from numformats.backends.emit import (
     CORE,
     DRAW,
     LOADS,
-    ROUND,
     SCALE,
     STORES,
     constants,
+    mode_parts,
     module_text,
     text_of,
 )
@@ -126,7 +126,7 @@ def lane_text(lane: Lane) -> str:
 
 def mode_text(mode: Mode) -> str:
     """One rounding mode, and rounding with it."""
-    return module_text("", [(mode.away, "away", "@device"), *_device(ROUND)])
+    return module_text("", [(*part, "@device") for part in mode_parts(mode)])
 
 
 def scale_text(carrier: Carrier) -> str:

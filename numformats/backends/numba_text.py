@@ -8,15 +8,15 @@ cached.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numformats.backends import loops, random_loops
+from numformats.backends import intrinsics, loops, random_loops
 from numformats.backends.emit import (
     CORE,
     DRAW,
     LOADS,
-    ROUND,
     SCALE,
     STORES,
     constants,
+    mode_parts,
     module_text,
 )
 from numformats.core import scale
@@ -26,6 +26,7 @@ from numformats.rounding import Mode
 _PRELUDE = """\
 import numpy as np
 from numba import njit, prange
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from llvmlite import ir
 from numformats.core.draw import DrawGrid
@@ -33,35 +34,11 @@ from numformats.core.grid import CodeSpec, Grid
 from numformats.core.scale import ScaleSpec
 
 {constants}
-@intrinsic
-def leading_zeros(context, x):
-    def build(ctx, builder, signature, args):
-        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-    return x(x), build
-
-@intrinsic
-def real_to_bits(context, x):
-    from numba.core import types
-    def build(ctx, builder, signature, args):
-        return builder.bitcast(args[0], ir.IntType(64))
-    return types.uint64(types.float64), build
-
-@intrinsic
-def bits_to_real(context, x):
-    from numba.core import types
-    def build(ctx, builder, signature, args):
-        return builder.bitcast(args[0], ir.DoubleType())
-    return types.float64(types.uint64), build
+{intrinsics}
 
 @njit(cache=True)
 def bit_length(x):
     return I(I(LAST + I(1)) - I(leading_zeros(U(x))))
-
-@intrinsic
-def where(context, c, a, b):
-    def build(ctx, builder, signature, args):
-        return builder.select(args[0], args[1], args[2])
-    return (a(c, a, b), build) if a == b else None
 
 @njit(cache=True)
 def minimum(a, b):
@@ -70,20 +47,6 @@ def minimum(a, b):
 @njit(cache=True)
 def maximum(a, b):
     return where(a > b, a, b)
-
-@intrinsic
-def shift_left(context, x, s):
-    def build(ctx, builder, signature, args):
-        inside = builder.icmp_unsigned("<", args[1], ir.Constant(args[1].type, {width}))
-        return builder.select(inside, builder.shl(*args), ir.Constant(args[0].type, 0))
-    return x(x, s), build
-
-@intrinsic
-def shift_right(context, x, s):
-    def build(ctx, builder, signature, args):
-        inside = builder.icmp_unsigned("<", args[1], ir.Constant(args[1].type, {width}))
-        return builder.select(inside, builder.lshr(*args), ir.Constant(args[0].type, 0))
-    return x(x, s), build
 
 @njit(cache=True)
 def shl(x, s):
@@ -116,18 +79,27 @@ class Flags(NamedTuple):
 
 Part = tuple[Callable[..., Any], str | None, str]
 Parts = tuple[Callable[..., Any], ...]
+_INTRINSICS: Parts = (
+    intrinsics.leading_zeros,
+    intrinsics.real_to_bits,
+    intrinsics.bits_to_real,
+    intrinsics.where,
+    intrinsics.shift_left,
+    intrinsics.shift_right,
+    intrinsics.prefetch,
+)
 _ROWS: Parts = (
     loops.amax_of,
     loops.amax_blocks,
     loops.round_run,
     loops.grid_at,
     loops.round_blocks,
-    loops.round_blocks_with,
     loops.prepare,
+    loops.rows_chunk,
     loops.rows_task,
 )
 _PARTS: dict[str, Parts] = {
-    "quantize": (loops.shaped, loops.round_all, loops.round_all_with),
+    "quantize": (loops.shaped, loops.round_all, loops.quantize_task),
     "wrap": (),
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
@@ -135,44 +107,33 @@ _PARTS: dict[str, Parts] = {
     "normals": (),
     "draws": (random_loops.draw_run,),
 }
-# LLVM unrolls a reduction over a short block into scalar branches, so it is spelled as one vector.
-_AMAX = """
-
-@intrinsic
-def stored_amax(context, x):
-    from numba.core import cgutils
-    def build(ctx, builder, signature, args):
-        array = signature.args[0]
-        element = ctx.get_data_type(array.dtype)
-        vector = ir.VectorType(element, BLOCK)
-        data = ctx.make_array(array)(ctx, builder, args[0]).data
-        pointer = builder.bitcast(data, vector.as_pointer())
-        values = builder.load(pointer, align=element.width // 8)
-        mask = ir.Constant(vector, [(1 << (element.width - 1)) - 1] * BLOCK)
-        name = f"llvm.vector.reduce.umax.v{BLOCK}i{element.width}"
-        kind = ir.FunctionType(element, [vector])
-        reduce = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(reduce, [builder.and_(values, mask)])
-    return x.dtype(x), build"""
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
-CHUNKS = {name: 4096 if name in ("quantize", "words") else 1024 for name in _PARTS} | {"rows": 8192}
+TASK = 1 << 16  # elements that a thread takes at a time
+# elements between two refills of the buffer of random words
+CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048, "rows": 8192}
 
 
 def _device(functions: Parts) -> list[Part]:
     return [(f, None, _DEVICE) for f in functions]
 
 
+def _intrinsics(functions: Parts) -> list[Part]:
+    return [(f, None, "@intrinsic") for f in functions]
+
+
 def lane_text(lane: Lane) -> str:
     """Prelude and core texts for one lane."""
-    prelude = _PRELUDE.format(constants=constants(lane), width=lane.width)
+    instructions = module_text("", _intrinsics(_INTRINSICS))
+    prelude = _PRELUDE.format(constants=constants(lane), intrinsics=instructions)
     fill = random_loops.fill_words if lane.width == 32 else random_loops.fill_long_words
-    return module_text(prelude, [*_device((*CORE, random_loops.fill_two)), (fill, "fill", _DEVICE)])
+    shared = (*CORE, random_loops.fill_two)
+    return module_text(prelude, [*_device(shared), (fill, "fill", _DEVICE)])
 
 
 def mode_text(mode: Mode) -> str:
     """One rounding mode, and rounding with it."""
-    return module_text("", [(mode.away, "away", _DEVICE), *_device(ROUND)])
+    return module_text("", [(*part, _DEVICE) for part in mode_parts(mode)])
 
 
 def scale_text(carrier: Carrier) -> str:
@@ -203,12 +164,12 @@ def kernel_text(
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
+        f"TASK = {TASK}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
-        f"ENCODE = {encode}\n\n{_DEVICE}\n{_STORE_CODE if encode else _STORE}\n\n"
-        f"{_AMAX if block else ''}"
+        f"ENCODE = {encode}\n\n{_DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])
-    if loop == "rows" and not block:  # a whole block is then never a constant run
-        head += f"\n\n{_DEVICE}\ndef stored_amax(x):\n    return x[0]"
+    if loop == "rows":
+        parts = [*_intrinsics((intrinsics.block_maxima,)), *parts]
     moves = [(LOADS[carrier.name], "load", _DEVICE), (STORES[carrier.name], "narrow", _DEVICE)]
     return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

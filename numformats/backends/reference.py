@@ -10,10 +10,10 @@ import numpy as np
 from numformats.backends.emit import (
     CORE,
     LOADS,
-    ROUND,
     SCALE,
     STORES,
     constants,
+    mode_parts,
     module_text,
 )
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
@@ -51,8 +51,9 @@ def texts(mode: Mode, carrier: Carrier) -> SimpleNamespace:
     """The core texts as NumPy functions for one mode and carrier."""
     prelude = _PRELUDE.format(constants=constants(carrier.lane), largest=carrier.largest)
     moves = [(LOADS[carrier.name], "load", ""), (STORES[carrier.name], "store", "")]
-    parts = [(f, None, "") for f in (*CORE, *ROUND, *SCALE, block_bits)]
-    source = module_text(prelude, [(mode.away, "away", ""), *parts, *moves])
+    rules = [(*part, "") for part in mode_parts(mode)]
+    parts = [(f, None, "") for f in (*CORE, *SCALE)]
+    source = module_text(prelude, [*parts, *rules, (block_bits, None, ""), *moves])
     names: dict[str, Any] = {}
     exec(compile(source, "<core texts>", "exec"), names)
     return SimpleNamespace(**names)

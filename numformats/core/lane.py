@@ -26,7 +26,6 @@ WIDTH = 32
 SIG_BITS = I(23)  # stored significand bits of the carrier
 EXP_BIAS = I(127)
 LAST = I(31)
-FAR = I(63)  # the largest shift: all of a word is then below a second one
 LEFT = U(8)  # moves a significand with its hidden bit to the top of the lane
 ZERO, ONE, ALL, HALF = U(0), U(1), U(0xFFFFFFFF), U(0x80000000)
 MAGNITUDE, HIDDEN = U(0x7FFFFFFF), U(1 << 23)

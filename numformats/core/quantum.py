@@ -1,14 +1,15 @@
 """Rounding a carrier bit pattern to a format: the one definition behind every backend.
 
 The magnitude is an integer whose low ``shift`` bits lie below the format's quantum. Dropping them
-leaves ``kept``, the dropped bits are the fraction ``frac``, and the rounding mode (bound to the
-name ``away``) says whether to step.
+leaves ``kept``, the dropped bits are the fraction ``frac``, and the rounding mode says whether to
+step. A mode is bound to the name ``away``, and the form of the fraction that it needs to
+``fraction`` (``backends/emit.py``).
 """
 
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import (
+    ALL,
     EXP_BIAS,
-    FAR,
     HIDDEN,
     INF_BITS,
     LAST,
@@ -55,20 +56,35 @@ def raw_shift(mag: Word, g: Grid) -> Int:
     return where(below, I(g.low_shift - e), I(lead - g.man_bits))
 
 
-def dropped_bits(mag: Word, g: Grid, general: bool) -> Int:
-    """Bits of the significand that rounding drops, up to twice the lane; ``general`` also serves
-    formats that reach carrier subnormals or keep no bit after the hidden one."""
+def dropped_bits(mag: Word, g: Grid, general: bool) -> Word:
+    """Bits of the significand that rounding drops, more than it has for small values; ``general``
+    also serves formats that reach carrier subnormals or keep no bit after the hidden one."""
     if general:
-        return I(minimum(I(maximum(raw_shift(mag, g), I(ZERO))), FAR))
-    return I(minimum(I(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift)), FAR))
+        return U(maximum(raw_shift(mag, g), I(ZERO)))
+    return U(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift))
 
 
-def fraction(sig: Word, shift: Int) -> Word:
+def sticky_fraction(sig: Word, shift: Word) -> Word:
     """The low ``shift`` bits of ``sig`` as a binary fraction of full lane width, with a sticky last
     bit."""
-    s, twice = U(shift), U(sig << ONE)
-    near = U(shl(twice, U(s ^ U(LAST))) | shr(sig, U(s ^ U(FAR - LAST))))
-    return U(near | minimum(shl(twice, U(s ^ U(FAR))), ONE))
+    lane = U(I(LAST + I(ONE)))
+    lost = shl(sig, U(U(lane + lane) - minimum(shift, U(lane + lane))))
+    return U(truncated_fraction(sig, shift) | minimum(lost, ONE))
+
+
+def truncated_fraction(sig: Word, shift: Word) -> Word:
+    """As ``sticky_fraction``, without the bits beyond a lane."""
+    lane = U(I(LAST + I(ONE)))
+    return maximum(shl(sig, U(lane - shift)), shr(sig, U(shift - lane)))
+
+
+def halves_fraction(sig: Word, shift: Word) -> Word:
+    """As ``sticky_fraction``, in comparisons with 0 and one half: whatever is dropped beyond a lane
+    becomes some positive fraction below 2^-6."""
+    return shl(U(sig << ONE), U(U(LAST) ^ minimum(shift, U(LAST))))
+
+
+fraction = sticky_fraction  # bound to the form that a mode reads when its texts are emitted
 
 
 def last_bits(mag: Word, kept: Word, g: Grid, general: bool) -> Word:
@@ -77,6 +93,26 @@ def last_bits(mag: Word, kept: Word, g: Grid, general: bool) -> Word:
         above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
         return where(kept == ZERO, g.parity, U(U(kept + shl(U(above), U(g.man_bits))) + g.parity))
     return kept
+
+
+def rounded(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> Word:
+    """The magnitude of ``bits`` rounded to the grid without end: no range, no specials."""
+    mag = U(bits & MAGNITUDE)
+    sig = significand(mag)
+    dropped = dropped_bits(mag, g, general)
+    shift = minimum(dropped, U(LAST))
+    last = last_bits(mag, shr(sig, shift), g, general)
+    up = away(last, fraction(sig, dropped), bits > MAGNITUDE, rand, spare)
+    unit = shl(ALL, shift)  # minus one step
+    below = U(mag & unit)
+    stepped = where(up, U(below - unit), below)
+    return where(shift > U(SIG_BITS), where(up, g.quantum, ZERO), stepped)
+
+
+def signed(out: Word, bits: Word, g: Grid) -> Word:
+    """A rounded magnitude with the sign of ``bits``, where the format has it."""
+    sign = U(bits & U(MAGNITUDE + ONE))
+    return U(out | U(sign & where(out == ZERO, g.zero_mask, g.sign_mask)))
 
 
 def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> Word:
@@ -89,24 +125,20 @@ def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> W
     out = where(out > where(neg, g.max_neg, g.max_pos), where(neg, g.over_neg, g.over_pos), out)
     if not saturating:
         out = where(mag == INF_BITS, where(neg, g.inf_neg, g.inf_pos), out)
-    out = where(mag > INF_BITS, mag, out)
-    sign = U(U(bits & U(MAGNITUDE + ONE)) & where(out == ZERO, g.zero_mask, g.sign_mask))
-    return U(out | sign)
+    return signed(where(mag > INF_BITS, mag, out), bits, g)
 
 
 def round_bits(
     bits: Word, rand: Word, spare: Word, g: Grid, general: bool, saturating: bool
 ) -> Word:
     """The carrier bits of ``bits`` rounded to the grid ``g``."""
-    mag = U(bits & MAGNITUDE)
-    neg = bits > MAGNITUDE
-    shift = dropped_bits(mag, g, general)
-    sig = significand(mag)
-    last = last_bits(mag, shr(sig, U(shift)), g, general)
-    up = away(last, fraction(sig, shift), neg, rand, spare)
-    stepped = shl(U(shr(mag, U(shift)) + U(up)), U(shift))
-    out = where(shift > SIG_BITS, where(up, g.quantum, ZERO), stepped)
-    return settle(out, bits, g, general, saturating)
+    return settle(rounded(bits, rand, spare, g, general), bits, g, general, saturating)
+
+
+def round_finite(bits: Word, rand: Word, spare: Word, g: Grid) -> Word:
+    """As ``round_bits``, for finite ``bits`` and grids that saturate and need no general text."""
+    top = where(bits > MAGNITUDE, g.max_neg, g.max_pos)
+    return signed(minimum(rounded(bits, rand, spare, g, False), top), bits, g)
 
 
 def compose(n: Word, q: Int) -> Word:
@@ -127,8 +159,8 @@ def wrap_bits(
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     raw = I(g.low_shift - carrier_exponent(mag))
-    shift = I(minimum(I(maximum(raw, I(ZERO))), FAR))
-    kept = shr(significand(mag), U(shift))
+    shift = U(maximum(raw, I(ZERO)))
+    kept = shr(significand(mag), shift)
     up = away(kept, fraction(significand(mag), shift), neg, rand, spare)
     whole = shl(U(kept + U(up)), U(maximum(I(I(ZERO) - raw), I(ZERO))))
     code = U(where(neg, U(ZERO - whole), whole) & mask)

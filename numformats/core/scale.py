@@ -88,7 +88,7 @@ def shifted(mag: Word, k: Int, g: Grid) -> Word:
     e = I(leading_exponent(mag) + k)
     normal = U(shl(U(e), U(SIG_BITS)) + U(shr(sig, LEFT) & U(shl(ONE, U(SIG_BITS)) - ONE)))
     tiny = shr(shr(sig, LEFT), U(maximum(I(I(ONE) - e), I(ZERO))))
-    d = U(minimum(dropped_bits(CARRIER_MAX, g, False), LAST))
+    d = minimum(dropped_bits(CARRIER_MAX, g, False), U(LAST))
     top = shl(shr(CARRIER_MAX, d), d)
     inside = where(e >= I(ONE), normal, tiny)
     return where(
