@@ -16,12 +16,13 @@ import tempfile
 from typing import Any
 
 import numformats as nf
-from numformats.backends.cuda_source import Spec, Unit, source
-from numformats.backends.cuda_tasks import FLIGHT
+from numformats.backends.cuda_launch import FLIGHT
+from numformats.backends.cuda_source import Spec, Unit
+from numformats.backends.cuda_text import source
+from numformats.block_tasks import scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, lower
 from numformats.rounding import MODES
-from numformats.tasks import scale_spec
 
 CASES = [
     ("e4m3", "nearest_even"), ("e4m3", "toward_zero"), ("e5m2", "nearest_even"),

@@ -27,6 +27,17 @@ class Geometry:
         a, n1, b, n2, c = self.shape
         return a, -(-n1 // self.tile[0]), b, -(-n2 // self.tile[1]), c
 
+    @property
+    def tiling(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """(n1, b, n2, c, t1, t2, m1, m2): sizes, the tile, and the number of tiles along it."""
+        counts = self.scales_shape
+        return (*self.shape[1:], *self.tile, counts[1], counts[3])
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return prod(self.scales_shape)
+
 
 def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:
     if fmt.axis is None:

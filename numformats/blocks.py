@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats.arrays import Host, run_flat
+from numformats.block_tasks import block_task
 from numformats.blocking import geometry
 from numformats.formats import BlockFloat
 from numformats.request import Request
-from numformats.tasks import block_task
 
 
 class BlockCodes(NamedTuple):

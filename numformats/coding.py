@@ -7,16 +7,18 @@ import numpy as np
 from numformats import device_verbs
 from numformats.arrays import Host, as_kind, host
 from numformats.backends import select
+from numformats.block_tasks import block_task, rounding_lane
 from numformats.blocking import scales_shape
 from numformats.blocks import BlockCodes, ScaledBlockCodes
 from numformats.device import on_device
 from numformats.formats import BlockFloat, FixedPoint, Format
+from numformats.halves import values_of
 from numformats.lanes import CARRIERS, LANE32
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import Request, request
-from numformats.scaled_blocks import encode_scaled, values_of
-from numformats.tasks import block_task, code_dtype, fits, scalar_task
+from numformats.scaled_blocks import encode_scaled
+from numformats.tasks import code_dtype, fits, scalar_task
 
 
 def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
@@ -79,7 +81,7 @@ def encode(
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
         source = Host(_widened(source), CARRIERS["float64"], source.kind)
-    wanted = request(rounding, as_key(key), random_bits, source.carrier.lane)
+    wanted = request(rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier))
     module = select(backend)
     _refuse_nan(source, fmt)
     if isinstance(fmt, BlockFloat):

@@ -1,22 +1,22 @@
 """``decode``: stored codes to the values they stand for."""
 
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from numformats.arrays import Host, as_kind, plain
-from numformats.blocking import geometry, scales_shape, spread
+from numformats.backends import select
+from numformats.block_tasks import block_decode_task
+from numformats.blocking import scales_shape
 from numformats.coding import check_codes
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
-from numformats.tasks import fits
-
-TABLE_BITS = 16
+from numformats.tasks import decode_task, fits
 
 
-def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
+def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "auto") -> Any:
     """The values of stored codes.
 
     Args:
@@ -25,6 +25,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
         fmt: the format or its name.
         dtype: ``numpy.float32`` or ``numpy.float64``; by default float32 where it holds every
             value of the format (of the elements, for blocks), else float64.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
 
     Returns:
         Values in the shape of the codes, of the codes' kind. Promise: exact (scales that are not
@@ -39,9 +40,9 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
         array([   1., -448.,   nan], dtype=float32)
     """
-    fmt = parse(fmt)
+    fmt, module = parse(fmt), select(backend)
     if isinstance(fmt, BlockFloat):
-        return _decode_blocks(codes, fmt, dtype)
+        return _decode_blocks(codes, fmt, dtype, module)
     if isinstance(codes, tuple):
         raise TypeError(
             f"codes are a tuple of block codes, and {fmt} is no block format; give the format they "
@@ -49,8 +50,8 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None) -> Any:
         )
     view, source = plain(codes)
     check_codes(view, fmt.bits, fmt)
-    wide = _values(view, fmt)
-    return _given(_narrowed(wide, _dtype(fmt, dtype)), source)
+    kind = _dtype(fmt, dtype)
+    return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
 
 
 def _given(values: Any, source: Host | None) -> Any:
@@ -65,71 +66,34 @@ def _dtype(fmt: FixedPoint | Float, dtype: Any) -> Any:
     return np.dtype(dtype).type
 
 
-def _narrowed(values: Any, dtype: Any) -> Any:
-    with np.errstate(over="ignore"):
-        out = values.astype(dtype, copy=False)
-    if dtype is np.float32 and (np.isinf(out) & np.isfinite(values)).any():
+def _reals(view: Any, fmt: FixedPoint | Float, dtype: Any, module: Any) -> Any:
+    """Values of codes."""
+    if isinstance(fmt, Float) and (fmt.emax > 1023 or fmt.low_exponent < -1074):
+        raise ValueError(
+            f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions"
+        )
+    out = np.empty(view.shape, dtype)
+    if view.size:
+        module.decode(decode_task(_flat(view), out.reshape(-1), fmt))
+    return out
+
+
+def _flat(codes: Any) -> Any:
+    kind = codes.dtype.newbyteorder("=")
+    unsigned = np.dtype(f"u{kind.itemsize}")
+    return np.ascontiguousarray(codes, kind).reshape(-1).view(unsigned)
+
+
+def _checked(reals: Callable[[Any], Any], dtype: Any) -> Any:
+    """``reals(dtype)``, which may not turn a finite value into Inf."""
+    out = reals(dtype)
+    suspect = np.isinf(out) if dtype is np.float32 else np.zeros(1, bool)
+    if suspect.any() and (suspect & np.isfinite(reals(np.float64))).any():
         raise ValueError("a value lies beyond float32; write dtype=numpy.float64")
     return out
 
 
-@lru_cache(maxsize=256)
-def table(fmt: FixedPoint | Float) -> Any:
-    """Float64 values of all codes of a format of at most 16 bits.
-
-    Raises:
-        ValueError: a value that float64 cannot hold.
-    """
-    values = [fmt.value(code) for code in range(1 << fmt.bits)]
-    try:
-        out = np.array([float(v) for v in values])
-    except OverflowError:
-        out = np.array([np.inf])
-    low = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
-    if low < -1074 or np.isinf(out[:1]).any() or any(v != float(v) for v in values if v == v):
-        raise ValueError(
-            f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions"
-        )
-    out.flags.writeable = False
-    return out
-
-
-def _values(view: Any, fmt: FixedPoint | Float) -> Any:
-    """Float64 values of codes."""
-    if fmt.bits <= TABLE_BITS:
-        return table(fmt)[view]
-    codes = view.astype(np.uint64)
-    if isinstance(fmt, FixedPoint):
-        spare = np.int64(64 - fmt.word_bits)
-        signed = (codes << np.uint64(spare)).view(np.int64) >> spare
-        whole = signed if fmt.signed else codes & np.uint64((1 << fmt.word_bits) - 1)
-        return np.ldexp(whole.astype(np.float64), -fmt.frac_bits)
-    return _wide_floats(codes, fmt)
-
-
-def _wide_floats(codes: Any, fmt: Float) -> Any:
-    if fmt.emax > 1023 or fmt.low_exponent < -1074:
-        raise ValueError(
-            f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions"
-        )
-    one, m = np.uint64(1), np.uint64(fmt.man_bits)
-    mag = codes & np.uint64((1 << (fmt.exp_bits + fmt.man_bits)) - 1)
-    negative = (codes >> np.uint64(fmt.bits - 1) & one).astype(bool) & fmt.signed
-    e, t = (mag >> m).astype(np.int64), mag & ((one << m) - one)
-    normal = (e > 0) | (not fmt.zero)
-    sig = np.where(normal, t | one << m, t if fmt.subnormals else np.uint64(0)).astype(np.float64)
-    shift = np.where(normal, e - fmt.exponent_bias - fmt.man_bits, fmt.low_exponent)
-    with np.errstate(over="ignore"):
-        size = np.ldexp(sig, shift)
-    size[mag > fmt.max_code] = np.nan
-    if fmt.has_inf:
-        size[mag == fmt.inf_code] = np.inf
-    size = np.where(negative, -size, size)
-    lone_nan = fmt.signed and fmt.specials in ("fnuz", "p3109", "p3109_finite")
-    return np.where(lone_nan & (codes == np.uint64(1 << (fmt.bits - 1))), np.nan, size)
-
-
-def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any) -> Any:
+def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
     if not isinstance(codes, tuple) or len(codes) != 2 + fmt.tensor_scale:
         want = "(codes, scales, tensor_scale)" if fmt.tensor_scale else "(codes, scales)"
         raise TypeError(
@@ -145,10 +109,14 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any) -> Any:
             f"{scales_shape(fmt, view.shape)}"
         )
     kind = _dtype(fmt.element, dtype)
-    if view.size == 0:
-        return _given(np.zeros(view.shape, kind), source)
-    g = geometry(fmt, view.shape)
-    second = codes[2] if fmt.tensor_scale else 1.0
-    scales = _values(levels, fmt.scale).reshape(g.scales_shape) * second
-    values = _values(view, fmt.element).reshape(g.shape) * spread(scales, g.shape, g.tile)
-    return _given(_narrowed(values.reshape(view.shape), kind), source)
+    second = float(codes[2]) if fmt.tensor_scale else 1.0
+    totals = _reals(levels, fmt.scale, np.float64, module) * second
+
+    def reals(kind: Any) -> Any:
+        out = np.empty(view.shape, kind)
+        if view.size:
+            flat, scales = _flat(view), totals.reshape(-1)
+            module.decode(block_decode_task(flat, out.reshape(-1), scales, view.shape, fmt))
+        return out
+
+    return _given(_checked(reals, kind), source)

@@ -11,6 +11,7 @@ import numpy as np
 
 from numformats.backends import select
 from numformats.backends.task import DrawTask
+from numformats.block_tasks import block_task
 from numformats.blocking import geometry, scales_shape
 from numformats.device import DeviceArray
 from numformats.device_libraries import Library, carrier_of, flat, library
@@ -18,7 +19,7 @@ from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS, LANE32, Carrier
 from numformats.random import Key
 from numformats.request import Request, request
-from numformats.tasks import block_task, check_drawable, code_dtype, draw_grid, fits, scalar_task
+from numformats.tasks import check_drawable, code_dtype, draw_grid, fits, scalar_task
 
 _NO_SCALES = DeviceArray(0, 0, np.uint8, 0, 0, None)
 

@@ -8,19 +8,15 @@ from numformats import device_verbs
 from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
 from numformats.backends.task import DrawTask
-from numformats.blocking import geometry, spread
-from numformats.coding import encode
-from numformats.decoding import decode
+from numformats.block_tasks import block_draw_task
 from numformats.device import on_device
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.formats import BlockFloat, Format
+from numformats.halves import place_for, put, reals, values_of
 from numformats.lanes import CARRIERS
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
-from numformats.scaled_blocks import block_scales, tensor_scale, values_of
 from numformats.tasks import check_drawable, draw_grid
-
-REACH = 6.34  # the normal deviates of this package stay below
 
 
 class DrawCounts(NamedTuple):
@@ -84,15 +80,23 @@ def variance_corrected(
     check_drawable(fmt)
     spread_of = _variance(variance, source)
     target = check_out(out, mean, source).view if out is not None else empty_like(source)
-    means = np.ascontiguousarray(values_of(source)).reshape(-1)
-    module = select(backend)
-    if isinstance(fmt, BlockFloat):
-        values, counts = _draw_blocks(means, spread_of, fmt, source, wanted, module)
-    else:
-        values, counts = _draw(means, spread_of, fmt, source, wanted, module)
-    _put(target, values.reshape(source.shape), source)
     drawn = out if out is not None else like(mean, source, target)
-    return (drawn, counts) if return_counts else drawn
+    counts = (0, 0)
+    if source.view.size:
+        means = reals(source)
+        place = place_for(target, means, source)
+        carrier = CARRIERS["float64"] if isinstance(fmt, BlockFloat) else source.carrier
+        element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+        keys = (wanted.words, wanted.fold(1).words, wanted.start)
+        task = DrawTask(means, spread_of, place, *keys, draw_grid(element, carrier))
+        module = select(backend)
+        if isinstance(fmt, BlockFloat):
+            counts = module.block_draws(block_draw_task(task, source.shape, fmt))
+        else:
+            counts = module.draws(task)
+        if not np.may_share_memory(place, target):
+            put(target, place, source)
+    return (drawn, DrawCounts(source.view.size, *counts)) if return_counts else drawn
 
 
 def _variance(variance: Any, source: Host) -> Any:
@@ -109,66 +113,3 @@ def _variance(variance: Any, source: Host) -> Any:
         bad = wide[~((wide >= 0) & np.isfinite(wide))][0]
         raise ValueError(f"variance holds {bad}; every variance must be finite and >= 0")
     return wide
-
-
-def _put(target: Any, values: Any, source: Host) -> None:
-    if source.carrier.name == "bfloat16":
-        target[...] = (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
-    else:
-        target[...] = values
-
-
-def _draw(
-    means: Any, variance: Any, fmt: FixedPoint | Float, source: Host, key: Key, module: Any
-) -> tuple[Any, DrawCounts]:
-    out = np.empty(means.shape, means.dtype)
-    counts = (0, 0)
-    if means.size:
-        other = key.fold(1)
-        grid = draw_grid(fmt, source.carrier)
-        wide = means.dtype == np.float16
-        task_out = np.empty(means.shape, np.float32) if wide else out
-        task = DrawTask(
-            means.astype(np.float32) if wide else means,
-            variance,
-            task_out,
-            key.words,
-            other.words,
-            key.start,
-            grid,
-        )
-        counts = module.draws(task)
-        if wide:
-            out[...] = task_out
-    return out, DrawCounts(means.size, *counts)
-
-
-@np.errstate(all="ignore")
-def _draw_blocks(
-    means: Any, variance: Any, fmt: BlockFloat, source: Host, key: Key, module: Any
-) -> tuple[Any, DrawCounts]:
-    """Scales from the farthest value that can be drawn, then draws on the element grid of the
-    scaled means."""
-    if means.size == 0:
-        return means.copy(), DrawCounts(0, 0, 0)
-    g = geometry(fmt, source.shape)
-    mean = means.astype(np.float64).reshape(g.shape)
-    spread_of = variance if variance.size == 1 else variance.reshape(g.shape)
-    reach = np.abs(mean) + REACH * np.sqrt(spread_of)
-    total = _scales(reach, fmt, module, g.tile, source)
-    unit_mean = np.where(total > 0.0, mean / total, mean).reshape(-1)
-    unit_variance = (spread_of / total / total).reshape(-1)
-    unit_variance = np.where(np.isfinite(unit_variance), unit_variance, 0.0)
-    unit_mean = np.where(np.isfinite(total.reshape(-1)), unit_mean, np.nan)
-    element = Host(unit_mean, CARRIERS["float64"], "numpy")
-    values, counts = _draw(unit_mean, unit_variance, fmt.element, element, key, module)
-    return (values.reshape(g.shape) * total).reshape(-1).astype(means.dtype), counts
-
-
-def _scales(reach: Any, fmt: BlockFloat, module: Any, tile: tuple[int, int], source: Host) -> Any:
-    if not fmt.power_of_two_scale:
-        second = tensor_scale(reach, fmt)
-        return spread(block_scales(reach, tile, fmt, second, module) * second, reach.shape, tile)
-    codes = encode(reach.reshape(source.shape or (1,)), fmt, "toward_zero")
-    scales = decode(codes.scales, fmt.scale, dtype=np.float64)
-    return spread(scales.reshape(geometry(fmt, source.shape).scales_shape), reach.shape, tile)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numformats.core.decode import DecodeSpec
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import ALL, ZERO
 from numformats.formats import FixedPoint, Float
@@ -147,3 +148,27 @@ def code_spec(fmt: FixedPoint | Float, lane: Lane) -> CodeSpec:
         fields = (word, sign, 0, rebase, inf, nan, sign if fmt.specials in ("ieee", "fn") else 0)
     mask = (1 << lane.width) - 1  # wider codes are never emitted from this lane
     return CodeSpec(*(lane.unsigned(v & mask) for v in fields))
+
+
+SIGNED_DECODE = ("normal_from", "top_exp", "low_exp")
+
+
+@lru_cache(maxsize=4096)
+def decode_spec(fmt: FixedPoint | Float, lane: Lane) -> DecodeSpec:
+    """How codes of ``fmt`` are read, as scalars of the lane."""
+    every, sign = (1 << fmt.bits) - 1, 1 << (fmt.bits - 1) if fmt.signed else 0
+    if isinstance(fmt, FixedPoint):
+        low = -fmt.frac_bits
+        fields = (every, sign, int(fmt.signed), lane.width, 1, 0, low, every, 0, every, 0, 0)
+    else:
+        top = -fmt.exponent_bias - fmt.man_bits
+        trailing = (1 << fmt.man_bits) - 1 if fmt.subnormals else 0
+        lone = fmt.signed and fmt.specials in ("fnuz", "p3109", "p3109_finite")
+        some_nan = fmt.nan_code if fmt.has_nan and not lone else every
+        inf = fmt.inf_code if fmt.has_inf else fmt.max_code
+        fields = (
+            every, sign, 0, fmt.man_bits, int(fmt.zero), top, fmt.low_exponent, trailing,
+            int(fmt.has_nan or fmt.has_inf), fmt.max_code, inf, sign if lone else some_nan,
+        )  # fmt: skip
+    kinds = (lane.signed if name in SIGNED_DECODE else lane.unsigned for name in DecodeSpec._fields)
+    return DecodeSpec(*(kind(value) for kind, value in zip(kinds, fields, strict=True)))

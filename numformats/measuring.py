@@ -10,12 +10,12 @@ import numpy as np
 from numformats.arrays import host, like
 from numformats.blocking import geometry, spread
 from numformats.coding import encode
-from numformats.decoding import decode, table
+from numformats.decoding import decode
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.halves import values_of
 from numformats.naming import parse
 from numformats.quantizing import quantize
 from numformats.random import Key
-from numformats.scaled_blocks import values_of
 
 
 def values(fmt: Format | str) -> Any:
@@ -36,7 +36,7 @@ def values(fmt: Format | str) -> Any:
             f"{fmt} has {element.bits} bits, too many values to list (16 at most); use "
             f"fmt.value(code)"
         )
-    all_values = table(element)
+    all_values = decode(np.arange(1 << element.bits), element, dtype=np.float64)
     finite = all_values[np.isfinite(all_values)]
     if isinstance(element, FixedPoint):
         finite = finite[finite >= float(element.min)]

@@ -5,6 +5,7 @@ from typing import Any
 from numformats import device_verbs
 from numformats.arrays import Host, check_out, empty_like, host, like, run_flat
 from numformats.backends import select
+from numformats.block_tasks import rounding_lane
 from numformats.device import on_device
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
@@ -57,7 +58,7 @@ def quantize(
     if on_device(x):
         return device_verbs.quantize(x, fmt, rounding, as_key(key), random_bits, backend, out)
     source = host(x)
-    wanted = request(rounding, as_key(key), random_bits, source.carrier.lane)
+    wanted = request(rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier))
     module = select(backend)
     target = check_out(out, x, source).view if out is not None else empty_like(source)
     if isinstance(fmt, BlockFloat):

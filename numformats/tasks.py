@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.task import BlockTask, ScalarTask, Wrapping
-from numformats.blocking import geometry
+from numformats.backends.task import DecodeTask, ScalarTask, Wrapping
 from numformats.core.draw import DrawGrid
-from numformats.core.scale import ScaleSpec
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import Carrier, Lane, exponent
-from numformats.lowering import code_spec, lower
+from numformats.formats import FixedPoint, Float, Format
+from numformats.lanes import LANE64, Carrier, Lane, exponent
+from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
 from numformats.rounding import find
 
@@ -69,69 +67,6 @@ def _wrapping(fmt: FixedPoint | Float, carrier: Carrier) -> Wrapping | None:
     return Wrapping(word, (word + 1) // 2 * fmt.signed, -fmt.frac_bits)
 
 
-def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
-    """What choosing a scale reads of ``fmt``, as scalars of the lane."""
-    return ScaleSpec(
-        element_emax=lane.signed(fmt.element_emax),
-        threshold=lane.unsigned(_threshold(fmt, lane)),
-        low=lane.signed(fmt.scale.low_exponent),
-        high=lane.signed(fmt.scale.emax),
-        low_code=lane.unsigned(fmt.scale.zero),
-        nan_code=lane.unsigned(fmt.scale.nan_code if fmt.scale.has_nan else 0),
-    )
-
-
-def _threshold(fmt: BlockFloat, lane: Lane) -> int:
-    """The aligned significand of amax above which the scale is one step larger than the floor."""
-    element, full = fmt.element, 1 << lane.width
-    if fmt.scale_rule == "floor":
-        return full - 1
-    if fmt.scale_rule == "ceil":
-        return full >> 1
-    if fmt.scale_rule == "rceil":
-        top = _significand(Fraction(element.max))
-        return top << lane.width - top.bit_length()
-    if isinstance(element, FixedPoint):
-        precision = element.word_bits - 1 - element.signed
-    else:
-        precision = element.man_bits
-    return full - 1 - (1 << max(lane.width - 2 - precision, 0))
-
-
-def _significand(value: Fraction) -> int:
-    top = value.numerator
-    return top >> (top & -top).bit_length() - 1
-
-
-def block_task(
-    x: Any,
-    out: Any,
-    scales: Any,
-    shape: tuple[int, ...],
-    carrier: Carrier,
-    fmt: BlockFloat,
-    wanted: Request,
-    *,
-    encode: bool,
-) -> BlockTask:
-    """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks."""
-    return BlockTask(
-        x=x,
-        out=out,
-        scales=scales,
-        geometry=geometry(fmt, shape),
-        carrier=carrier,
-        lowered=lower(fmt.element, carrier, wanted.mode),
-        codes=code_spec(fmt.element, carrier.lane),
-        scale=scale_spec(fmt, carrier.lane),
-        mode=wanted.mode,
-        words=wanted.words,
-        first=wanted.first,
-        spare=wanted.spare,
-        encode=encode,
-    )
-
-
 def check_drawable(fmt: Format) -> None:
     """Refuse formats in which no draw keeps its mean."""
     if isinstance(fmt, FixedPoint) and fmt.overflow == "wrap":
@@ -152,3 +87,8 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     return DrawGrid(
         np.int64(man_bits), np.float64(fmt.smallest), np.float64(largest), np.float64(-smallest)
     )
+
+
+def decode_task(codes: Any, out: Any, fmt: FixedPoint | Float) -> DecodeTask:
+    """The task of decoding the flat ``codes``."""
+    return DecodeTask(codes, out, decode_spec(fmt, LANE64))

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_source import Entry, Unit, source
-from numformats.backends.cuda_tasks import THREADS, CudaTasks
+from numformats.backends.cuda_launch import THREADS
+from numformats.backends.cuda_source import Unit
+from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import Entry, source
 
 HEADER = pathlib.Path(__file__).with_name("host_cuda.h")
 # No contraction: the device code is compiled without it too.

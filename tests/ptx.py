@@ -16,11 +16,11 @@ from numba import types as kinds
 
 import numformats as nf
 from numformats.backends import numba_cuda, numba_cuda_text
+from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS, Carrier
-from numformats.lowering import code_spec, lower
+from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
-from numformats.tasks import scale_spec
 
 TWO_MODES = ("nearest_even", "stochastic")  # of all carriers and targets; the others of one
 
@@ -68,9 +68,29 @@ def random_kernels(target: tuple[int, int]) -> int:
     for dtype in (np.float32, np.float64):
         real, double = array(dtype), array(np.float64)
         ptx(target, "normals", (real, word, word, first))
-        signature = (real, double, real, *(word,) * 4, first, grid, array(np.uint64))
-        ptx(target, "draws", signature)
+        counts, tiling = array(np.uint64), (kinds.int64,) * 8
+        arrays = (real, double, real, double, kinds.boolean)
+        ptx(target, "draws", (*arrays, *(word,) * 4, first, grid, counts, *tiling))
     return 6
+
+
+def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
+    """Blocks with float scales, and decoding; float32 data."""
+    real, double, code, tops = (array(t) for t in (np.float32, np.float64, np.uint8, np.uint64))
+    tiling, stream = (kinds.int64,) * 8, (kinds.uint32, kinds.uint32, kinds.uint64, kinds.uint64)
+    lane, how = CARRIERS["float64"], levels(nf.NVFP4)
+    grid, codes = typeof(how.lowered.grid), typeof(how.codes)
+    rule = (typeof(how.spec), typeof(how.power), kinds.boolean, grid, kinds.boolean, codes)
+    ptx(target, "tops", (real, double, kinds.boolean, tops, tops, *tiling), carrier=lane)
+    for encode in (False, True):
+        out, more = code if encode else real, {"mode": mode, "carrier": lane, "encode": encode}
+        ptx(target, "levels", (tops, tops, double, code, double, *rule), **more)
+        given = (real, out, double, *stream, grid, kinds.boolean, codes, *tiling)
+        ptx(target, "scaled", given, **more)
+    spec = typeof(decode_spec(nf.E2M1, lane.lane))
+    ptx(target, "decoded", (code, real, spec), carrier=lane)
+    ptx(target, "block_decoded", (code, real, double, spec, *tiling), carrier=lane)
+    return 7
 
 
 def main() -> None:
@@ -88,6 +108,8 @@ def main() -> None:
         for mode in MODES.values():
             if mode.name in TWO_MODES or (carrier.name == "float32" and major == 9):
                 done += rounding_kernels((major, minor), carrier, mode)
+    for name in TWO_MODES:
+        done += scaled_kernels((major, minor), MODES[name])
     print(f"{done} kernels compiled for sm_{major}{minor}")
 
 

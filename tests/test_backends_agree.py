@@ -138,3 +138,41 @@ def test_random_words_and_normals(backend: str) -> None:
         for dtype in (np.float32, np.float64):
             wanted = nf.random.normal((n,), 9, dtype, backend="reference")
             assert_same_bits(nf.random.normal((n,), 9, dtype, backend=backend), wanted)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_block_draws_and_decoding(backend: str, name: str) -> None:
+    fmt = BLOCKS[name]
+    x = np.random.default_rng(4).normal(size=(9, 48)).astype(np.float32)
+    x[2, 5], x[4, :7] = np.nan, 0.0
+    for variance in (0.0, 0.02, np.abs(np.nan_to_num(x))):
+        how = {"key": 3, "return_counts": True}
+        wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
+        got = nf.variance_corrected(x, variance, fmt, backend=backend, **how)
+        assert_same_bits(got[0], wanted[0])
+        assert got[1] == wanted[1]
+    codes = nf.encode(np.nan_to_num(x), fmt)
+    for dtype in (np.float32, np.float64):
+        wanted = nf.decode(codes, fmt, dtype=dtype, backend="reference")
+        assert_same_bits(nf.decode(codes, fmt, dtype=dtype, backend=backend), wanted)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_decoding_scalar_formats(backend: str) -> None:
+    for fmt in SCALAR.values():
+        if isinstance(fmt, nf.Float) and (fmt.emax > 1023 or fmt.low_exponent < -1074):
+            continue
+        codes = np.random.default_rng(1).integers(0, 1 << fmt.bits, 3000).astype(np.uint64)
+        wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
+        got = nf.decode(codes, fmt, dtype=np.float64, backend=backend)
+        assert_same_bits(got, wanted)
+        some = zip(codes[:200].tolist(), wanted[:200].tolist(), strict=True)
+        assert all(same_number(fmt.value(code), value) for code, value in some)
+
+
+def same_number(exact: Any, value: float) -> bool:
+    """Equal, or both NaN; the sign of zero counts."""
+    if exact != exact:
+        return bool(np.isnan(value))
+    return exact == value and (exact != 0 or np.signbit(float(exact)) == np.signbit(value))

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats.backends.cuda_source import Spec, Unit, source
+from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
+from numformats.backends.cuda_source import Spec, Unit
+from numformats.backends.cuda_text import UnitBase, source
+from numformats.block_tasks import levels, scale_spec
 from numformats.lanes import CARRIERS
-from numformats.lowering import code_spec, lower
+from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
-from numformats.tasks import scale_spec
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = ["sm_80", "sm_90", "sm_100"]
@@ -36,7 +38,7 @@ def test_simulator_gives_the_references_bits() -> None:
     pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "440 scalar, 24 block, 6 draw cases agree" in done.stdout
+    assert "440 scalar, 32 block, 12 draw cases agree" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["a constant", "a comparison"])
@@ -99,6 +101,28 @@ def pairs() -> list[Any]:
 def test_cuda_source_compiles(carrier: str, target: str, mode: str) -> None:
     code = compiled(source(units(carrier, mode)), target)
     for name, unit in units(carrier, mode).items():
+        for entry in unit.entries(name):
+            assert entry.name.encode() in code
+
+
+def real_units(mode: str) -> dict[str, UnitBase]:
+    """Float scales and powers of two as scales, draws, decoding."""
+    how, m, double = levels(nf.NVFP4), MODES[mode], CARRIERS["float64"]
+    made: dict[str, UnitBase] = {}
+    for real in ("float32", "float64"):
+        made[f"L{real}"] = LevelsUnit(how, real, False, "uint8")
+        made[f"P{real}"] = LevelsUnit(levels(nf.MXFP4), real, True, "")
+        made[f"D{real}"] = DecodeUnit(decode_spec(nf.E2M1, double.lane), "uint8", real)
+        for out in (real, "uint8"):
+            grid, codes = lower(nf.E2M1, double, m), code_spec(nf.E2M1, double.lane)
+            made[f"S{real}{out}"] = ScaledUnit(grid, codes, m, real, out, out == "uint8")
+    return made
+
+
+@pytest.mark.parametrize("target, mode", pairs())
+def test_cuda_source_of_float_scales_compiles(target: str, mode: str) -> None:
+    code = compiled(source(real_units(mode)), target)
+    for name, unit in real_units(mode).items():
         for entry in unit.entries(name):
             assert entry.name.encode() in code
 

@@ -14,6 +14,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
+from numformats.tasks import code_dtype
 from tests.host_cuda import Collector, HostMachine
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
@@ -50,6 +51,10 @@ def finite(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x.astype(np.float64)), x, x.dtype.type(1))
 
 
+def fits_float64(fmt: Any) -> bool:
+    return isinstance(fmt, nf.FixedPoint) or (fmt.emax <= 1023 and fmt.low_exponent >= -1074)
+
+
 def rows_and_columns(fmt: Any, carrier: str) -> np.ndarray:
     """Rows of 96: whole blocks of 16 and 32 in the vector kernels, tails for 5 and 7."""
     x = np.tile(inputs(fmt.element, carrier), 2)
@@ -65,10 +70,9 @@ def jobs(carrier: str, mode: str) -> list[tuple[Callable[..., Any], Any, np.ndar
             x = inputs(fmt, carrier)
             found.append((encoded, fmt, x if fmt.has_nan else finite(x)))
     for fmt in BLOCKS.values():
-        if fmt.power_of_two_scale:
-            x = rows_and_columns(fmt, carrier)
-            found += [(rounded, fmt, x), (rounded, fmt, finite(x))]
-            found += [(encoded, fmt, finite(x))] * (mode in TWO_MODES)
+        x = rows_and_columns(fmt, carrier)
+        found += [(rounded, fmt, x), (rounded, fmt, finite(x))]
+        found += [(encoded, fmt, finite(x))] * (mode in TWO_MODES)
     return found
 
 
@@ -90,6 +94,7 @@ def compare(work: Any, mode: str) -> None:
         got, wanted = verb(fmt, x, mode, NAME), verb(fmt, x, mode, "reference")
         if isinstance(wanted, tuple):
             assert_same_bits(got.scales, wanted.scales)
+            assert got[2:] == wanted[2:]
             got, wanted = got.codes, wanted.codes
         try:
             assert_same_bits(got, wanted)
@@ -142,7 +147,7 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
             wanted = nf.random.normal((n,), 9, dtype, backend="reference")
             assert_same_bits(nf.random.normal((n,), 9, dtype, backend=NAME), wanted)
     mean = np.random.default_rng(0).normal(size=3000)
-    for fmt in ("e4m3", "fixed<8,4>", "e2m1", "mxfp8_e4m3"):
+    for fmt in ("e4m3", "fixed<8,4>", "e2m1", "mxfp8_e4m3", "bfp<8,block=7>", "nvfp4"):
         for variance in (0.0, 1e-4, 0.7, np.abs(mean)):
             for dtype in (np.float32, np.float64):
                 given = (
@@ -154,6 +159,22 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
                 got = nf.variance_corrected(*given, fmt, backend=NAME, **how)
                 assert_same_bits(got[0], wanted[0])
                 assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_decoding(dtype: Any, use: Any, tmp_path: pathlib.Path) -> None:
+    use(HostMachine(tmp_path))
+    for fmt in all_scalar_formats().values():
+        if fmt.bits <= 16 and fits_float64(fmt):
+            codes = np.arange(1 << fmt.bits).astype(code_dtype(fmt.bits))
+            wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
+            if (np.abs(wanted[np.isfinite(wanted)]) <= np.finfo(dtype).max).all():
+                wanted = nf.decode(codes, fmt, dtype=dtype, backend="reference")
+                assert_same_bits(nf.decode(codes, fmt, dtype=dtype, backend=NAME), wanted)
+    for fmt in BLOCKS.values():
+        codes = nf.encode(finite(rows_and_columns(fmt, "float32")), fmt)
+        wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
+        assert_same_bits(nf.decode(codes, fmt, dtype=np.float64, backend=NAME), wanted)
 
 
 @pytest.mark.parametrize("start", [0, 1])

@@ -84,6 +84,8 @@ def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
 
 def tile_of(e, n1, nb, n2, nc, t1, t2, m1, m2):
     """The index of the tile of element ``e`` of an array (a, n1, nb, n2, nc)."""
+    if n1 * nb * nc == 1 and n2 % t2 == 0:
+        return e // t2
     ic, i2 = e % nc, e // nc % n2
     ib, i1 = e // (nc * n2) % nb, e // (nc * n2 * nb) % n1
     return (((e // (nc * n2 * nb * n1) * m1 + i1 // t1) * nb + ib) * m2 + i2 // t2) * nc + ic
@@ -119,18 +121,3 @@ def words(out, k0, k1, first):
 def normals(out, k0, k1, first):
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         out[i] = normal(word_of(U64(first + U64(i)), k0, k1))
-
-
-def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
-    """``variance`` has one element or as many as ``mean``; ``counts`` gathers too much variance and
-    beyond the range."""
-    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        e = U64(first + U64(i))
-        m, v = F64(mean[i]), variance[i] if variance.size > 1 else variance[0]
-        free = draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g)
-        bounded = limit(free, g)
-        out[i] = bounded
-        if missing(m, v, g) > 0.0:
-            cuda.atomic.add(counts, 0, U64(1))
-        if bounded != free:
-            cuda.atomic.add(counts, 1, U64(1))

@@ -10,31 +10,32 @@ from typing import Any
 import cupy
 import numpy as np
 
-from numformats.backends.cuda_source import Unit, source
-from numformats.backends.cuda_tasks import THREADS, CudaTasks
+from numformats.backends.cuda_launch import THREADS
+from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import UnitBase, source
 from numformats.device import DeviceArray
 
 OPTIONS = ("-std=c++20", "--fmad=false")
 
 
 @cache
-def _module(unit: Unit) -> Any:
+def _module(unit: UnitBase) -> Any:
     """The compiled kernels of a unit; CuPy loads them on each device that asks."""
     try:
         module = cupy.RawModule(code=source({"K": unit}), options=OPTIONS, backend="nvrtc")
         module.get_function(unit.entries("K")[0].name)
     except cupy.cuda.compiler.CompileException as error:
         raise RuntimeError(
-            f"NVRTC could not compile the kernel of {unit.spec}; nothing was launched and out is "
+            f"NVRTC could not compile the kernel of {unit}; nothing was launched and out is "
             f"untouched. Another backend may: write backend='numba_cuda'. NVRTC says: {error}"
         ) from error
     return module
 
 
-_PREPARED: dict[Unit, tuple[Any, str]] = {}
+_PREPARED: dict[UnitBase, tuple[Any, str]] = {}
 
 
-def prepare(units: Iterable[Unit]) -> None:
+def prepare(units: Iterable[UnitBase]) -> None:
     """Compile units, all of one lane and carrier, together: less time than one by one."""
     named = {f"K{i}": unit for i, unit in enumerate(dict.fromkeys(units))}
     module = cupy.RawModule(code=source(named), options=OPTIONS, backend="nvrtc")
@@ -42,7 +43,7 @@ def prepare(units: Iterable[Unit]) -> None:
 
 
 @cache
-def _function(unit: Unit, entry: int, device: int) -> Any:
+def _function(unit: UnitBase, entry: int, device: int) -> Any:
     module, name = _PREPARED.get(unit) or (_module(unit), "K")
     return module.get_function(unit.entries(name)[entry].name)
 
@@ -75,7 +76,9 @@ class CupyMachine:
         with _place(array):
             return cupy.asnumpy(array.owner)
 
-    def launch(self, unit: Unit, entry: int, blocks: int, args: tuple[Any, ...], like: Any) -> None:
+    def launch(
+        self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any
+    ) -> None:
         """Launch kernel ``entry`` of ``unit``, ``THREADS`` threads a block, where ``like`` lies."""
         with _place(like):
             _function(unit, entry, like.device)((blocks,), (THREADS,), args)
@@ -83,4 +86,5 @@ class CupyMachine:
 
 _TASKS = CudaTasks(CupyMachine())
 scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
-normals, draws = _TASKS.normals, _TASKS.draws
+normals, draws, block_draws = _TASKS.normals, _TASKS.draws, _TASKS.block_draws
+scaled, decode = _TASKS.scaled, _TASKS.decode

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from numformats.core import carriers, draw, normal, quantum, scale, threefry
+from numformats.core import carriers, decode, draw, normal, quantum, scale, scaled, threefry
 from numformats.lanes import Lane
 from numformats.rounding import Mode
 
@@ -24,10 +24,12 @@ CORE: tuple[Callable[..., Any], ...] = (
     quantum.dropped_bits,
     quantum.truncated_fraction,
     quantum.last_bits,
-    quantum.signed,
+    quantum.with_sign,
     quantum.settle,
     quantum.compose,
     quantum.code_bits,
+    decode.finite_bits,
+    decode.value_bits,
     threefry.rotate_add,
     threefry.four_rounds,
     threefry.threefry,
@@ -50,6 +52,7 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.gap,
     draw.gap_below,
     draw.unit,
+    draw.reach,
     draw.reach_gap,
     draw.three_point,
     draw.wide_draw,
@@ -59,6 +62,19 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.draw,
     draw.limit,
 )
+UNITS: tuple[Callable[..., Any], ...] = (
+    scaled.not_a_number,
+    scaled.rescaled,
+    scaled.unit_mean,
+    scaled.unit_variance,
+)  # of any lane
+LEVELS: tuple[Callable[..., Any], ...] = (
+    scaled.magnitude_of,
+    scaled.tensor_level,
+    scaled.float_level,
+    scaled.power_level,
+)  # of the 64-bit lane, with a mode and SCALE
+ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
 LOADS: dict[str, Callable[..., Any]] = {
     "float16": carriers.widen_float16,
     "bfloat16": carriers.widen_bfloat16,

@@ -17,14 +17,24 @@ from numformats.backends.numba_text import (
     mode_text,
     scale_text,
 )
-from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.backends.task import (
+    BlockDrawTask,
+    BlockTask,
+    DecodeTask,
+    DrawTask,
+    Levels,
+    ScalarTask,
+    ScaledTask,
+)
+from numformats.blocking import Geometry
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
-Kernel = Callable[..., None]
+Kernel = Callable[..., Any]
 SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 _ANY_MODE, _PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
+_DOUBLE = CARRIERS["float64"]
 
 
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:
@@ -45,9 +55,9 @@ def _compiled(
     waking threads costs more than it saves; that form compiles in half the time."""
     lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
-    if loop in ("rows", "tiles"):
+    if loop in ("rows", "tiles", "levels"):
         imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws"):
+    if loop in ("normals", "draws", "block_draws"):
         imports.append(_module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
@@ -128,3 +138,54 @@ def draws(task: DrawTask) -> tuple[int, int]:
     run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)
+
+
+def _levels(
+    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, encode: bool
+) -> tuple[Any, float]:
+    """Scales of all blocks (float64, that of the array multiplied in) and that of the array; with
+    a ``variance``, scales that cover draws."""
+    large, lane = x.size > SMALL, _DOUBLE.lane
+    tops, finite = np.zeros((2, g.blocks), np.uint64)
+    reaching = Flags(reach=variance is not None)
+    given = np.zeros(1) if variance is None else variance
+    _compiled("tops", large, carrier=_DOUBLE, flags=reaching)(x, given, tops, finite, *g.tiling)
+    totals, low = np.empty(g.blocks), how.lowered
+    kernel = _compiled("levels", large, how.mode, _DOUBLE, Flags(power=how.is_power), encode)
+    top = lane.unsigned(finite.max())
+    grid = (low.grid, low.general, how.codes)
+    second = kernel(tops, totals, scales, top, how.spec, how.power, *grid)
+    return totals, float(second)
+
+
+def scaled(task: ScaledTask) -> float:
+    """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
+    large, g = task.x.size > SMALL, task.geometry
+    totals, second = _levels(task.x, None, g, task.levels, task.scales, task.encode)
+    flags = Flags(task.lowered.general)
+    kernel = _compiled("scaled", large, task.mode, _DOUBLE, flags, task.encode)
+    stream = (*task.words, task.first, _DOUBLE.lane.unsigned(task.spare))
+    kernel(task.x, task.out, totals, *stream, task.lowered.grid, task.codes, *g.tiling)
+    return second
+
+
+def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+    """As ``draws``, in blocks."""
+    d, g = task.draw, task.geometry
+    totals, _ = _levels(d.mean, d.variance, g, task.levels, np.empty(1, np.uint8), False)
+    counts = np.zeros((-(-g.blocks // CHUNKS["block_draws"]), 2), np.int64)
+    keys = (*d.key, *d.other_key, d.first, d.grid)
+    kernel = _compiled("block_draws", d.mean.size > SMALL)
+    kernel(d.mean, d.variance, d.out, totals, *keys, counts, *g.tiling)
+    short, beyond = counts.sum(axis=0)
+    return int(short), int(beyond)
+
+
+def decode(task: DecodeTask) -> None:
+    """The values of stored codes."""
+    large = task.codes.size > SMALL
+    if task.geometry is None:
+        _compiled("decoded", large, carrier=_DOUBLE)(task.codes, task.out, task.spec)
+        return
+    kernel = _compiled("block_decoded", large, carrier=_DOUBLE)
+    kernel(task.codes, task.out, task.totals, task.spec, *task.geometry.tiling)

@@ -14,13 +14,24 @@ from numba import cuda
 
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_cuda_text import (
+    REALS,
+    SCALES,
     draw_text,
     kernel_text,
     lane_text,
     mode_text,
     scale_text,
 )
-from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.backends.task import (
+    BlockDrawTask,
+    BlockTask,
+    DecodeTask,
+    DrawTask,
+    Levels,
+    ScalarTask,
+    ScaledTask,
+)
+from numformats.blocking import Geometry
 from numformats.device import DeviceArray
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
@@ -29,6 +40,7 @@ THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
 LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
+_DOUBLE = CARRIERS["float64"]
 
 
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:
@@ -48,9 +60,9 @@ def compiled(
     """The kernel for these choices; it serves all formats."""
     lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
-    if loop in ("rows", "tiles"):
+    if loop in SCALES:
         imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws"):
+    if loop in REALS:
         imports.append(_module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
     return load(_module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
@@ -91,7 +103,7 @@ def scalar(task: ScalarTask) -> None:
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
     lane, (_, n1, nb, n2, nc) = task.carrier.lane, task.geometry.shape
-    t1, t2 = task.geometry.tile
+    t2 = task.geometry.tile[1]
     how = (
         *task.words, np.uint64(task.first), lane.unsigned(task.spare), task.lowered.grid,
         task.lowered.general, task.codes, task.scale,
@@ -100,9 +112,7 @@ def blocks(task: BlockTask) -> None:
         kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
         _launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how, t2)
         return
-    counts = task.geometry.scales_shape
-    amax = _zeros(int(np.prod(counts)), lane.unsigned, task.x)
-    tiling = (n1, nb, n2, nc, t1, t2, counts[1], counts[3])
+    amax, tiling = _zeros(task.geometry.blocks, lane.unsigned, task.x), task.geometry.tiling
     _launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
     kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
     _launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)
@@ -122,15 +132,75 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
+    nothing = _zeros(1, np.float64, task.out)
+    return _draws(task, nothing, False, (1,) * 8)
+
+
+def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+    """As ``draws``, in blocks."""
+    d, g = task.draw, task.geometry
+    totals, _ = _levels(d.mean, d.variance, g, task.levels, None)
+    return _draws(d, totals, True, g.tiling)
+
+
+def _draws(
+    task: DrawTask, totals: Any, in_blocks: bool, tiling: tuple[int, ...]
+) -> tuple[int, int]:
     counts = _zeros(2, np.uint64, task.out)
     keys = (*task.key, *task.other_key, np.uint64(task.first))
-    arrays = (task.mean, task.variance, task.out)
-    _launch(compiled("draws"), task.out.size, task.out, *arrays, *keys, task.grid, counts)
+    arrays = (task.mean, task.variance, task.out, totals, in_blocks)
+    kernel = compiled("draws")
+    _launch(kernel, task.out.size, task.out, *arrays, *keys, task.grid, counts, *tiling)
     if not task.counted:
         return 0, 0
-    stream = _stream(task.out)
-    found = counts.copy_to_host(stream=stream)
+    short, beyond = _read(counts, task.out)
+    return int(short), int(beyond)
+
+
+def _read(array: Any, like: Any) -> Any:
+    """A scratch array as NumPy, after everything before it has run."""
+    stream = _stream(like)
+    found = array.copy_to_host(stream=stream)
     if stream:
         stream.synchronize()
-    short, beyond = found
-    return int(short), int(beyond)
+    return found
+
+
+def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tuple[Any, Any]:
+    """Scales of all blocks, that of the array multiplied in, and that of the array; with a
+    ``variance``, scales that cover draws."""
+    top, totals = _zeros(g.blocks, np.uint64, x), _zeros(g.blocks, np.float64, x)
+    finite, second = _zeros(1, np.uint64, x), _zeros(1, np.float64, x)
+    reaching = variance is not None
+    given = variance if reaching else second
+    kernel = compiled("tops", carrier=_DOUBLE)
+    _launch(kernel, x.size, x, x, given, reaching, top, finite, *g.tiling)
+    encode, low = scales is not None, how.lowered
+    codes = scales if encode else _zeros(1, np.uint8, x)
+    kernel = compiled("levels", how.mode, _DOUBLE, encode=encode)
+    rule = (how.spec, how.power, how.is_power, low.grid, low.general, how.codes)
+    _launch(kernel, g.blocks, x, top, finite, totals, codes, second, *rule)
+    return totals, second
+
+
+def scaled(task: ScaledTask) -> float:
+    """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the whole
+    array."""
+    scales = task.scales if task.encode else None
+    totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
+    kernel = compiled("scaled", task.mode, _DOUBLE, encode=task.encode)
+    stream = (*task.words, np.uint64(task.first), _DOUBLE.lane.unsigned(task.spare))
+    rule = (task.lowered.grid, task.lowered.general, task.codes, *task.geometry.tiling)
+    _launch(kernel, task.x.size, task.x, task.x, task.out, totals, *stream, *rule)
+    return float(_read(second, task.x)[0]) if task.encode else 1.0
+
+
+def decode(task: DecodeTask) -> None:
+    """The values of stored codes."""
+    n, arrays = task.codes.size, (task.codes, task.out)
+    if task.geometry is None:
+        kernel = compiled("decoded", carrier=_DOUBLE)
+        _launch(kernel, n, task.codes, *arrays, task.spec)
+        return
+    kernel = compiled("block_decoded", carrier=_DOUBLE)
+    _launch(kernel, n, task.codes, *arrays, task.totals, task.spec, *task.geometry.tiling)

@@ -6,18 +6,22 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from numformats.backends import cuda_loops
+from numformats.backends import cuda_loops, cuda_real_loops
 from numformats.backends.emit import (
     CORE,
     DRAW,
+    ELEMENTS,
+    LEVELS,
     LOADS,
     SCALE,
     STORES,
+    UNITS,
     constants,
     mode_parts,
     module_text,
     text_of,
 )
+from numformats.core import scaled
 from numformats.core.scale import block_bits
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
@@ -25,9 +29,11 @@ from numformats.rounding import Mode
 _PRELUDE = """\
 import numpy as np
 from numba import config, cuda
+from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.scale import ScaleSpec
+from numformats.core.scaled import LevelSpec
 
 {constants}
 WIDTH, SHARED = {width}, np.uint{width}
@@ -65,6 +71,10 @@ def real_to_bits(x):
 @device
 def bits_to_real(x):
     return U64(x).view(F64)
+
+@device
+def single(x):
+    return F64(np.float32(x))
 """
 # The compiler would contract a * b + c to one operation with one rounding; it leaves these alone.
 _REALS = """
@@ -95,7 +105,14 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "rows": (block_bits, cuda_loops.member),
     "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
     "maxima": (cuda_loops.tile_of,),
+    "draws": (cuda_loops.tile_of,),
+    "tops": (scaled.magnitude_of, cuda_loops.tile_of),
+    "levels": LEVELS,
+    "scaled": (*ELEMENTS, cuda_loops.tile_of),
+    "block_decoded": (cuda_loops.tile_of,),
 }
+REALS = ("normals", "draws", "tops", "levels", "scaled")  # loops that need ``draw_text``
+SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 _KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
 
@@ -136,7 +153,7 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    return "\n\n".join([_REALS, *map(_real_text, DRAW)]) + "\n"
+    return "\n\n".join([_REALS, *map(_real_text, (*DRAW, *UNITS))]) + "\n"
 
 
 def kernel_text(
@@ -149,5 +166,6 @@ def kernel_text(
         f"{_STORE_CODE if encode else _STORE}"
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
-    kernel = (getattr(cuda_loops, loop), "kernel", _KERNEL)
+    home = cuda_loops if hasattr(cuda_loops, loop) else cuda_real_loops
+    kernel = (getattr(home, loop), "kernel", _KERNEL)
     return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

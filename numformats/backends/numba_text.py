@@ -8,18 +8,21 @@ cached.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numformats.backends import intrinsics, loops, random_loops
+from numformats.backends import intrinsics, loops, random_loops, scaled_loops
 from numformats.backends.emit import (
     CORE,
     DRAW,
+    ELEMENTS,
+    LEVELS,
     LOADS,
     SCALE,
     STORES,
+    UNITS,
     constants,
     mode_parts,
     module_text,
 )
-from numformats.core import scale
+from numformats.core import draw, scale, scaled
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
 
@@ -29,9 +32,11 @@ from numba import njit, prange
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from llvmlite import ir
+from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.scale import ScaleSpec
+from numformats.core.scaled import LevelSpec
 
 {constants}
 {intrinsics}
@@ -63,6 +68,10 @@ def root(x):
 @njit(cache=True)
 def floor_of(x):
     return np.floor(x)
+
+@njit(cache=True)
+def single(x):
+    return F64(np.float32(x))
 """
 
 _DEVICE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
@@ -70,11 +79,14 @@ _KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 
 class Flags(NamedTuple):
-    """What a scalar kernel may take for granted of its grid; see ``lowering.Lowered``."""
+    """What a kernel may take for granted: of its grid (see ``lowering.Lowered``), of its scales
+    (that they are powers of two), and whether they have to cover draws."""
 
     general: bool = False
     mirrored: bool = False
     saturating: bool = False
+    power: bool = False
+    reach: bool = False
 
 
 Part = tuple[Callable[..., Any], str | None, str]
@@ -98,6 +110,7 @@ _ROWS: Parts = (
     loops.rows_chunk,
     loops.rows_task,
 )
+_SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
 _PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_all, loops.quantize_task),
     "wrap": (),
@@ -106,12 +119,19 @@ _PARTS: dict[str, Parts] = {
     "words": (),
     "normals": (),
     "draws": (random_loops.draw_run,),
+    "tops": (draw.reach, scaled.magnitude_of, scaled_loops.run_of, scaled_loops.seen),
+    "levels": (scaled.not_a_number, *LEVELS),
+    "scaled": (*UNITS, *ELEMENTS, *_SCALED),
+    "block_draws": (*UNITS, scaled_loops.run_of),
+    "decoded": (),
+    "block_decoded": (scaled_loops.run_of,),
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
 TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
 CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048, "rows": 8192}
+CHUNKS |= {"scaled": 256, "block_draws": 256}  # tiles that share a buffer
 
 
 def _device(functions: Parts) -> list[Part]:
@@ -148,7 +168,8 @@ def draw_text() -> str:
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    found: Callable[..., Any] = getattr(loops, name, None) or getattr(random_loops, name)
+    modules = (loops, random_loops, scaled_loops)
+    found: Callable[..., Any] = next(getattr(m, name) for m in modules if hasattr(m, name))
     return found
 
 
@@ -166,7 +187,8 @@ def kernel_text(
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
         f"TASK = {TASK}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
-        f"ENCODE = {encode}\n\n{_DEVICE}\n{_STORE_CODE if encode else _STORE}"
+        f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
+        f"{_DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])
     if loop == "rows":

@@ -1,89 +1,34 @@
 """The reference backend: the core texts run on NumPy arrays, in pieces that bound the temporary
 memory."""
 
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from numformats.backends.emit import (
-    CORE,
-    LOADS,
-    SCALE,
-    STORES,
-    constants,
-    mode_parts,
-    module_text,
-)
+from numformats.backends.reference_scaled import block_draws, decode, scaled
+from numformats.backends.reference_text import random_words, texts
 from numformats.backends.task import BlockTask, DrawTask, ScalarTask
 from numformats.blocking import block_maxima, spread
 from numformats.core import draw, normal
 from numformats.core.grid import Grid
-from numformats.core.scale import block_bits
-from numformats.core.threefry import threefry
-from numformats.lanes import LANE32, LANE64, Carrier, Lane
-from numformats.rounding import Mode
+from numformats.lanes import LANE32, LANE64
 
+__all__ = [
+    "block_draws", "blocks", "decode", "draws", "normals", "scalar", "scaled", "words",
+]  # fmt: skip
 PIECE = 1 << 16
-
-_PRELUDE = """\
-import numpy as np
-from numformats.core.grid import CodeSpec, Grid
-from numformats.core.scale import ScaleSpec
-
-{constants}CARRIER_MAX = U({largest})
-where, minimum, maximum = np.where, np.minimum, np.maximum
-
-def shl(x, s):
-    return where(U(s) > U(LAST), ZERO, U(x << U(U(s) & U(LAST))))
-
-def shr(x, s):
-    return where(U(s) > U(LAST), ZERO, U(x >> U(U(s) & U(LAST))))
-
-def bit_length(x):
-    return I(np.frexp(np.float64(x))[1])
-"""
-
-
-@cache
-def texts(mode: Mode, carrier: Carrier) -> SimpleNamespace:
-    """The core texts as NumPy functions for one mode and carrier."""
-    prelude = _PRELUDE.format(constants=constants(carrier.lane), largest=carrier.largest)
-    moves = [(LOADS[carrier.name], "load", ""), (STORES[carrier.name], "store", "")]
-    rules = [(*part, "") for part in mode_parts(mode)]
-    parts = [(f, None, "") for f in (*CORE, *SCALE)]
-    source = module_text(prelude, [*parts, *rules, (block_bits, None, ""), *moves])
-    names: dict[str, Any] = {}
-    exec(compile(source, "<core texts>", "exec"), names)
-    return SimpleNamespace(**names)
 
 
 def _bound(task: ScalarTask | BlockTask) -> SimpleNamespace:
     return texts(task.mode, task.carrier)
 
 
-def _random(words: tuple[Any, Any], first: int, n: int, lane: Lane) -> Any:
-    """Words of elements ``first`` .. ``first + n``."""
-    k0, k1 = (np.array([w]) for w in words)
-    if lane.width == 64:
-        a, b = _threefry(k0, k1, np.arange(n, dtype=np.uint64) + np.uint64(first))
-        return a.astype(np.uint64) << np.uint64(32) | b
-    pairs = np.arange((n + (first & 1) + 1) >> 1, dtype=np.uint64) + np.uint64(first >> 1)
-    both = np.stack(_threefry(k0, k1, pairs), axis=1).reshape(-1)
-    return both[first & 1 : (first & 1) + n]
-
-
-def _threefry(k0: Any, k1: Any, counter: Any) -> tuple[Any, Any]:
-    low, high = counter.astype(np.uint32), (counter >> np.uint64(32)).astype(np.uint32)
-    return threefry(k0, k1, low, high)
-
-
 def _rand(task: ScalarTask | BlockTask, at: int, n: int) -> Any:
     lane = task.carrier.lane
     if not task.mode.stochastic:
         return np.zeros(n, lane.unsigned)
-    return _random(task.words, task.first + at, n, lane)
+    return random_words(task.words, task.first + at, n, lane)
 
 
 def scalar(task: ScalarTask) -> None:
@@ -126,19 +71,19 @@ def blocks(task: BlockTask) -> None:
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards."""
-    out[...] = _random(key, first, out.size, LANE32 if out.dtype == np.uint32 else LANE64)
+    out[...] = random_words(key, first, out.size, LANE32 if out.dtype == np.uint32 else LANE64)
 
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    out[...] = normal.normal(_random(key, first, out.size, LANE32))
+    out[...] = normal.normal(random_words(key, first, out.size, LANE32))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
-    one, two = (_random(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
+    one, two = (random_words(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
     with np.errstate(all="ignore"):
         free = draw.draw(mean, variance, one, two, task.grid)
         bounded = draw.limit(free, task.grid)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from numformats.blocking import Geometry
+from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
+from numformats.core.scaled import LevelSpec
 from numformats.lanes import Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -84,3 +86,61 @@ class DrawTask:
     first: int
     grid: DrawGrid
     counted: bool = True  #: whether the numbers that ``draws`` returns are wanted
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How the scales of blocks are chosen over reals (64-bit lane): powers of two by ``power``,
+    others rounded to ``lowered`` under ``mode``; ``codes`` says how they are stored.
+    """
+
+    power: ScaleSpec
+    is_power: bool
+    lowered: Lowered
+    mode: Mode
+    codes: CodeSpec
+    spec: LevelSpec
+
+
+@dataclass(frozen=True)
+class ScaledTask:
+    """Round (or encode) ``x`` (flat, float32 or float64) in blocks with scales of any kind;
+    ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane.
+    """
+
+    x: Any
+    out: Any
+    scales: Any
+    geometry: Geometry
+    levels: Levels
+    lowered: Lowered
+    codes: CodeSpec
+    mode: Mode
+    words: tuple[Any, Any]
+    first: int
+    spare: int
+    encode: bool
+
+
+@dataclass(frozen=True)
+class BlockDrawTask:
+    """Variance-corrected draws on the element grid of blocks whose scales cover whatever can be
+    drawn.
+    """
+
+    draw: DrawTask
+    geometry: Geometry
+    levels: Levels
+
+
+@dataclass(frozen=True)
+class DecodeTask:
+    """Values of ``codes`` (flat) into ``out`` (float32 or float64); where there is a ``geometry``,
+    times one of ``totals`` (float64) for each block.
+    """
+
+    codes: Any
+    out: Any
+    spec: DecodeSpec
+    geometry: Geometry | None = None
+    totals: Any = None

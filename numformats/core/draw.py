@@ -65,9 +65,14 @@ def unit(word: Word) -> Real:
     return (F64(word) + 0.5) * 2.3283064365386963e-10
 
 
+def reach(mean: Real, sigma: Real) -> Real:
+    """The farthest magnitude that a normal deviate can lead to: |xi| <= 6.34."""
+    return where(mean < 0.0, 0.0 - mean, mean) + 6.34 * sigma
+
+
 def reach_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
-    """The largest gap that a draw can meet: |xi| <= 6.34, plus one step of the three-point law."""
-    far = where(mean < 0.0, 0.0 - mean, mean) + 6.34 * sigma
+    """The largest gap that a draw can meet, plus one step of the three-point law."""
+    far = reach(mean, sigma)
     one = gap(far, g)
     step = gap(far + one, g)
     return where(g.man_bits == I64(0), step + step, step)
@@ -116,12 +121,12 @@ def missing(mean: Real, variance: Real, g: DrawGrid) -> Real:
     """Variance that the grid forces beyond the one asked for; 0 where the draw is exact."""
     sigma = root(variance)
     a = where(mean < 0.0, 0.0 - mean, mean)
-    reach = reach_gap(mean, sigma, g)
+    widest = reach_gap(mean, sigma, g)
     d = narrow_gap(mean, sigma, g)
     part = a / d - floor_of(a / d)
     forced = part * (1.0 - part) * d * d
     return where(
-        variance > reach * reach * 0.25, 0.0, maximum(forced - variance * 1.000000001, 0.0)
+        variance > widest * widest * 0.25, 0.0, maximum(forced - variance * 1.000000001, 0.0)
     )
 
 

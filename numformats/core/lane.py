@@ -62,3 +62,8 @@ def real_to_bits(x: Real) -> Word:
 def bits_to_real(x: Word) -> Real:
     """The float64 with this 64-bit pattern."""
     return np.asarray(x, np.uint64).view(np.float64)
+
+
+def single(x: Real) -> Real:
+    """``x`` rounded to float32 and back."""
+    return np.float64(np.float32(x)) if np.ndim(x) == 0 else x.astype(np.float32).astype(np.float64)

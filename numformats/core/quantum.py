@@ -109,7 +109,7 @@ def rounded(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> Word
     return where(shift > U(SIG_BITS), where(up, g.quantum, ZERO), stepped)
 
 
-def signed(out: Word, bits: Word, g: Grid) -> Word:
+def with_sign(out: Word, bits: Word, g: Grid) -> Word:
     """A rounded magnitude with the sign of ``bits``, where the format has it."""
     sign = U(bits & U(MAGNITUDE + ONE))
     return U(out | U(sign & where(out == ZERO, g.zero_mask, g.sign_mask)))
@@ -125,7 +125,7 @@ def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> W
     out = where(out > where(neg, g.max_neg, g.max_pos), where(neg, g.over_neg, g.over_pos), out)
     if not saturating:
         out = where(mag == INF_BITS, where(neg, g.inf_neg, g.inf_pos), out)
-    return signed(where(mag > INF_BITS, mag, out), bits, g)
+    return with_sign(where(mag > INF_BITS, mag, out), bits, g)
 
 
 def round_bits(
@@ -138,7 +138,7 @@ def round_bits(
 def round_finite(bits: Word, rand: Word, spare: Word, g: Grid) -> Word:
     """As ``round_bits``, for finite ``bits`` and grids that saturate and need no general text."""
     top = where(bits > MAGNITUDE, g.max_neg, g.max_pos)
-    return signed(minimum(rounded(bits, rand, spare, g, False), top), bits, g)
+    return with_sign(minimum(rounded(bits, rand, spare, g, False), top), bits, g)
 
 
 def compose(n: Word, q: Int) -> Word:

@@ -61,19 +61,7 @@ __device__ __forceinline__ void rows(const typename S::Stored* x, typename S::Ou
         rows_of<S, LANES, false>(x, out, scales, n, k0, k1, first, spare);
 }
 
-// Any blocks: the array as (a, n1, b, n2, c) with tiles (t1, t2) on axes 1 and 3.
-struct Tiling {
-    U64 n1, b, n2, c, t1, t2, m1, m2;
-    __device__ __forceinline__ U64 tile(U64 e) const {
-        const U64 ic = e % c, i2 = e / c % n2, ib = e / (c * n2) % b, i1 = e / (c * n2 * b) % n1;
-        return (((e / (c * n2 * b * n1) * m1 + i1 / t1) * b + ib) * m2 + i2 / t2) * c + ic;
-    }
-    __device__ __forceinline__ bool opens(U64 e) const {  // the first element of its tile
-        return e / c % n2 % t2 == 0 && e / (c * n2 * b) % n1 % t1 == 0;
-    }
-};
-
-// First pass: the largest magnitude of every tile, into zeroed memory.
+// Any blocks, first pass: the largest magnitude of every tile, into zeroed memory.
 template <class S>
 __device__ __forceinline__ void maxima(const typename S::Stored* x, U* amax, U64 n, Tiling t) {
     for (U64 i = thread(); i < n; i += threads()) atomicMax(amax + t.tile(i), magnitude<S>(x[i]));

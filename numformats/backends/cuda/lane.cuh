@@ -4,6 +4,7 @@ template <class T> __device__ __forceinline__ T minimum(T a, T b) { return a < b
 template <class T> __device__ __forceinline__ T maximum(T a, T b) { return a > b ? a : b; }
 __device__ __forceinline__ F64 root(F64 x) { return sqrt(x); }
 __device__ __forceinline__ F64 floor_of(F64 x) { return floor(x); }
+__device__ __forceinline__ F64 single(F64 x) { return F64(float(x)); }
 __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
 template <class A, class B> struct Pair { A first; B second; };

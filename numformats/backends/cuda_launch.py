@@ -1,0 +1,56 @@
+"""How kernels are launched, on any machine that compiles and launches them: CuPy's, or a host that
+runs the same source.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from numformats.backends.cuda_text import UnitBase
+from numformats.blocking import Geometry
+
+THREADS = 256
+FLIGHT = 4  # vectors that a thread has under way, as in cuda/scalar.cuh
+MOST_BLOCKS = 1 << 20  # beyond them threads stride over the rest
+VECTOR = 16  # bytes of one load
+NO_TILING = (np.uint64(1),) * 8
+
+
+class Machine(Protocol):
+    """What runs kernels. Arrays are whatever the machine's tasks hold."""
+
+    def address(self, array: Any) -> int:
+        """Address of the first element."""
+
+    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+        """Zeroed scratch memory where ``like`` lies."""
+
+    def read(self, array: Any) -> Any:
+        """A scratch array as NumPy, after everything before it has run."""
+
+    def launch(
+        self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any
+    ) -> None:
+        """Launch kernel ``entry`` of ``unit``, ``THREADS`` threads a block, where ``like`` lies."""
+
+
+def grid_of(threads: int) -> int:
+    """Thread blocks of a launch for so many threads."""
+    return min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
+
+
+def tiling_of(g: Geometry) -> tuple[Any, ...]:
+    """A geometry as kernel arguments."""
+    return tuple(np.uint64(v) for v in g.tiling)
+
+
+def stream_of(words: tuple[Any, Any], first: int) -> tuple[Any, Any, Any]:
+    """Key words and first element as kernel arguments."""
+    return (*words, np.uint64(first))
+
+
+class Launcher:
+    """Part of a backend, on one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine

@@ -1,0 +1,111 @@
+"""Tasks over reals as launches: random words and normals, draws, blocks with scales of any kind,
+decoding.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.cuda_launch import NO_TILING, Launcher, grid_of, stream_of, tiling_of
+from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
+from numformats.backends.cuda_source import Unit
+from numformats.backends.task import BlockDrawTask, DecodeTask, DrawTask, Levels, ScaledTask
+from numformats.blocking import Geometry
+from numformats.lanes import LANE32, LANE64, Lane
+
+
+class RealTasks(Launcher):
+    """Those functions of a backend."""
+
+    def words(self, out: Any, key: tuple[Any, Any], first: int) -> None:
+        """Random words for elements ``first`` onwards."""
+        lane = LANE32 if np.dtype(out.dtype) == np.uint32 else LANE64
+        self._random(lane, "words", out, (), stream_of(key, first))
+
+    def normals(self, out: Any, key: tuple[Any, Any], first: int) -> None:
+        """Standard normals for elements ``first`` onwards."""
+        self._random(LANE32, f"normals_{np.dtype(out.dtype).name}", out, (), stream_of(key, first))
+
+    def draws(self, task: DrawTask) -> tuple[int, int]:
+        """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+        range."""
+        return self._draws(task, 0, NO_TILING)
+
+    def block_draws(self, task: BlockDrawTask) -> tuple[int, int]:
+        """As ``draws``, in blocks."""
+        d = task.draw
+        totals, _ = self._levels(d.mean, d.variance, task.geometry, task.levels, None)
+        return self._draws(d, self.machine.address(totals), tiling_of(task.geometry))
+
+    def _draws(self, task: DrawTask, totals: int, tiling: tuple[Any, ...]) -> tuple[int, int]:
+        counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
+        given = (self.machine.address(task.mean), *self._variance(task.variance))
+        keys = (*task.key, *task.other_key, np.uint64(task.first))
+        name = f"draws_{np.dtype(task.out.dtype).name}"
+        at = self.machine.address(counts) if task.counted else 0
+        after = (totals, *tiling, *keys, *task.grid)
+        self._random(LANE32, name, task.out, given, after, at)
+        if not task.counted:
+            return 0, 0
+        short, beyond = self.machine.read(counts)
+        return int(short), int(beyond)
+
+    def _variance(self, variance: Any) -> tuple[int, Any]:
+        """Address of an array of variances, or 0 and the common one."""
+        if variance is None:
+            return 0, np.float64(0.0)
+        if variance.size > 1:
+            return self.machine.address(variance), np.float64(0.0)
+        return 0, np.float64(variance[0])
+
+    def _levels(
+        self, x: Any, variance: Any, g: Geometry, how: Levels, scales: Any
+    ) -> tuple[Any, Any]:
+        """Scales of all blocks, that of the array multiplied in, and that of the array; with a
+        ``variance``, scales that cover draws."""
+        code = np.dtype(scales.dtype).name if scales is not None else ""
+        unit = LevelsUnit(how, np.dtype(x.dtype).name, variance is not None, code)
+        tops = self.machine.zeros(g.blocks, np.uint64, x)
+        totals = self.machine.zeros(g.blocks, np.float64, x)
+        finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))
+        at = self.machine.address
+        seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
+        self.machine.launch(unit, 0, grid_of(x.size), (*seen, *tiling_of(g)), x)
+        made = (at(totals), at(scales) if code else 0, at(second), np.uint64(g.blocks))
+        self.machine.launch(unit, 1, grid_of(g.blocks), (at(tops), at(finite), *made), x)
+        return totals, second
+
+    def scaled(self, task: ScaledTask) -> float:
+        """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the
+        whole array."""
+        scales = task.scales if task.encode else None
+        totals, second = self._levels(task.x, None, task.geometry, task.levels, scales)
+        real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
+        unit = ScaledUnit(task.lowered, task.codes, task.mode, real, out, task.encode)
+        n, at = task.x.size, self.machine.address
+        stream = (*stream_of(task.words, task.first), LANE64.unsigned(task.spare))
+        where = (at(totals), np.uint64(n), *tiling_of(task.geometry))
+        self.machine.launch(
+            unit, 0, grid_of(n), (at(task.x), at(task.out), *where, *stream), task.x
+        )
+        return float(self.machine.read(second)[0]) if task.encode else 1.0
+
+    def decode(self, task: DecodeTask) -> None:
+        """The values of stored codes."""
+        code, real = (np.dtype(a.dtype).name for a in (task.codes, task.out))
+        n, at = task.codes.size, self.machine.address
+        unit, given = DecodeUnit(task.spec, code, real), (at(task.codes), at(task.out))
+        if task.geometry is None:
+            self.machine.launch(unit, 0, grid_of(n), (*given, np.uint64(n)), task.codes)
+            return
+        where = (at(task.totals), np.uint64(n), *tiling_of(task.geometry))
+        self.machine.launch(unit, 1, grid_of(n), (*given, *where), task.codes)
+
+    def _random(
+        self, lane: Lane, name: str, out: Any, before: tuple[Any, ...], after: tuple[Any, ...],
+        *counts: int,
+    ) -> None:  # fmt: skip
+        unit = Unit(lane)
+        entry = [e.name for e in unit.entries("")].index(name)
+        args = (*before, self.machine.address(out), *counts, np.uint64(out.size), *after)
+        self.machine.launch(unit, entry, grid_of(out.size), args, out)

@@ -1,0 +1,142 @@
+"""The CUDA kernels of blocks with scales of any kind, and of decoding; all of the 64-bit lane."""
+
+from dataclasses import dataclass
+
+from numformats.backends import cpp
+from numformats.backends.cuda_text import (
+    C_TYPES,
+    MADE_TILING,
+    STREAM,
+    TILING,
+    Entry,
+    Params,
+    UnitBase,
+    getter,
+)
+from numformats.backends.task import Levels
+from numformats.core.decode import DecodeSpec
+from numformats.core.grid import CodeSpec
+from numformats.lanes import LANE64, Lane
+from numformats.lowering import SIGNED_DECODE, Lowered
+from numformats.rounding import Mode
+
+_N: Params = (("U64", "n"),)
+
+
+@dataclass(frozen=True)
+class LevelsUnit(UnitBase):
+    """From an array of ``real`` to the scales of its blocks; ``reach``: scales that cover draws,
+    ``scales``: dtype name of their codes, "" for none."""
+
+    how: Levels
+    real: str
+    reach: bool
+    scales: str
+    lane: Lane = LANE64
+    needs: tuple[str, ...] = ("SCALE", "DRAW", "tiling", "levels")
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The mode that rounds scales."""
+        return (self.how.mode,)
+
+    def _rule(self) -> str:
+        if self.how.is_power:
+            return "power_level(top, power())"
+        general = cpp.literal(self.how.lowered.general)
+        return f"mode_{self.how.mode.name}::float_level(top, whole, spec(), grid(), {general})"
+
+    def definition(self, name: str) -> str:
+        """The struct ``name`` that the skeletons take."""
+        spec = ", ".join(cpp.literal(float(v)) for v in self.how.spec)
+        lines = [
+            f"using Scale = {C_TYPES[self.scales or 'uint8']};",
+            f"static constexpr bool encode = {cpp.literal(bool(self.scales))};",
+            getter("Grid", "grid", self.how.lowered.grid),
+            getter("CodeSpec", "codes", self.how.codes),
+            getter("ScaleSpec", "power", self.how.power),
+            f"static __device__ constexpr LevelSpec spec() {{ return LevelSpec{{{spec}}}; }}",
+            f"{cpp.PREFIX} static F64 level(U64 top, F64 whole) {{ return {self._rule()}; }}",
+        ]
+        return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """Largest magnitudes, then scales."""
+        kind, scale = C_TYPES[self.real], C_TYPES[self.scales or "uint8"]
+        maxima = (("U64*", "top"), ("U64*", "finite"))
+        given: Params = ((f"const {kind}*", "x"), ("const F64*", "variance"), ("F64", "common"))
+        seen = f"tops<{kind}, {cpp.literal(self.reach)}>"
+        first = f"{seen}(x, variance, common, top, finite, n, {MADE_TILING});"
+        made: Params = (("F64*", "totals"), (f"{scale}*", "scales"), ("F64*", "second"))
+        read: Params = (("const U64*", "top"), ("const U64*", "finite"))
+        second = f"levels<{name}>(top, finite, totals, scales, second, n);"
+        return (
+            Entry(f"tops_{name}", (*given, *maxima, *_N, *TILING), first),
+            Entry(f"levels_{name}", (*read, *made, *_N), second),
+        )
+
+
+@dataclass(frozen=True)
+class ScaledUnit(UnitBase):
+    """Elements of ``real`` in units of their scales, rounded under ``mode`` or encoded."""
+
+    lowered: Lowered
+    codes: CodeSpec
+    mode: Mode
+    real: str
+    out: str
+    encode: bool
+    lane: Lane = LANE64
+    needs: tuple[str, ...] = ("tiling", "scaled")
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The mode that rounds elements."""
+        return (self.mode,)
+
+    def definition(self, name: str) -> str:
+        """The struct ``name`` that the skeletons take."""
+        general = cpp.literal(self.lowered.general)
+        rule = f"mode_{self.mode.name}::scaled_bits(x, total, rand, spare, grid(), {general})"
+        lines = [
+            f"using Real = {C_TYPES[self.real]}; using Out = {C_TYPES[self.out]};",
+            f"static constexpr bool encode = {cpp.literal(self.encode)}, "
+            f"stochastic = {cpp.literal(self.mode.stochastic)};",
+            getter("Grid", "grid", self.lowered.grid),
+            getter("CodeSpec", "codes", self.codes),
+            f"{cpp.PREFIX} static U element(F64 x, F64 total, U rand, U spare) "
+            f"{{ return {rule}; }}",
+        ]
+        return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """One kernel."""
+        arrays = ((f"const {C_TYPES[self.real]}*", "x"), (f"{C_TYPES[self.out]}*", "out"))
+        params = (*arrays, ("const F64*", "totals"), *_N, *TILING, *STREAM, ("U", "spare"))
+        body = f"scaled<{name}>(x, out, totals, n, {MADE_TILING}, k0, k1, first, spare);"
+        return (Entry(f"scaled_{name}", params, body),)
+
+
+@dataclass(frozen=True)
+class DecodeUnit(UnitBase):
+    """Codes to values, and element codes times their scales to values."""
+
+    spec: DecodeSpec
+    codes: str
+    real: str
+    lane: Lane = LANE64
+    needs: tuple[str, ...] = ("tiling", "decode")
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """Without and with scales."""
+        arrays = ((f"const {C_TYPES[self.codes]}*", "codes"), (f"{C_TYPES[self.real]}*", "out"))
+        fields = ", ".join(
+            f"{'I' if f in SIGNED_DECODE else 'U'}({cpp.literal(int(v))})"
+            for f, v in zip(DecodeSpec._fields, self.spec, strict=True)
+        )
+        spec, blocks = f"DecodeSpec{{{fields}}}", (("const F64*", "totals"), *_N, *TILING)
+        both = f"block_decoded(codes, out, totals, n, {MADE_TILING}, {spec});"
+        return (
+            Entry(f"decoded_{name}", (*arrays, *_N), f"decoded(codes, out, n, {spec});"),
+            Entry(f"block_decoded_{name}", (*arrays, *blocks), both),
+        )

@@ -1,0 +1,169 @@
+"""CUDA C++ source: the printed core texts of a lane, then the kernels of units, each specialised
+for a format, whose constants the compiler folds.
+
+The skeletons (indices, vector loads, shuffles) are in ``cuda/*.cuh``; no rule is written there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from numformats.backends import cpp
+from numformats.backends.emit import (
+    CORE,
+    DRAW,
+    ELEMENTS,
+    LOADS,
+    SCALE,
+    STORES,
+    UNITS,
+    mode_parts,
+)
+from numformats.core import scale, scaled
+from numformats.core.decode import DecodeSpec
+from numformats.core.draw import DrawGrid
+from numformats.core.grid import CodeSpec, Grid
+from numformats.core.scale import ScaleSpec
+from numformats.core.scaled import LevelSpec
+from numformats.lanes import CARRIERS, LANE64, Lane
+from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
+from numformats.rounding import Mode
+
+C_TYPES = {
+    "uint8": "unsigned char",
+    "uint16": "unsigned short",
+    "uint32": "W32",
+    "uint64": "U64",
+    "float32": "float",
+    "float64": "double",
+}
+STREAM = (("W32", "k0"), ("W32", "k1"), ("U64", "first"))
+TILING = tuple(("U64", f) for f in ("n1", "b", "n2", "c", "t1", "t2", "m1", "m2"))
+MADE_TILING = f"Tiling{{{', '.join(name for _, name in TILING)}}}"
+Params = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kernel: its name, the C types and names of its arguments, and its body."""
+
+    name: str
+    params: Params
+    body: str
+
+    @property
+    def text(self) -> str:
+        """The definition, with C linkage."""
+        given = ", ".join(f"{kind} {name}" for kind, name in self.params)
+        return f'extern "C" __global__ void {self.name}({given}) {{ {self.body} }}'
+
+
+class UnitBase:
+    """What is compiled together: kernels of one lane."""
+
+    lane: Lane
+    needs: tuple[str, ...] = ()  #: skeletons, and groups of texts (``SCALE``, ``DRAW``)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The rounding modes that the kernels use."""
+        return ()
+
+    @property
+    def largest(self) -> int:
+        """Lane magnitude bits of the carrier's largest value, for ``SCALE``."""
+        return CARRIERS["float64"].largest
+
+    def definition(self, name: str) -> str:
+        """The struct ``name`` that the skeletons take."""
+        return ""
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """The kernels, for the struct ``name``."""
+        raise NotImplementedError
+
+
+def getter(kind: str, name: str, fields: Iterable[Any]) -> str:
+    """A constant record of integers as a member function ``name``."""
+    made = f"{kind}{{{', '.join(cpp.literal(int(v)) for v in fields)}}}"
+    return f"static __device__ constexpr {kind} {name}() {{ return {made}; }}"
+
+
+def _record(kind: type, types: Callable[[str], str]) -> str:
+    fields = " ".join(f"{types(f)} {f};" for f in kind._fields)  # type: ignore[attr-defined]
+    return f"struct {kind.__name__} {{ {fields} }};"
+
+
+@cache
+def lane_text(lane: Lane) -> str:
+    """Types, constants and every core text of one lane."""
+    w = lane.width
+    words = ("unsigned int", "int") if w == 32 else ("unsigned long long", "long long")
+    numbers = {
+        "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1},
+        "U": {
+            "LEFT": w - 1 - lane.sig_bits, "ZERO": 0, "ONE": 1, "ALL": (1 << w) - 1,
+            "HALF": 1 << (w - 1), "MAGNITUDE": (1 << (w - 1)) - 1, "HIDDEN": 1 << lane.sig_bits,
+            "INF_BITS": lane.inf, "NAN_BITS": lane.nan,
+        },
+    }  # fmt: skip
+    moves = dict.fromkeys((*LOADS.values(), *STORES.values()))
+    return "\n".join(
+        [
+            "using W32 = unsigned int; using U64 = unsigned long long; using I64 = long long;",
+            f"using F64 = double; using U = {words[0]}; using I = {words[1]};",
+            *(
+                f"constexpr {kind} {name} = {cpp.literal(value)};"
+                for kind, group in numbers.items()
+                for name, value in group.items()
+            ),
+            _skeleton("lane"),
+            _record(Grid, lambda f: "I" if f in SIGNED_FIELDS else "U"),
+            _record(CodeSpec, lambda f: "U"),
+            _record(ScaleSpec, lambda f: "I" if f in ("element_emax", "low", "high") else "U"),
+            _record(DrawGrid, lambda f: "I64" if f == "man_bits" else "F64"),
+            _record(DecodeSpec, lambda f: "I" if f in SIGNED_DECODE else "U"),
+            _record(LevelSpec, lambda f: "F64"),
+            *map(cpp.function, (*CORE, *UNITS, *moves)),
+            *map(cpp.function, (scaled.magnitude_of, scaled.tensor_level) if w == 64 else ()),
+        ]
+    )
+
+
+def _skeleton(name: str) -> str:
+    return (files("numformats.backends") / "cuda" / f"{name}.cuh").read_text()
+
+
+@cache
+def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
+    """One rounding mode and the rules that need it, in a namespace of its own."""
+    more: list[Callable[..., Any]] = [scale.block_bits] * blocks
+    if lane is LANE64:
+        more += [*ELEMENTS, scaled.float_level]
+    rules = [cpp.function(*part) for part in (*mode_parts(mode), *((f, None) for f in more))]
+    return "\n".join([f"namespace mode_{mode.name} {{", *rules, "}"])
+
+
+_SKELETONS = ("scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode")
+
+
+def source(units: Mapping[str, UnitBase]) -> str:
+    """A translation unit with the kernels of ``units``, by names; all of one lane and, where there
+    are blocks, of one carrier."""
+    given = tuple(units.values())
+    lane, needs = given[0].lane, {need for unit in given for need in unit.needs}
+    modes = dict.fromkeys(mode for unit in given for mode in unit.modes)
+    parts = [lane_text(lane), _skeleton("random")]
+    if "SCALE" in needs:
+        largest = next(unit.largest for unit in given if "SCALE" in unit.needs)
+        parts += [f"constexpr U CARRIER_MAX = {cpp.literal(largest)};", *map(cpp.function, SCALE)]
+        parts += [cpp.function(scaled.power_level)] * (lane is LANE64)
+    if "DRAW" in needs:
+        parts += map(cpp.function, DRAW)
+    parts += [mode_text(mode, lane, "SCALE" in needs) for mode in modes]
+    parts += [_skeleton(name) for name in _SKELETONS if name in needs]
+    parts += [unit.definition(name) for name, unit in units.items()]
+    entries = [entry.text for name, unit in units.items() for entry in unit.entries(name)]
+    return "\n".join([*parts, *entries]) + "\n"

@@ -1,0 +1,88 @@
+"""The reference backend for blocks with scales of any kind, and for decoding: the core texts run on
+whole NumPy arrays."""
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.emit import ELEMENTS, LEVELS, UNITS
+from numformats.backends.reference_text import core_texts, random_words
+from numformats.backends.task import BlockDrawTask, DecodeTask, Levels, ScaledTask
+from numformats.blocking import Geometry, block_maxima, spread
+from numformats.core import draw
+from numformats.lanes import CARRIERS, LANE32, LANE64
+from numformats.rounding import MODES, Mode
+
+_DOUBLE = CARRIERS["float64"]
+
+
+@cache
+def _texts(mode: Mode) -> SimpleNamespace:
+    return core_texts(mode, _DOUBLE, (*UNITS, *LEVELS, *ELEMENTS))
+
+
+def _levels(sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool) -> tuple[Any, float]:
+    """Scales of the blocks of ``sizes`` (float64, in five dimensions), that of the whole array
+    multiplied in, spread over the elements; and that of the array."""
+    text = _texts(how.mode)
+    bits = text.magnitude_of(sizes)
+    tops = block_maxima(bits, g.tile)
+    finite = bits[bits < np.uint64(LANE64.inf)]
+    second = text.tensor_level(finite.max(initial=0, keepdims=True), how.spec)[0]
+    low = how.lowered
+    if how.is_power:
+        level = text.power_level(tops, how.power)
+    else:
+        level = text.float_level(tops, second, how.spec, low.grid, low.general)
+    if encode:
+        codes = text.code_bits(text.real_to_bits(level), low.grid, how.codes)
+        scales[...] = codes.reshape(scales.shape).astype(scales.dtype)
+    return spread(level * second, g.shape, g.tile), float(second)
+
+
+@np.errstate(all="ignore")
+def scaled(task: ScaledTask) -> float:
+    """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
+    text, g, low = _texts(task.mode), task.geometry, task.lowered
+    x = task.x.astype(np.float64).reshape(g.shape)
+    total, second = _levels(x, g, task.levels, task.scales, task.encode)
+    rand = np.zeros(x.shape, np.uint64)
+    if task.mode.stochastic:
+        rand = random_words(task.words, task.first, x.size, LANE64).reshape(x.shape)
+    spare = LANE64.unsigned(task.spare)
+    bits = text.scaled_bits(x, total, rand, spare, low.grid, low.general)
+    if task.encode:
+        out = text.code_bits(bits, low.grid, task.codes)
+    else:
+        out = text.rescaled(text.bits_to_real(bits), total)
+    task.out[...] = out.reshape(-1).astype(task.out.dtype)
+    return second
+
+
+@np.errstate(all="ignore")
+def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+    """As ``draws``, in blocks."""
+    d, g, text = task.draw, task.geometry, _texts(MODES["nearest_even"])
+    mean = d.mean.astype(np.float64)
+    reach = draw.reach(mean, np.sqrt(d.variance)).reshape(g.shape)
+    total = _levels(reach, g, task.levels, None, False)[0].reshape(-1)
+    means, variances = text.unit_mean(mean, total), text.unit_variance(d.variance, total)
+    one, two = (random_words(k, d.first, mean.size, LANE32) for k in (d.key, d.other_key))
+    free = draw.draw(means, variances, one, two, d.grid)
+    bounded = draw.limit(free, d.grid)
+    d.out[...] = text.rescaled(bounded, total).astype(d.out.dtype)
+    short = int(np.count_nonzero(draw.missing(means, variances, d.grid) > 0.0))
+    return short, int(np.count_nonzero(bounded != free))
+
+
+@np.errstate(all="ignore")
+def decode(task: DecodeTask) -> None:
+    """The values of stored codes."""
+    text, g = _texts(MODES["nearest_even"]), task.geometry
+    values = text.bits_to_real(text.value_bits(task.codes.astype(np.uint64), task.spec))
+    if g is not None:
+        totals = task.totals.reshape(g.scales_shape)
+        values = values * spread(totals, g.shape, g.tile).reshape(-1)
+    task.out[...] = values.astype(task.out.dtype)

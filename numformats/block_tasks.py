@@ -1,0 +1,163 @@
+"""What the verbs ask of a backend for block formats, made from a format and a request."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.task import (
+    BlockDrawTask,
+    BlockTask,
+    DecodeTask,
+    DrawTask,
+    Levels,
+    ScaledTask,
+)
+from numformats.blocking import geometry
+from numformats.core.scale import ScaleSpec
+from numformats.core.scaled import LevelSpec
+from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.lanes import CARRIERS, LANE64, Carrier, Lane
+from numformats.lowering import code_spec, decode_spec, lower
+from numformats.request import Request
+from numformats.rounding import find
+
+_SCALE_ROUNDING = {
+    "floor": "toward_zero",
+    "even": "nearest_even",
+    "ceil": "toward_positive",
+    "rceil": "toward_positive",
+}
+_DOUBLE = CARRIERS["float64"]
+
+
+def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
+    """What choosing a scale reads of ``fmt``, as scalars of the lane."""
+    return ScaleSpec(
+        element_emax=lane.signed(fmt.element_emax),
+        threshold=lane.unsigned(_threshold(fmt, lane)),
+        low=lane.signed(fmt.scale.low_exponent),
+        high=lane.signed(fmt.scale.emax),
+        low_code=lane.unsigned(fmt.scale.zero),
+        nan_code=lane.unsigned(fmt.scale.nan_code if fmt.scale.has_nan else 0),
+    )
+
+
+def _threshold(fmt: BlockFloat, lane: Lane) -> int:
+    """The aligned significand of amax above which the scale is one step larger than the floor."""
+    element, full = fmt.element, 1 << lane.width
+    if fmt.scale_rule == "floor":
+        return full - 1
+    if fmt.scale_rule == "ceil":
+        return full >> 1
+    if fmt.scale_rule == "rceil":
+        top = _significand(Fraction(element.max))
+        return top << lane.width - top.bit_length()
+    if isinstance(element, FixedPoint):
+        precision = element.word_bits - 1 - element.signed
+    else:
+        precision = element.man_bits
+    return full - 1 - (1 << max(lane.width - 2 - precision, 0))
+
+
+def _significand(value: Fraction) -> int:
+    top = value.numerator
+    return top >> (top & -top).bit_length() - 1
+
+
+def block_task(
+    x: Any,
+    out: Any,
+    scales: Any,
+    shape: tuple[int, ...],
+    carrier: Carrier,
+    fmt: BlockFloat,
+    wanted: Request,
+    *,
+    encode: bool,
+) -> BlockTask:
+    """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks."""
+    return BlockTask(
+        x=x,
+        out=out,
+        scales=scales,
+        geometry=geometry(fmt, shape),
+        carrier=carrier,
+        lowered=lower(fmt.element, carrier, wanted.mode),
+        codes=code_spec(fmt.element, carrier.lane),
+        scale=scale_spec(fmt, carrier.lane),
+        mode=wanted.mode,
+        words=wanted.words,
+        first=wanted.first,
+        spare=wanted.spare,
+        encode=encode,
+    )
+
+
+def rounding_lane(fmt: Format, carrier: Carrier) -> Lane:
+    """The lane in which elements of ``fmt`` are rounded: quotients by float scales take float64."""
+    divides = isinstance(fmt, BlockFloat) and not fmt.power_of_two_scale
+    return LANE64 if divides else carrier.lane
+
+
+def _saturating(fmt: FixedPoint | Float) -> FixedPoint | Float:
+    """``fmt`` with every overflow at its largest value."""
+    return replace(fmt, overflow="clamp") if isinstance(fmt, Float) else fmt
+
+
+def levels(fmt: BlockFloat) -> Levels:
+    """How the scales of ``fmt`` are chosen over reals."""
+    mode, scale = find(_SCALE_ROUNDING[fmt.scale_rule]), _saturating(fmt.scale)
+    top = float(fmt.element.max)
+    limit = float(fmt.scale.exact_max) * top if fmt.tensor_scale else 0.0
+    return Levels(
+        power=scale_spec(fmt, LANE64),
+        is_power=fmt.power_of_two_scale,
+        lowered=lower(scale, _DOUBLE, mode),
+        mode=mode,
+        codes=code_spec(fmt.scale, LANE64),
+        spec=LevelSpec(np.float64(top), np.float64(limit)),
+    )
+
+
+def scaled_task(
+    x: Any,
+    out: Any,
+    scales: Any,
+    shape: tuple[int, ...],
+    fmt: BlockFloat,
+    wanted: Request,
+    *,
+    encode: bool,
+) -> ScaledTask:
+    """The task of rounding the flat reals ``x`` of an array of ``shape`` in blocks with float
+    scales."""
+    element = _saturating(fmt.element)
+    return ScaledTask(
+        x=x,
+        out=out,
+        scales=scales,
+        geometry=geometry(fmt, shape),
+        levels=levels(fmt),
+        lowered=lower(element, _DOUBLE, wanted.mode),
+        codes=code_spec(element, LANE64),
+        mode=wanted.mode,
+        words=wanted.words,
+        first=wanted.first,
+        spare=wanted.spare,
+        encode=encode,
+    )
+
+
+def block_draw_task(draw: DrawTask, shape: tuple[int, ...], fmt: BlockFloat) -> BlockDrawTask:
+    """The task of ``draw`` on the element grid of the blocks of an array of ``shape``."""
+    return BlockDrawTask(draw, geometry(fmt, shape), levels(fmt))
+
+
+def block_decode_task(
+    codes: Any, out: Any, totals: Any, shape: tuple[int, ...], fmt: BlockFloat
+) -> DecodeTask:
+    """The task of decoding the flat element ``codes`` of an array of ``shape``, with the values of
+    the scales."""
+    return DecodeTask(codes, out, decode_spec(fmt.element, LANE64), geometry(fmt, shape), totals)
