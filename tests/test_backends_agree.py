@@ -163,7 +163,8 @@ def test_decoding_scalar_formats(backend: str) -> None:
     for fmt in SCALAR.values():
         if isinstance(fmt, nf.Float) and (fmt.emax > 1023 or fmt.low_exponent < -1074):
             continue
-        codes = np.random.default_rng(1).integers(0, 1 << fmt.bits, 3000).astype(np.uint64)
+        last = (1 << fmt.bits) - 1
+        codes = np.random.default_rng(1).integers(0, last, 3000, np.uint64, endpoint=True)
         wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
         got = nf.decode(codes, fmt, dtype=np.float64, backend=backend)
         assert_same_bits(got, wanted)
