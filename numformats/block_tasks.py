@@ -156,8 +156,9 @@ def block_draw_task(draw: DrawTask, shape: tuple[int, ...], fmt: BlockFloat) -> 
 
 
 def block_decode_task(
-    codes: Any, out: Any, totals: Any, shape: tuple[int, ...], fmt: BlockFloat
+    codes: Any, out: Any, totals: Any, second: float, shape: tuple[int, ...], fmt: BlockFloat
 ) -> DecodeTask:
     """The task of decoding the flat element ``codes`` of an array of ``shape``, with the values of
-    the scales."""
-    return DecodeTask(codes, out, decode_spec(fmt.element, LANE64), geometry(fmt, shape), totals)
+    the scales and of the scale of the whole array."""
+    spec = decode_spec(fmt.element, LANE64)
+    return DecodeTask(codes, out, spec, geometry(fmt, shape), totals, second)

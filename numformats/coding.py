@@ -50,7 +50,7 @@ def encode(
     """Round ``x`` to ``fmt`` and return the stored codes.
 
     Args:
-        x: float array or CPU tensor, any shape.
+        x: float array of any shape, on the host or on a CUDA device, as in ``quantize``.
         fmt: a format or its name.
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes, as in ``quantize``.
@@ -76,7 +76,9 @@ def encode(
     fmt = parse(fmt)
     if on_device(x):
         found = device_verbs.encode(x, fmt, rounding, as_key(key), random_bits, backend)
-        return BlockCodes(*found) if isinstance(fmt, BlockFloat) else found[0]
+        if not isinstance(fmt, BlockFloat):
+            return found
+        return ScaledBlockCodes(*found) if fmt.tensor_scale else BlockCodes(*found)
     source = host(x)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from numformats import device_reals
 from numformats.arrays import Host, as_kind, plain
 from numformats.backends import select
 from numformats.block_tasks import block_decode_task
 from numformats.blocking import scales_shape
 from numformats.coding import check_codes
+from numformats.device import on_device
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
@@ -20,8 +22,8 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
     """The values of stored codes.
 
     Args:
-        codes: unsigned integers of any shape; for block
-            formats the tuple that ``encode`` gave.
+        codes: unsigned integers of any shape, on the host or on a CUDA device; for block formats
+            the tuple that ``encode`` gave.
         fmt: the format or its name.
         dtype: ``numpy.float32`` or ``numpy.float64``; by default float32 where it holds every
             value of the format (of the elements, for blocks), else float64.
@@ -29,7 +31,8 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
 
     Returns:
         Values in the shape of the codes, of the codes' kind. Promise: exact (scales that are not
-        powers of two: rounded once into ``dtype``).
+        powers of two: rounded once into ``dtype``), bit-identical across backends. On a device
+        nothing is checked element by element: values beyond ``dtype`` become Inf there.
 
     Raises:
         TypeError: codes that are not integers; a plain array for a block format.
@@ -40,18 +43,34 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
         array([   1., -448.,   nan], dtype=float32)
     """
-    fmt, module = parse(fmt), select(backend)
+    fmt = parse(fmt)
+    _check_kind(codes, fmt)
+    element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+    kind = _dtype(element, dtype)
+    if on_device(codes[0] if isinstance(codes, tuple) else codes):
+        return device_reals.decode(codes, fmt, kind, backend)
+    module = select(backend)
     if isinstance(fmt, BlockFloat):
-        return _decode_blocks(codes, fmt, dtype, module)
-    if isinstance(codes, tuple):
-        raise TypeError(
-            f"codes are a tuple of block codes, and {fmt} is no block format; give the format they "
-            "were encoded in"
-        )
+        return _decode_blocks(codes, fmt, kind, module)
     view, source = plain(codes)
     check_codes(view, fmt.bits, fmt)
-    kind = _dtype(fmt, dtype)
     return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
+
+
+def _check_kind(codes: Any, fmt: Format) -> None:
+    """Block formats take the tuple that ``encode`` gave, others an array."""
+    if not isinstance(fmt, BlockFloat):
+        if isinstance(codes, tuple):
+            raise TypeError(
+                f"codes are a tuple of block codes, and {fmt} is no block format; give the format "
+                "they were encoded in"
+            )
+        return
+    if not isinstance(codes, tuple) or len(codes) != 2 + fmt.tensor_scale:
+        want = "(codes, scales, tensor_scale)" if fmt.tensor_scale else "(codes, scales)"
+        raise TypeError(
+            f"codes of {fmt} are {type(codes).__name__}; give the tuple {want} that encode returned"
+        )
 
 
 def _given(values: Any, source: Host | None) -> Any:
@@ -59,6 +78,11 @@ def _given(values: Any, source: Host | None) -> Any:
 
 
 def _dtype(fmt: FixedPoint | Float, dtype: Any) -> Any:
+    """The NumPy type of the values; what float64 cannot hold is refused."""
+    if isinstance(fmt, Float) and (fmt.emax > 1023 or fmt.low_exponent < -1074):
+        raise ValueError(
+            f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions"
+        )
     if dtype is None:
         return np.float32 if fits(fmt, LANE32) else np.float64
     if np.dtype(dtype) not in (np.float32, np.float64):
@@ -68,10 +92,6 @@ def _dtype(fmt: FixedPoint | Float, dtype: Any) -> Any:
 
 def _reals(view: Any, fmt: FixedPoint | Float, dtype: Any, module: Any) -> Any:
     """Values of codes."""
-    if isinstance(fmt, Float) and (fmt.emax > 1023 or fmt.low_exponent < -1074):
-        raise ValueError(
-            f"{fmt} has values that float64 cannot hold; fmt.value(code) gives them as fractions"
-        )
     out = np.empty(view.shape, dtype)
     if view.size:
         module.decode(decode_task(_flat(view), out.reshape(-1), fmt))
@@ -94,11 +114,6 @@ def _checked(reals: Callable[[Any], Any], dtype: Any) -> Any:
 
 
 def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
-    if not isinstance(codes, tuple) or len(codes) != 2 + fmt.tensor_scale:
-        want = "(codes, scales, tensor_scale)" if fmt.tensor_scale else "(codes, scales)"
-        raise TypeError(
-            f"codes of {fmt} are {type(codes).__name__}; give the tuple {want} that encode returned"
-        )
     (view, source), (levels, _) = plain(codes[0]), plain(codes[1])
     check_codes(view, fmt.element.bits, fmt)
     check_codes(levels, fmt.scale.bits, fmt.scale)
@@ -108,15 +123,14 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
             f"of shape "
             f"{scales_shape(fmt, view.shape)}"
         )
-    kind = _dtype(fmt.element, dtype)
     second = float(codes[2]) if fmt.tensor_scale else 1.0
-    totals = _reals(levels, fmt.scale, np.float64, module) * second
+    totals = _reals(levels, fmt.scale, np.float64, module).reshape(-1)
 
     def reals(kind: Any) -> Any:
         out = np.empty(view.shape, kind)
         if view.size:
-            flat, scales = _flat(view), totals.reshape(-1)
-            module.decode(block_decode_task(flat, out.reshape(-1), scales, view.shape, fmt))
+            given = (_flat(view), out.reshape(-1), totals, second)
+            module.decode(block_decode_task(*given, view.shape, fmt))
         return out
 
-    return _given(_checked(reals, kind), source)
+    return _given(_checked(reals, dtype), source)

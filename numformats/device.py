@@ -5,6 +5,8 @@ or DLPack. No library is imported here that the caller has not imported (DLPack 
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,3 +50,23 @@ def on_device(x: Any) -> bool:
     if hasattr(x, "__cuda_array_interface__"):
         return True
     return hasattr(x, "__dlpack_device__") and int(x.__dlpack_device__()[0]) == CUDA_DLPACK
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Turns the many errors of a full device into one.
+
+    Raises:
+        MemoryError: the device has no room for ``what``.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = f"{type(error).__name__} {error}".replace(" ", "").replace("_", "").lower()
+        if "outofmemory" not in text:
+            raise
+        raise MemoryError(
+            f"the device has no room for {what}; nothing was computed and out is untouched. Free "
+            "memory (cupy.get_default_memory_pool().free_all_blocks(), torch.cuda.empty_cache()), "
+            "give out=, or work in parts with key.at(start)"
+        ) from error

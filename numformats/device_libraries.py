@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.device import DeviceArray
+from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier
 
 
@@ -39,7 +39,16 @@ class Library:
         raise NotImplementedError
 
     def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
-        """A new array where ``x`` lies."""
+        """A new array where ``x`` lies.
+
+        Raises:
+            MemoryError: no room for it.
+        """
+        with enough_memory(f"an array of shape {shape}, dtype {dtype}"):
+            return self.made(shape, dtype, x)
+
+    def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        """As ``empty``, with the library's own errors."""
         raise NotImplementedError
 
     def assign(self, target: Any, x: Any) -> None:
@@ -86,7 +95,7 @@ class _Torch(Library):
     def compact(self, x: Any) -> Any:
         return x.detach().resolve_neg().contiguous()
 
-    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+    def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         return self.torch.empty(shape, dtype=getattr(self.torch, dtype), device=x.device)
 
     def assign(self, target: Any, x: Any) -> None:
@@ -123,7 +132,7 @@ class _Cupy(Library):
         with x.device:
             return self.cupy.ascontiguousarray(x)
 
-    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+    def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         with x.device:
             return self.cupy.empty(shape, _numpy_dtype(dtype, x))
 
@@ -148,7 +157,7 @@ class _Numba(Library):
             "contiguous one, or a CuPy array (cupy.asarray(x) copies nothing)"
         )
 
-    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+    def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         return self.cuda.device_array(shape, np.dtype(dtype))
 
     def assign(self, target: Any, x: Any) -> None:

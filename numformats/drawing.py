@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats import device_verbs
+from numformats import device_reals
 from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
 from numformats.backends.task import DrawTask
@@ -70,7 +70,7 @@ def variance_corrected(
     """
     fmt, wanted = parse(fmt), as_key(key)
     if on_device(mean):
-        drawn, found = device_verbs.variance_corrected(
+        drawn, found = device_reals.variance_corrected(
             mean, variance, fmt, wanted, return_counts, backend, out
         )
         return (drawn, DrawCounts(*found)) if return_counts else drawn

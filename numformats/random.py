@@ -4,6 +4,7 @@ Words come from Threefry-2x32-13. In 32-bit lanes element i takes word ``i & 1``
 1``; in 64-bit lanes element i takes both words of counter i, the first on top.
 """
 
+import sys
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -77,34 +78,74 @@ def _mix(seed: int, stream: int) -> tuple[Any, Any]:
     return np.uint32(a), np.uint32(b)
 
 
-def words(n: int, key: "Key | int", *, bits: int = 32, backend: str = "auto") -> Any:
-    """The random words of elements ``key.start`` onwards: uint32, or uint64 with ``bits=64``;
-    shape ``(n,)``."""
-    from numformats.backends import select
+def words(
+    n: int, key: "Key | int", *, bits: int = 32, backend: str = "auto", like: Any = None
+) -> Any:
+    """The random words of elements ``key.start`` onwards: uint32, or uint64 with ``bits=64``; shape
+    ``(n,)``.
 
-    out = np.empty(n, np.uint32 if bits == 32 else np.uint64)
-    stream = _required(key)
-    if n:
-        select(backend).words(out, stream.words, stream.start)
-    return out
+    Args:
+        n: how many.
+        key: an int or ``nf.Key``.
+        bits: 32 or 64.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
+        like: an array; the words are made where it lies, of its kind (NumPy by default).
+
+    Promise: bit-identical across backends. Reference: Salmon et al., SC 2011 (Threefry-2x32-13).
+    """
+    if bits not in (32, 64):
+        raise ValueError(f"bits={bits!r}; write 32 or 64")
+    return _filled((n,), np.dtype(f"uint{bits}"), _required(key), "words", backend, like)
 
 
-def normal(shape: Any, key: "Key | int", dtype: Any = np.float32, *, backend: str = "auto") -> Any:
+def normal(
+    shape: Any,
+    key: "Key | int",
+    dtype: Any = np.float32,
+    *,
+    backend: str = "auto",
+    like: Any = None,
+) -> Any:
     """Standard normals of ``shape``: one 32-bit word each, through the inverse distribution
     function.
+
+    Args:
+        shape: an int or a tuple.
+        key: an int or ``nf.Key``.
+        dtype: ``numpy.float32`` or ``numpy.float64``.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
+        like: an array; the normals are made where it lies, of its kind (NumPy by default).
 
     Promise: bit-identical across backends; float64 within 4 ulp of the quantile of ``(word + 1/2)
         / 2**32``, |z| <= 6.34;
     float32 is that value rounded. Reference: Wichura, AS 241.
     """
-    from numformats.backends import select
-
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"dtype={dtype!r}; write numpy.float32 or numpy.float64")
-    out = np.empty(shape, dtype)
-    stream = _required(key)
-    if out.size:
-        select(backend).normals(out.reshape(-1), stream.words, stream.start)
+    whole = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    return _filled(whole, np.dtype(dtype), _required(key), "normals", backend, like)
+
+
+def _filled(
+    shape: tuple[int, ...], dtype: Any, key: Key, verb: str, backend: str, like: Any
+) -> Any:
+    """A new array where ``like`` lies, filled by ``verb`` of a backend."""
+    from numformats.backends import select
+    from numformats.device import on_device
+    from numformats.device_libraries import flat, library
+
+    if on_device(like):
+        found, given = library(like)
+        module, out = select(backend, "cuda"), found.empty(shape, dtype.name, given)
+        target: Any = flat(found, out, dtype.type)
+    else:
+        module, out = select(backend), np.empty(shape, dtype)
+        target = out.reshape(-1)
+    if target.size:
+        getattr(module, verb)(target, key.words, key.start)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(like, torch.Tensor) and isinstance(out, np.ndarray):
+        return torch.from_numpy(out)
     return out
 
 

@@ -89,7 +89,7 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
         ptx(target, "scaled", given, **more)
     spec = typeof(decode_spec(nf.E2M1, lane.lane))
     ptx(target, "decoded", (code, real, spec), carrier=lane)
-    ptx(target, "block_decoded", (code, real, double, spec, *tiling), carrier=lane)
+    ptx(target, "block_decoded", (code, real, double, kinds.float64, spec, *tiling), carrier=lane)
     return 7
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats import device_libraries, device_verbs
+from numformats import device_libraries, device_places, device_reals, device_verbs
 from numformats.backends.cuda_tasks import CudaTasks
+from numformats.device import enough_memory
 from numformats.device_libraries import Library
 from tests.host_cuda import HostMachine
 from tests.inputs import DTYPES, assert_same_bits
@@ -32,10 +33,15 @@ class Claimed(np.ndarray):
         return dict(self.__array_interface__)
 
 
+class OutOfMemoryError(RuntimeError):
+    """Named as CuPy's and torch's are."""
+
+
 class ClaimedLibrary(Library):
     """Reads and makes them; counts its copies."""
 
     copies = 0
+    full = False
 
     def device(self, x: Any) -> int:
         return getattr(x, "place", 0)
@@ -51,7 +57,9 @@ class ClaimedLibrary(Library):
             ClaimedLibrary.copies += 1
         return np.ascontiguousarray(x).view(Claimed)
 
-    def empty(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+    def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
+        if ClaimedLibrary.full:
+            raise OutOfMemoryError("cudaMalloc failed")
         return np.full(shape, 99, x.dtype if dtype == x.dtype.name else dtype).view(Claimed)
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
@@ -68,7 +76,8 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, backend)
     tasks = CudaTasks(HostMachine(pathlib.Path(folder)))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    monkeypatch.setattr(device_verbs, "library", lambda x: (ClaimedLibrary(), x))
+    for module in (device_verbs, device_reals, device_places):
+        monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     ClaimedLibrary.copies = 0
     yield
@@ -80,7 +89,7 @@ def sample(shape: Any = (6, 64), dtype: Any = np.float32) -> Any:
 
 
 @pytest.mark.parametrize("carrier", DTYPES)
-@pytest.mark.parametrize("name", ["e4m3", "mxfp4", "bfp<8,block=5>"])
+@pytest.mark.parametrize("name", ["e4m3", "mxfp4", "bfp<8,block=5>", "nvfp4"])
 def test_same_bits_as_on_the_host(name: str, carrier: str) -> None:
     x = sample(dtype=DTYPES[carrier])
     for mode, key in (("nearest_even", None), ("stochastic", 4)):
@@ -88,26 +97,31 @@ def test_same_bits_as_on_the_host(name: str, carrier: str) -> None:
         assert isinstance(got, Claimed)
         assert_same_bits(got, nf.quantize(np.asarray(x), name, mode, key=key))
     got, wanted = nf.encode(x, name, backend=NAME), nf.encode(np.asarray(x), name)
-    pairs = zip(got, wanted, strict=True) if name != "e4m3" else [(got, wanted)]
+    pairs = zip(got[:2], wanted[:2], strict=True) if name != "e4m3" else [(got, wanted)]
     for a, b in pairs:
         assert isinstance(a, Claimed)
         assert_same_bits(a, b)
-    assert type(got) is type(wanted) or name == "e4m3"
+    assert name == "e4m3" or (type(got) is type(wanted) and got[2:] == wanted[2:])
+    for dtype in (np.float32, np.float64):
+        values = nf.decode(got, name, dtype=dtype, backend=NAME)
+        assert isinstance(values, Claimed)
+        assert_same_bits(values, nf.decode(wanted, name, dtype=dtype))
     assert ClaimedLibrary.copies == 0
 
 
+@pytest.mark.parametrize("fmt", ["e4m3", "mxfp8_e4m3", "bfp<8,block=5>", "nvfp4"])
 @pytest.mark.parametrize("carrier", DTYPES)
-def test_draws(carrier: str) -> None:
+def test_draws(carrier: str, fmt: str) -> None:
     x = sample(dtype=DTYPES[carrier])
     plain = np.asarray(x)
     for variance in (0.02, np.abs(plain).astype(np.float64)):
         given = variance if np.isscalar(variance) else variance.view(Claimed)
-        got = nf.variance_corrected(x, given, "e4m3", key=3, return_counts=True, backend=NAME)
-        wanted = nf.variance_corrected(plain, variance, "e4m3", key=3, return_counts=True)
+        got = nf.variance_corrected(x, given, fmt, key=3, return_counts=True, backend=NAME)
+        wanted = nf.variance_corrected(plain, variance, fmt, key=3, return_counts=True)
         assert_same_bits(got[0], wanted[0])
         assert got[1] == wanted[1]
-    drawn = nf.variance_corrected(x, 0.02, "e4m3", key=3, backend=NAME)
-    assert_same_bits(drawn, nf.variance_corrected(plain, 0.02, "e4m3", key=3))
+    drawn = nf.variance_corrected(x, 0.02, fmt, key=3, backend=NAME)
+    assert_same_bits(drawn, nf.variance_corrected(plain, 0.02, fmt, key=3))
 
 
 @pytest.mark.parametrize("view", ["transposed", "every second", "reversed", "empty", "0-d"])
@@ -149,7 +163,6 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "unknown": ({"backend": "cupy"}, ValueError, "did you mean 'cupy_cuda'"),
     "out of another shape": ({"out": sample((3,))}, ValueError, r"shape \(3,\) instead of"),
     "out of another dtype": ({"out": sample(dtype=float)}, ValueError, "dtype float64 instead"),
-    "float scales": ({"fmt": "nvfp4"}, ValueError, "not powers of two"),
     "no such axis": ({"fmt": nf.BlockFloat(nf.E4M3, 4, axis=3)}, ValueError, "axis=3, x has 2"),
 }  # fmt: skip
 
@@ -170,11 +183,54 @@ def test_bad_input_is_refused_before_anything_is_computed(what: str) -> None:
         np.testing.assert_array_equal(np.asarray(now), was)
 
 
-def test_out_on_another_device_is_refused() -> None:
-    out = sample()
-    out.place = 1
+def test_arrays_on_different_devices_are_refused() -> None:
+    other = sample()
+    other.place = 1
     with pytest.raises(ValueError, match="device 1 instead of 0"):
-        nf.quantize(sample(), "e4m3", backend=NAME, out=out)
+        nf.quantize(sample(), "e4m3", backend=NAME, out=other)
+    with pytest.raises(ValueError, match="variance is on device 1, mean on device 0"):
+        nf.variance_corrected(sample(), other, "e4m3", key=1, backend=NAME)
+    codes = nf.encode(sample(), "mxfp4", backend=NAME)
+    codes.scales.place = 1
+    with pytest.raises(ValueError, match="codes and scales lie on different devices"):
+        nf.decode(codes, "mxfp4", backend=NAME)
+
+
+@pytest.mark.parametrize("fmt", ["e4m3", "nvfp4"])
+def test_a_full_device_is_named_before_anything_is_computed(
+    fmt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = sample()
+    before = np.array(x)
+    monkeypatch.setattr(ClaimedLibrary, "full", True)
+    with pytest.raises(MemoryError, match=r"no room for an array of shape \(6, 64\).*Free memory"):
+        nf.quantize(x, fmt, backend=NAME)
+    np.testing.assert_array_equal(np.asarray(x), before)
+    assert nf.quantize(x, "e4m3", backend=NAME, out=x) is x  # which needs no room
+
+
+def test_other_errors_are_not_called_a_full_device() -> None:
+    with pytest.raises(KeyError, match="lost"), enough_memory("anything"):
+        raise KeyError("lost")
+
+
+def test_random_numbers_where_an_array_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_libraries, "library", lambda x: (ClaimedLibrary(), x))
+    key = nf.Key(3, start=5)
+    for bits in (32, 64):
+        got = nf.random.words(11, key, bits=bits, like=sample(), backend=NAME)
+        assert isinstance(got, Claimed)
+        assert_same_bits(got, nf.random.words(11, key, bits=bits))
+    for dtype in (np.float32, np.float64):
+        got = nf.random.normal((3, 7), key, dtype, like=sample(), backend=NAME)
+        assert isinstance(got, Claimed)
+        assert_same_bits(got, nf.random.normal((3, 7), key, dtype))
+    assert nf.random.normal((0, 7), key, like=sample(), backend=NAME).shape == (0, 7)
+
+
+def test_codes_that_are_no_integers_are_refused() -> None:
+    with pytest.raises(TypeError, match="codes have dtype float32"):
+        nf.decode(sample(), "e4m3", backend=NAME)
 
 
 def test_nan_where_the_format_has_none() -> None:

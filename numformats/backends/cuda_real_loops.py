@@ -74,8 +74,8 @@ def decoded(codes, out, d):
         out[i] = bits_to_real(value_bits(U(codes[i]), d))
 
 
-def block_decoded(codes, out, totals, d, n1, nb, n2, nc, t1, t2, m1, m2):
+def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2):
     """Values of element codes times their scales."""
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
-        total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
+        total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)] * second
         out[i] = bits_to_real(value_bits(U(codes[i]), d)) * total

@@ -98,7 +98,8 @@ class RealTasks(Launcher):
         if task.geometry is None:
             self.machine.launch(unit, 0, grid_of(n), (*given, np.uint64(n)), task.codes)
             return
-        where = (at(task.totals), np.uint64(n), *tiling_of(task.geometry))
+        scales = (at(task.totals), np.float64(task.second))
+        where = (*scales, np.uint64(n), *tiling_of(task.geometry))
         self.machine.launch(unit, 1, grid_of(n), (*given, *where), task.codes)
 
     def _random(

@@ -134,9 +134,9 @@ class DecodeUnit(UnitBase):
             f"{'I' if f in SIGNED_DECODE else 'U'}({cpp.literal(int(v))})"
             for f, v in zip(DecodeSpec._fields, self.spec, strict=True)
         )
-        spec, blocks = f"DecodeSpec{{{fields}}}", (("const F64*", "totals"), *_N, *TILING)
-        both = f"block_decoded(codes, out, totals, n, {MADE_TILING}, {spec});"
+        spec, blocks = f"DecodeSpec{{{fields}}}", (("const F64*", "totals"), ("F64", "second"))
+        both = f"block_decoded(codes, out, totals, second, n, {MADE_TILING}, {spec});"
         return (
             Entry(f"decoded_{name}", (*arrays, *_N), f"decoded(codes, out, n, {spec});"),
-            Entry(f"block_decoded_{name}", (*arrays, *blocks), both),
+            Entry(f"block_decoded_{name}", (*arrays, *blocks, *_N, *TILING), both),
         )

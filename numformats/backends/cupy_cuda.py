@@ -13,7 +13,7 @@ import numpy as np
 from numformats.backends.cuda_launch import THREADS
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
-from numformats.device import DeviceArray
+from numformats.device import DeviceArray, enough_memory
 
 OPTIONS = ("-std=c++20", "--fmad=false")
 
@@ -67,7 +67,7 @@ class CupyMachine:
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
-        with _place(like):
+        with _place(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
             made = cupy.zeros(n, dtype)
         return DeviceArray(made.data.ptr, n, np.dtype(dtype), like.device, like.stream, made)
 

@@ -188,4 +188,5 @@ def decode(task: DecodeTask) -> None:
         _compiled("decoded", large, carrier=_DOUBLE)(task.codes, task.out, task.spec)
         return
     kernel = _compiled("block_decoded", large, carrier=_DOUBLE)
-    kernel(task.codes, task.out, task.totals, task.spec, *task.geometry.tiling)
+    scales = (task.totals, np.float64(task.second))
+    kernel(task.codes, task.out, *scales, task.spec, *task.geometry.tiling)

@@ -32,7 +32,7 @@ from numformats.backends.task import (
     ScaledTask,
 )
 from numformats.blocking import Geometry
-from numformats.device import DeviceArray
+from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier
 from numformats.rounding import MODES, Mode
 
@@ -79,7 +79,7 @@ def _device(like: Any) -> AbstractContextManager[Any]:
 
 
 def _zeros(n: int, dtype: Any, like: Any) -> Any:
-    with _device(like):
+    with _device(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
         return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
 
 
@@ -87,7 +87,14 @@ def _launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
     """Launch for ``threads`` elements, where ``like`` lies."""
     blocks = min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
     with _device(like):
-        kernel[blocks, THREADS, _stream(like)](*args)
+        try:
+            kernel[blocks, THREADS, _stream(like)](*args)
+        except numba.core.errors.NumbaError as error:
+            raise RuntimeError(
+                f"Numba could not compile {kernel.py_func.__module__} for this device; nothing was "
+                "launched and out is untouched. Another backend may: write backend='cupy_cuda'. "
+                f"Numba says: {error}"
+            ) from error
 
 
 def scalar(task: ScalarTask) -> None:
@@ -203,4 +210,5 @@ def decode(task: DecodeTask) -> None:
         _launch(kernel, n, task.codes, *arrays, task.spec)
         return
     kernel = compiled("block_decoded", carrier=_DOUBLE)
-    _launch(kernel, n, task.codes, *arrays, task.totals, task.spec, *task.geometry.tiling)
+    scales = (task.totals, np.float64(task.second))
+    _launch(kernel, n, task.codes, *arrays, *scales, task.spec, *task.geometry.tiling)

@@ -83,6 +83,6 @@ def decode(task: DecodeTask) -> None:
     text, g = _texts(MODES["nearest_even"]), task.geometry
     values = text.bits_to_real(text.value_bits(task.codes.astype(np.uint64), task.spec))
     if g is not None:
-        totals = task.totals.reshape(g.scales_shape)
+        totals = (task.totals * task.second).reshape(g.scales_shape)
         values = values * spread(totals, g.shape, g.tile).reshape(-1)
     task.out[...] = values.astype(task.out.dtype)

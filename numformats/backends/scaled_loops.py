@@ -112,12 +112,12 @@ def decoded(codes, out, spec):
         out[i] = bits_to_real(value_bits(U(codes[i]), spec))
 
 
-def block_decoded(codes, out, totals, spec, n1, nb, n2, nc, t1, t2, m1, m2):
+def block_decoded(codes, out, totals, second, spec, n1, nb, n2, nc, t1, t2, m1, m2):
     """Values of element codes times their scales."""
     for index in prange(totals.size // nc):
         tile = I64(index)
         for i in range(t1):
             a, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
             for r in range(length):
-                total = totals[tile * nc + r % nc] if nc > 1 else totals[tile]
+                total = (totals[tile * nc + r % nc] if nc > 1 else totals[tile]) * second
                 out[a + r] = bits_to_real(value_bits(U(codes[a + r]), spec)) * total

@@ -136,7 +136,7 @@ class BlockDrawTask:
 @dataclass(frozen=True)
 class DecodeTask:
     """Values of ``codes`` (flat) into ``out`` (float32 or float64); where there is a ``geometry``,
-    times one of ``totals`` (float64) for each block.
+    times ``second`` and one of ``totals`` (float64) for each block.
     """
 
     codes: Any
@@ -144,3 +144,4 @@ class DecodeTask:
     spec: DecodeSpec
     geometry: Geometry | None = None
     totals: Any = None
+    second: float = 1.0

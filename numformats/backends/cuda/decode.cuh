@@ -7,7 +7,7 @@ __device__ __forceinline__ void decoded(const Code* codes, Real* out, U64 n, Dec
 
 template <class Code, class Real>
 __device__ __forceinline__ void block_decoded(const Code* codes, Real* out, const F64* totals,
-                                              U64 n, Tiling t, DecodeSpec d) {
+                                              F64 second, U64 n, Tiling t, DecodeSpec d) {
     for (U64 i = thread(); i < n; i += threads())
-        out[i] = Real(bits_to_real(value_bits(U(codes[i]), d)) * totals[t.tile(i)]);
+        out[i] = Real(bits_to_real(value_bits(U(codes[i]), d)) * (totals[t.tile(i)] * second));
 }
