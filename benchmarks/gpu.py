@@ -23,7 +23,8 @@ CASES = [
     ("e4m3", "nearest_even", 0.90), ("e5m2", "nearest_even", 0.90), ("bf16", "nearest_even", 0.90),
     ("e4m3", "toward_zero", 0.90), ("fixed<8,4>", "nearest_even", 0.90),
     ("mxfp8_e4m3", "nearest_even", 0.80), ("mxfp4", "nearest_even", 0.80),
-    ("bfp<8,block=16>", "nearest_even", 0.80), ("e4m3", "stochastic", 0.65),
+    ("nvfp4", "nearest_even", 0.80), ("bfp<8,block=16>", "nearest_even", 0.80),
+    ("e4m3", "stochastic", 0.65),
     ("fixed<8,4>", "stochastic", 0.65), ("bfp<8,block=16>", "stochastic", 0.65),
     ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """Number formats: define them, round to them, and simulate the arithmetic of accelerators.
 
 The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
-``error`` and ``variance_corrected``; the formats ``FixedPoint``, ``Float`` and ``BlockFloat``,
-with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
+``error``, ``variance_corrected`` and ``langevin_step``; the formats ``FixedPoint``, ``Float`` and
+``BlockFloat``, with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from numformats.coding import encode
 from numformats.decoding import decode
 from numformats.drawing import DrawCounts, variance_corrected
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.langevin import LangevinStep, langevin_step
 from numformats.measuring import Error, error, spacing, values
 from numformats.naming import parse
 from numformats.packing import pack, packed_size, unpack
@@ -26,10 +27,10 @@ from numformats.rounding import mode, roundings
 __version__ = "0.1.0"
 __all__ = [
     "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
-    "ScaledBlockCodes",
-    "backends", "decode", "encode", "error", "formats", "mode", "pack", "packed_size", "parse",
-    "quantize", "random",
-    "roundings", "spacing", "unpack", "values", "variance_corrected",
+    "LangevinStep", "ScaledBlockCodes",
+    "backends", "decode", "encode", "error", "formats", "langevin_step",
+    "mode", "pack", "packed_size", "parse", "quantize", "random", "roundings",
+    "spacing", "unpack", "values", "variance_corrected",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -55,10 +56,51 @@ def step(
 
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """
+    if fusible(theta, precision):
+        return _fused(theta, grad, lr, weight_decay, variance, precision, key)
     mean = drift(
         theta, grad, lr=lr, weight_decay=weight_decay, precision=precision, key=key.fold(GRADIENT)
     )
     return _ACCUMULATORS[precision.accumulator](mean, variance, precision, key)
+
+
+@functools.cache
+def torch_fuses(device: torch.device) -> bool:
+    """Whether torch rounds ``x.add(y, alpha=a)`` once, as ``numformats.langevin_step`` does."""
+    x = torch.full((71,), 1 + 2**-12, device=device)
+    return bool((torch.full_like(x, -1 - 2**-11).add(x, alpha=1 + 2**-12) == 2**-24).all())
+
+
+def fusible(theta: torch.Tensor, precision: Precision) -> bool:
+    """Whether one pass over memory gives the bits of the composition."""
+    formats = (precision.weight, precision.gradient)
+    plain = all(f is None or (isinstance(f, nf.FixedPoint | nf.Float)) for f in formats)
+    wraps = any(isinstance(f, nf.FixedPoint) and f.overflow == "wrap" for f in formats)
+    return theta.dtype == torch.float32 and plain and not wraps and torch_fuses(theta.device)
+
+
+def _fused(
+    theta: torch.Tensor,
+    grad: torch.Tensor,
+    lr: float,
+    weight_decay: float,
+    variance: float,
+    precision: Precision,
+    key: nf.Key,
+) -> Draw:
+    done = nf.langevin_step(
+        theta,
+        grad.to(theta.dtype),
+        lr=lr,
+        variance=variance,
+        key=key,
+        weight_decay=weight_decay,
+        gradient=precision.gradient,
+        weight=precision.weight,
+        accumulator=precision.accumulator,
+        rounding=precision.rounding,
+    )
+    return Draw(_tensor(done.stored), _tensor(done.seen), done.deficit, done.saturated)
 
 
 def drift(

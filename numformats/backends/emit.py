@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from numformats.core import carriers, decode, draw, normal, quantum, scale, scaled, threefry
+from numformats.core import (
+    carriers,
+    decode,
+    draw,
+    langevin,
+    normal,
+    quantum,
+    scale,
+    scaled,
+    threefry,
+)
 from numformats.lanes import Lane
 from numformats.rounding import Mode
 
@@ -75,6 +85,7 @@ LEVELS: tuple[Callable[..., Any], ...] = (
     scaled.power_level,
 )  # of the 64-bit lane, with a mode and SCALE
 ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
+STEP: tuple[Callable[..., Any], ...] = (langevin.drift, langevin.diffuse, langevin.outside)
 LOADS: dict[str, Callable[..., Any]] = {
     "float16": carriers.widen_float16,
     "bfloat16": carriers.widen_bfloat16,
@@ -89,7 +100,7 @@ STORES: dict[str, Callable[..., Any]] = {
 }
 _CONSTANTS = """\
 U, I = np.uint{width}, np.int{width}
-W32, U64, I64, F64 = np.uint32, np.uint64, np.int64, np.float64
+W32, U64, I64, F32, F64 = np.uint32, np.uint64, np.int64, np.float32, np.float64
 SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
 ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
 MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})

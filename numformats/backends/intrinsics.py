@@ -37,6 +37,13 @@ def where(context, c, a, b):
     return (a(c, a, b), build) if a == b else None
 
 
+def fused(context, a, b, c):
+    def build(ctx, builder, signature, args):
+        return builder.fma(*args)
+
+    return (a(a, b, c), build) if a == b == c else None
+
+
 def shift_left(context, x, s):
     def build(ctx, builder, signature, args):
         kind = args[0].type

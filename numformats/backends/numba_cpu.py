@@ -1,75 +1,29 @@
 """The Numba CPU backend: emitted kernels, cached on disk."""
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
-import numba
-import numpy as np
-
-from numformats.backends.emitted import emit, load
-from numformats.backends.numba_text import (
-    CHUNKS,
-    Flags,
-    draw_text,
-    kernel_text,
-    lane_text,
-    mode_text,
-    scale_text,
+from numformats.backends.numba_kernels import PLAIN, SMALL, compiled
+from numformats.backends.numba_real import (
+    block_draws,
+    decode,
+    draws,
+    langevin,
+    normals,
+    scaled,
+    words,
 )
-from numformats.backends.task import (
-    BlockDrawTask,
-    BlockTask,
-    DecodeTask,
-    DrawTask,
-    Levels,
-    ScalarTask,
-    ScaledTask,
-)
-from numformats.blocking import Geometry
-from numformats.lanes import CARRIERS, Carrier
-from numformats.rounding import MODES, Mode
+from numformats.backends.numba_text import Flags
+from numformats.backends.task import BlockTask, ScalarTask
 
-Kernel = Callable[..., Any]
-SMALL = 1 << 15  # elements
+__all__ = [
+    "block_draws", "blocks", "decode", "draws", "langevin", "normals", "scalar", "scaled", "words",
+]  # fmt: skip
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
-_ANY_MODE, _PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
-_DOUBLE = CARRIERS["float64"]
-
-
-def _module(label: str, imports: tuple[str, ...], text: str) -> str:
-    return emit(label, imports, text, str(numba.__version__))
-
-
-@cache
-def _compiled(
-    loop: str,
-    large: bool,
-    mode: Mode = _ANY_MODE,
-    carrier: Carrier = CARRIERS["float32"],
-    flags: Flags = _PLAIN,
-    encode: bool = False,
-    block: int = 0,
-) -> Kernel:
-    """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
-    waking threads costs more than it saves; that form compiles in half the time."""
-    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
-    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
-    if loop in ("rows", "tiles", "levels"):
-        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws", "block_draws"):
-        imports.append(_module("draw", (lane,), draw_text()))
-    text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
-    name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
-    compiled: Kernel = load(name).kernel
-    return compiled
 
 
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
     low, lane = task.lowered, task.carrier.lane
     loop, large = "wrap" if task.wrapping else "quantize", task.x.size > SMALL
-    run = _compiled(loop, large, task.mode, task.carrier, _flags(task, large), task.encode)
+    run = compiled(loop, large, task.mode, task.carrier, _flags(task, large), task.encode)
     run(
         task.x,
         task.out,
@@ -108,85 +62,12 @@ def blocks(task: BlockTask) -> None:
     if n1 == b == c == 1:
         block = tile if large and tile in UNROLLED_BLOCKS else 0
         fast = block and task.carrier.name == "float32" and not task.encode
-        flags = Flags(mirrored=task.lowered.mirrored) if fast else _PLAIN
-        run = _compiled("rows", large, task.mode, task.carrier, flags, task.encode, block)
+        flags = Flags(mirrored=task.lowered.mirrored) if fast else PLAIN
+        run = compiled("rows", large, task.mode, task.carrier, flags, task.encode, block)
         scales = task.scales.reshape(counts[0], counts[3])
         run(task.x.reshape(a, n2), task.out.reshape(a, n2), scales, *common, tile)
     else:
-        run = _compiled("tiles", large, task.mode, task.carrier, _PLAIN, task.encode)
+        run = compiled("tiles", large, task.mode, task.carrier, PLAIN, task.encode)
         scales = task.scales.reshape(counts)
         sizes = task.geometry.tile
         run(task.x.reshape(shape), task.out.reshape(shape), scales, *common, *sizes)
-
-
-def words(out: Any, key: tuple[Any, Any], first: int) -> None:
-    """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
-    carrier = CARRIERS["float32" if out.dtype == np.uint32 else "float64"]
-    _compiled("words", out.size > SMALL, carrier=carrier)(out, *key, first)
-
-
-def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
-    """Standard normals for elements ``first`` onwards."""
-    _compiled("normals", out.size > SMALL)(out, *key, first)
-
-
-def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-    range."""
-    counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    keys, run = (*task.key, *task.other_key), _compiled("draws", task.mean.size > SMALL)
-    run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
-
-
-def _levels(
-    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, encode: bool
-) -> tuple[Any, float]:
-    """Scales of all blocks (float64, that of the array multiplied in) and that of the array; with
-    a ``variance``, scales that cover draws."""
-    large, lane = x.size > SMALL, _DOUBLE.lane
-    tops, finite = np.zeros((2, g.blocks), np.uint64)
-    reaching = Flags(reach=variance is not None)
-    given = np.zeros(1) if variance is None else variance
-    _compiled("tops", large, carrier=_DOUBLE, flags=reaching)(x, given, tops, finite, *g.tiling)
-    totals, low = np.empty(g.blocks), how.lowered
-    kernel = _compiled("levels", large, how.mode, _DOUBLE, Flags(power=how.is_power), encode)
-    top = lane.unsigned(finite.max())
-    grid = (low.grid, low.general, how.codes)
-    second = kernel(tops, totals, scales, top, how.spec, how.power, *grid)
-    return totals, float(second)
-
-
-def scaled(task: ScaledTask) -> float:
-    """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
-    large, g = task.x.size > SMALL, task.geometry
-    totals, second = _levels(task.x, None, g, task.levels, task.scales, task.encode)
-    flags = Flags(task.lowered.general)
-    kernel = _compiled("scaled", large, task.mode, _DOUBLE, flags, task.encode)
-    stream = (*task.words, task.first, _DOUBLE.lane.unsigned(task.spare))
-    kernel(task.x, task.out, totals, *stream, task.lowered.grid, task.codes, *g.tiling)
-    return second
-
-
-def block_draws(task: BlockDrawTask) -> tuple[int, int]:
-    """As ``draws``, in blocks."""
-    d, g = task.draw, task.geometry
-    totals, _ = _levels(d.mean, d.variance, g, task.levels, np.empty(1, np.uint8), False)
-    counts = np.zeros((-(-g.blocks // CHUNKS["block_draws"]), 2), np.int64)
-    keys = (*d.key, *d.other_key, d.first, d.grid)
-    kernel = _compiled("block_draws", d.mean.size > SMALL)
-    kernel(d.mean, d.variance, d.out, totals, *keys, counts, *g.tiling)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
-
-
-def decode(task: DecodeTask) -> None:
-    """The values of stored codes."""
-    large = task.codes.size > SMALL
-    if task.geometry is None:
-        _compiled("decoded", large, carrier=_DOUBLE)(task.codes, task.out, task.spec)
-        return
-    kernel = _compiled("block_decoded", large, carrier=_DOUBLE)
-    scales = (task.totals, np.float64(task.second))
-    kernel(task.codes, task.out, *scales, task.spec, *task.geometry.tiling)

@@ -8,7 +8,7 @@ cached.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numformats.backends import intrinsics, loops, random_loops, scaled_loops
+from numformats.backends import intrinsics, langevin_loops, loops, random_loops, scaled_loops
 from numformats.backends.emit import (
     CORE,
     DRAW,
@@ -16,6 +16,7 @@ from numformats.backends.emit import (
     LEVELS,
     LOADS,
     SCALE,
+    STEP,
     STORES,
     UNITS,
     constants,
@@ -75,12 +76,13 @@ def single(x):
 """
 
 _DEVICE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+_INLINE = _DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
 _KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 
 class Flags(NamedTuple):
     """What a kernel may take for granted: of its grid (see ``lowering.Lowered``), of its scales
-    (that they are powers of two), and whether they have to cover draws."""
+    (that they are powers of two, that they have to cover draws)."""
 
     general: bool = False
     mirrored: bool = False
@@ -96,6 +98,7 @@ _INTRINSICS: Parts = (
     intrinsics.real_to_bits,
     intrinsics.bits_to_real,
     intrinsics.where,
+    intrinsics.fused,
     intrinsics.shift_left,
     intrinsics.shift_right,
     intrinsics.prefetch,
@@ -111,19 +114,29 @@ _ROWS: Parts = (
     loops.rows_task,
 )
 _SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
+_LANGEVIN: Parts = (
+    loops.shaped,
+    loops.round_all,
+    random_loops.draw_run,
+    langevin_loops.moved,
+    langevin_loops.diffused,
+    langevin_loops.beyond,
+    langevin_loops.langevin_chunk,
+)
 _PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_all, loops.quantize_task),
     "wrap": (),
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
-    "words": (),
-    "normals": (),
+    "words": (random_loops.copy_run,),
+    "normals": (random_loops.normal_run,),
     "draws": (random_loops.draw_run,),
     "tops": (draw.reach, scaled.magnitude_of, scaled_loops.run_of, scaled_loops.seen),
     "levels": (scaled.not_a_number, *LEVELS),
     "scaled": (*UNITS, *ELEMENTS, *_SCALED),
     "block_draws": (*UNITS, scaled_loops.run_of),
     "decoded": (),
+    "langevin": _LANGEVIN,
     "block_decoded": (scaled_loops.run_of,),
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
@@ -163,12 +176,11 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    inline = _DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
-    return module_text("", [(f, None, inline) for f in DRAW])
+    return module_text("", [(f, None, _INLINE) for f in (*DRAW, *STEP)])
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    modules = (loops, random_loops, scaled_loops)
+    modules = (loops, random_loops, scaled_loops, langevin_loops)
     found: Callable[..., Any] = next(getattr(m, name) for m in modules if hasattr(m, name))
     return found
 

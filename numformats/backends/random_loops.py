@@ -45,6 +45,16 @@ def fill_long_words(words, first, n, k0, k1):
     return 0
 
 
+def copy_run(out, words):
+    for i in range(out.size):
+        out[i] = words[i]
+
+
+def normal_run(out, words):
+    for i in range(out.size):
+        out[i] = normal(words[i])
+
+
 def words(out, k0, k1, first):
     n = out.size
     for chunk in prange((n + CHUNK - 1) // CHUNK):
@@ -52,8 +62,7 @@ def words(out, k0, k1, first):
         b = min(a + CHUNK, n)
         buffer = np.empty(CHUNK + 2, U)
         skip = fill(buffer, first + a, b - a, k0, k1)
-        for i in range(b - a):
-            out[a + i] = buffer[skip + i]
+        copy_run(out[a:b], buffer[skip:])
 
 
 def normals(out, k0, k1, first):
@@ -63,8 +72,7 @@ def normals(out, k0, k1, first):
         b = min(a + CHUNK, n)
         buffer = np.empty(CHUNK + 2, U)
         skip = fill(buffer, first + a, b - a, k0, k1)
-        for i in range(b - a):
-            out[a + i] = normal(buffer[skip + i])
+        normal_run(out[a:b], buffer[skip:])
 
 
 def draw_run(mean, variance, out, one, two, g):

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.reference_langevin import langevin_step
 from numformats.backends.reference_scaled import block_draws, decode, scaled
 from numformats.backends.reference_text import random_words, texts
-from numformats.backends.task import BlockTask, DrawTask, ScalarTask
+from numformats.backends.task import BlockTask, DrawTask, LangevinTask, ScalarTask
 from numformats.blocking import block_maxima, spread
 from numformats.core import draw, normal
 from numformats.core.grid import Grid
 from numformats.lanes import LANE32, LANE64
 
 __all__ = [
-    "block_draws", "blocks", "decode", "draws", "normals", "scalar", "scaled", "words",
+    "block_draws", "blocks", "decode", "draws", "langevin", "normals", "scalar", "scaled", "words",
 ]  # fmt: skip
 PIECE = 1 << 16
 
@@ -90,3 +91,8 @@ def draws(task: DrawTask) -> tuple[int, int]:
         short = int(np.count_nonzero(draw.missing(mean, variance, task.grid) > 0.0))
     task.out[...] = bounded
     return short, int(np.count_nonzero(bounded != free))
+
+
+def langevin(task: LangevinTask) -> tuple[int, int]:
+    """One Langevin step; the numbers of elements with too much variance and beyond the range."""
+    return langevin_step(task, draws)

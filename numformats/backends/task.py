@@ -145,3 +145,52 @@ class DecodeTask:
     geometry: Geometry | None = None
     totals: Any = None
     second: float = 1.0
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Key words of one Langevin step: of rounding the gradient, of the noise, and of the weight
+    (with a second stream for draws).
+    """
+
+    gradient: tuple[Any, Any]
+    noise: tuple[Any, Any]
+    weight: tuple[Any, Any]
+    other: tuple[Any, Any]
+    first: int
+
+
+STEP_FLAGS = ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS", "DRAWN")
+
+
+@dataclass(frozen=True)
+class LangevinTask:
+    """One Langevin step of flat float32 arrays: ``stored`` receives the accumulator, ``seen`` the
+    weight (both may be ``theta``; one array where they are equal by definition).
+
+    ``flags`` of ``STEP_FLAGS``: the gradient is rounded; there is weight decay; noise is added; the
+    weight is rounded; the accumulator is kept apart from it; it is drawn on the grid ``draw``.
+    ``lr`` comes negated.
+    """
+
+    theta: Any
+    grad: Any
+    stored: Any
+    seen: Any
+    lr: Any
+    decay: Any
+    sigma: Any
+    variance: Any
+    gradient: Lowered
+    weight: Lowered
+    draw: DrawGrid
+    low: Any
+    high: Any
+    mode: Mode
+    keys: Keys
+    flags: tuple[str, ...]
+
+    @property
+    def general(self) -> bool:
+        """Whether a grid needs the general texts."""
+        return self.gradient.general or self.weight.general

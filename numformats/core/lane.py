@@ -20,6 +20,7 @@ I: Any = np.int32  # noqa: E741 - the signed sibling of U
 W32: Any = np.uint32
 U64: Any = np.uint64
 I64: Any = np.int64
+F32: Any = np.float32
 F64: Any = np.float64
 
 WIDTH = 32
@@ -67,3 +68,16 @@ def bits_to_real(x: Word) -> Real:
 def single(x: Real) -> Real:
     """``x`` rounded to float32 and back."""
     return np.float64(np.float32(x)) if np.ndim(x) == 0 else x.astype(np.float32).astype(np.float64)
+
+
+def fused(a: Real, b: Real, c: Real) -> Real:
+    """``a * b + c`` of float32, rounded once. The product is exact in float64, and a sum that is
+    not gets an odd last bit, which keeps the second rounding right."""
+    product = np.asarray(a, np.float64) * np.asarray(b, np.float64)
+    wide = np.asarray(product + c)
+    shift = wide - product
+    lost = (product - (wide - shift)) + (c - shift)
+    bits = wide.view(np.int64)
+    even = ((lost < 0.0) | (lost > 0.0)) & (bits & 1 == 0)
+    odd = bits + np.where(even, np.where((lost > 0.0) == (wide > 0.0), 1, -1), 0)
+    return odd.view(np.float64).astype(np.float32)

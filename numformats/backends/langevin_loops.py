@@ -1,0 +1,78 @@
+"""Loop skeleton of one Langevin step on the CPU: rounding, drift, noise and rounding again on a
+stretch that stays in the nearest cache; see ``loops.py``.
+"""
+
+# mypy: ignore-errors
+# ruff: noqa: F821, D103, ANN
+
+import numpy as np
+from numba import prange
+
+
+def moved(theta, descent, mean, lr, decay, decays):
+    """The mean of a step."""
+    for i in range(mean.size):
+        mean[i] = drift(theta[i], descent[i], lr, decay, decays)
+
+
+def diffused(mean, words, sigma):
+    for i in range(mean.size):
+        mean[i] = diffuse(mean[i], sigma, words[i])
+
+
+def beyond(x, low, high):
+    count = 0
+    for i in range(x.size):
+        count += I64(outside(x[i], low, high))
+    return count
+
+
+def langevin_chunk(
+    theta, grad, stored, seen, first, words, two, descent, mean, lr, decay, sigma, variance,
+    gg, gw, gd, low, high, keys, flags,
+):  # fmt: skip
+    rounds_gradient, decays, noisy, rounds_weight, keeps, drawn = flags
+    n, c, skip = theta.size, CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO), 0
+    slope = grad
+    if rounds_gradient:
+        if STOCHASTIC:
+            skip = fill(words, first, n, keys[0], keys[1])
+        round_all(grad.view(U), descent[:n].view(U), words[skip:], ZERO, gg, c)
+        slope = descent[:n]
+    moved(theta, slope, mean, lr, decay, decays)
+    if noisy:
+        skip = fill(words, first, n, keys[2], keys[3])
+        diffused(mean, words[skip:], sigma)
+    if drawn:
+        skip = fill(words, first, n, keys[4], keys[5])
+        fill(two, first, n, keys[6], keys[7])
+        return draw_run(mean, variance[:n], seen, words[skip:], two[skip:], gd)
+    count = beyond(mean, low, high) if rounds_weight else 0
+    if keeps or not rounds_weight:
+        stored[:] = mean
+    if rounds_weight:
+        if STOCHASTIC:
+            skip = fill(words, first, n, keys[4], keys[5])
+        round_all(mean.view(U), seen.view(U), words[skip:], ZERO, gw, c)
+    return 0, count
+
+
+def langevin(
+    theta, grad, stored, seen, lr, decay, sigma, variance, gg, gw, gd, low, high, keys, first,
+    counts, flags,
+):  # fmt: skip
+    """Every stretch in one pass; ``flags`` in the order of ``task.STEP_FLAGS``."""
+    n = theta.size
+    for index in prange((n + TASK - 1) // TASK):
+        task = I64(index)
+        words, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
+        descent, mean = np.empty(CHUNK, F32), np.empty(CHUNK, F32)
+        wanted = np.full(CHUNK, variance)
+        for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
+            b = min(a + CHUNK, n)
+            short, over = langevin_chunk(
+                theta[a:b], grad[a:b], stored[a:b], seen[a:b], first + a, words, two, descent,
+                mean[: b - a], lr, decay, sigma, wanted, gg, gw, gd, low, high, keys, flags,
+            )  # fmt: skip
+            counts[task, 0] += short
+            counts[task, 1] += over

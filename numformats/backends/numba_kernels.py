@@ -1,0 +1,52 @@
+"""Emitted Numba CPU kernels, compiled once and cached on disk."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+
+from numformats.backends.emitted import emit, load
+from numformats.backends.numba_text import (
+    Flags,
+    draw_text,
+    kernel_text,
+    lane_text,
+    mode_text,
+    scale_text,
+)
+from numformats.lanes import CARRIERS, Carrier
+from numformats.rounding import MODES, Mode
+
+Kernel = Callable[..., Any]
+SMALL = 1 << 15  # elements
+ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
+DOUBLE = CARRIERS["float64"]
+
+
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    return emit(label, imports, text, str(numba.__version__))
+
+
+@cache
+def compiled(
+    loop: str,
+    large: bool,
+    mode: Mode = ANY_MODE,
+    carrier: Carrier = CARRIERS["float32"],
+    flags: Flags = PLAIN,
+    encode: bool = False,
+    block: int = 0,
+) -> Kernel:
+    """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
+    waking threads costs more than it saves; that form compiles in half the time."""
+    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    if loop in ("rows", "tiles", "levels"):
+        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+    if loop in ("normals", "draws", "tops", "block_draws", "langevin"):
+        imports.append(_module("draw", (lane,), draw_text()))
+    text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
+    name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
+    compiled: Kernel = load(name).kernel
+    return compiled

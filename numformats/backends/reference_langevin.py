@@ -1,0 +1,46 @@
+"""The reference backend's Langevin step: the public verbs' texts one after the other on whole NumPy
+arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.reference_text import random_words, texts
+from numformats.backends.task import DrawTask, LangevinTask
+from numformats.core import langevin
+from numformats.lanes import CARRIERS, LANE32
+from numformats.lowering import Lowered
+
+_SINGLE = CARRIERS["float32"]
+
+
+def _rounded(task: LangevinTask, x: Any, low: Lowered, key: tuple[Any, Any]) -> Any:
+    text, rand = texts(task.mode, _SINGLE), np.zeros(x.size, np.uint32)
+    if task.mode.stochastic:
+        rand = random_words(key, task.keys.first, x.size, LANE32)
+    bits = text.round_bits(x.view(np.uint32), rand, np.uint32(0), low.grid, low.general, False)
+    return bits.view(np.float32)
+
+
+@np.errstate(all="ignore")
+def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
+    """One Langevin step; the numbers of elements with too much variance and beyond the range.
+    ``draws`` is the backend's own."""
+    k, flags, descent = task.keys, task.flags, task.grad
+    if "GRADIENT" in flags:
+        descent = _rounded(task, descent, task.gradient, k.gradient)
+    mean = langevin.drift(task.theta, descent, task.lr, task.decay, "DECAYS" in flags)
+    if "DRAWN" in flags:
+        variance = np.array([task.variance])
+        given = (k.weight, k.other, k.first, task.draw)
+        counts: tuple[int, int] = draws(DrawTask(mean, variance, task.seen, *given))
+        return counts
+    if "NOISY" in flags:
+        mean = langevin.diffuse(mean, task.sigma, random_words(k.noise, k.first, mean.size, LANE32))
+    if "WEIGHT" not in flags:
+        task.stored[...] = mean
+        return 0, 0
+    if "KEEPS" in flags:
+        task.stored[...] = mean
+    task.seen[...] = _rounded(task, mean, task.weight, k.weight)
+    return 0, int(np.count_nonzero(langevin.outside(mean, task.low, task.high)))

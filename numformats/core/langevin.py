@@ -1,0 +1,27 @@
+"""One step of stochastic gradient Langevin dynamics on one element, in float32 with fused
+multiply-adds, as torch adds a scaled tensor.
+
+Reference: Welling and Teh, ICML 2011; Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909).
+"""
+
+from numformats.core.lane import F32, Flag, Real, Word, fused
+from numformats.core.normal import normal
+
+Single = Real  #: float32
+
+
+def drift(theta: Single, descent: Single, lr: Single, decay: Single, decays: Flag) -> Single:
+    """``theta - lr * (descent + decay * theta)``; ``lr`` comes negated."""
+    if decays:
+        return fused(fused(theta, decay, descent), lr, theta)
+    return fused(descent, lr, theta)
+
+
+def diffuse(mean: Single, sigma: Single, word: Word) -> Single:
+    """``mean`` plus ``sigma`` times the normal deviate of a random word, rounded to float32."""
+    return fused(F32(normal(word)), sigma, mean)
+
+
+def outside(x: Single, low: Single, high: Single) -> Flag:
+    """Whether ``x`` lies beyond the range of a format; NaN does not."""
+    return (x < low) | (x > high)

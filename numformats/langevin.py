@@ -1,0 +1,106 @@
+"""``langevin_step``: one step of stochastic gradient Langevin dynamics in few bits, in one pass
+over memory."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numformats import device_langevin
+from numformats.arrays import Host, host, like
+from numformats.backends import select
+from numformats.device import on_device
+from numformats.formats import Format
+from numformats.langevin_tasks import Step, step
+from numformats.random import Key
+
+
+class LangevinStep(NamedTuple):
+    """Outcome of a step: the accumulator, the weight that forward and backward use (the same array
+    where they are equal by definition), how many elements got more variance than asked, and how
+    many lay beyond the range of the weight's format."""
+
+    stored: Any
+    seen: Any
+    deficit: int
+    saturated: int
+
+
+def langevin_step(
+    theta: Any,
+    grad: Any,
+    *,
+    lr: float,
+    variance: float,
+    key: Key | int,
+    weight_decay: float = 0.0,
+    gradient: Format | str | None = None,
+    weight: Format | str | None = None,
+    accumulator: str = "full",
+    rounding: str = "stochastic",
+    backend: str = "auto",
+    inplace: bool = False,
+) -> LangevinStep:
+    """θ ← Q(θ - lr·(Q_G(grad) + weight_decay·θ), variance), by the accumulator, in one pass.
+
+    ``full``: θ ← m + √variance·ξ, and the weight is Q_W(θ). ``low``: θ ← Q_W(m + √variance·ξ).
+    ``variance_corrected``: θ ← Q^vc(m, variance) on the grid of ``weight``.
+
+    Args:
+        theta: float32 array of any shape, on the host or on a CUDA device: the accumulator.
+        grad: like ``theta``.
+        lr: step size.
+        variance: of the injected noise, 2·lr·T/N; 0 adds none.
+        key: of this tensor and step; folded once more for the gradient (0), noise (1), weight (2).
+        weight_decay: multiplies θ in the drift.
+        gradient: format of the gradient, None leaves it.
+        weight: format of the weight, None leaves it. Block and wrapping formats are refused here;
+            compose ``quantize``, ``random.normal`` and ``variance_corrected`` for those.
+        accumulator: ``"full"``, ``"low"`` or ``"variance_corrected"``.
+        rounding: of gradient and weight, a name in ``nf.roundings()``.
+        backend: ``"auto"`` or a name in ``nf.backends()``.
+        inplace: write the accumulator into ``theta``.
+
+    Returns:
+        ``LangevinStep``. Promise: bit-identical across backends, and to the composition of the
+        public functions with ``torch.add(x, y, alpha=a)`` for x + a·y, whose multiply-add is fused.
+
+    Raises:
+        TypeError: another dtype than float32.
+        ValueError: shapes that differ, unknown names, a block format, an accumulator in low
+            precision without ``weight``.
+
+    Example:
+        >>> theta, grad = np.float32([0.5, -0.25]), np.float32([0.1, -0.3])
+        >>> langevin_step(theta, grad, lr=0.5, variance=0.0, key=0, weight="fixed<8,3>",
+        ...               rounding="nearest_even").seen
+        array([0.5  , -0.125], dtype=float32)
+
+    Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
+    """
+    how = step(lr, variance, key, weight_decay, gradient, weight, accumulator, rounding)
+    if on_device(theta):
+        return LangevinStep(*device_langevin.step(theta, grad, how, backend, inplace))
+    source, slope = host(theta, "theta"), host(grad, "grad")
+    _check(source, slope, how)
+    x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))
+    stored = x if inplace else np.empty_like(x)
+    seen = np.empty_like(x) if how.keeps else stored
+    counts = (0, 0)
+    if x.size:
+        counts = select(backend).langevin(how.task(x, g, stored, seen))
+    if inplace and not np.may_share_memory(stored, source.view):
+        source.view[...] = stored.reshape(source.shape)
+    kept = theta if inplace else like(theta, source, stored.reshape(source.shape))
+    used = like(theta, source, seen.reshape(source.shape)) if how.keeps else kept
+    return LangevinStep(kept, used, *counts)
+
+
+def _check(theta: Host, grad: Host, how: Step) -> None:
+    for name, given in (("theta", theta), ("grad", grad)):
+        if given.carrier.name != "float32":
+            raise TypeError(
+                f"{name} has dtype {given.carrier.name}; a fused step works on float32: convert "
+                "it, or compose quantize, random.normal and variance_corrected"
+            )
+    if theta.shape != grad.shape:
+        raise ValueError(f"grad has shape {grad.shape}, theta {theta.shape}; they must agree")

@@ -1,0 +1,139 @@
+"""A Langevin step as asked for: checked, lowered, and made a task for given arrays."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.task import Keys, LangevinTask
+from numformats.core.draw import DrawGrid
+from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.lanes import CARRIERS
+from numformats.lowering import lower
+from numformats.naming import parse
+from numformats.random import Key, as_key
+from numformats.request import request
+from numformats.rounding import Mode
+from numformats.tasks import check_drawable, draw_grid
+
+ACCUMULATORS = ("full", "low", "variance_corrected")
+GRADIENT, NOISE, WEIGHT = 0, 1, 2  # what a key's last fold is for
+_SINGLE = CARRIERS["float32"]
+_IDENTITY = Float(8, 23)
+_NO_DRAW = DrawGrid(np.int64(0), np.float64(0), np.float64(0), np.float64(0))
+
+
+@dataclass(frozen=True)
+class Step:
+    """The arguments of ``langevin_step`` besides the arrays."""
+
+    lr: float
+    variance: float
+    weight_decay: float
+    gradient: FixedPoint | Float | None
+    weight: FixedPoint | Float | None
+    accumulator: str
+    mode: Mode
+    key: Key
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the accumulator is kept apart from the rounded weight."""
+        return self.accumulator == "full" and self.weight is not None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Those of ``task.STEP_FLAGS`` that hold."""
+        drawn = self.accumulator == "variance_corrected"
+        found = {
+            "GRADIENT": self.gradient is not None,
+            "DECAYS": self.weight_decay != 0,
+            "NOISY": self.variance != 0 and not drawn,
+            "WEIGHT": self.weight is not None and not drawn,
+            "KEEPS": self.keeps,
+            "DRAWN": drawn,
+        }
+        return tuple(name for name, holds in found.items() if holds)
+
+    def _keys(self) -> Keys:
+        gradient, noise, weight = (self.key.fold(use) for use in (GRADIENT, NOISE, WEIGHT))
+        other = weight.fold(1)
+        return Keys(gradient.words, noise.words, weight.words, other.words, 0)
+
+    def task(self, theta: Any, grad: Any, stored: Any, seen: Any) -> LangevinTask:
+        """The task for flat float32 arrays."""
+        target = self.weight or _IDENTITY
+        drawn = self.accumulator == "variance_corrected"
+        return LangevinTask(
+            theta=theta,
+            grad=grad,
+            stored=stored,
+            seen=seen,
+            lr=np.float32(-self.lr),
+            decay=np.float32(self.weight_decay),
+            sigma=np.float32(math.sqrt(self.variance)),
+            variance=np.float64(self.variance),
+            gradient=lower(self.gradient or _IDENTITY, _SINGLE, self.mode),
+            weight=lower(target, _SINGLE, self.mode),
+            draw=draw_grid(target, _SINGLE) if drawn else _NO_DRAW,
+            low=_single(target.min),
+            high=_single(target.max),
+            mode=self.mode,
+            keys=self._keys(),
+            flags=self.flags,
+        )
+
+
+@np.errstate(over="ignore")
+def _single(value: Any) -> Any:
+    return np.float32(float(value))
+
+
+def step(
+    lr: float,
+    variance: float,
+    key: Key | int,
+    weight_decay: float,
+    gradient: Format | str | None,
+    weight: Format | str | None,
+    accumulator: str,
+    rounding: str,
+) -> Step:
+    """Check the arguments against each other.
+
+    Raises:
+        ValueError: see ``langevin_step``.
+    """
+    if accumulator not in ACCUMULATORS:
+        raise ValueError(
+            f"accumulator={accumulator!r} is unknown; write one of {', '.join(ACCUMULATORS)}"
+        )
+    if accumulator != "full" and weight is None:
+        raise ValueError(
+            f"accumulator={accumulator!r} keeps the weights on a grid, but weight is None; give "
+            "weight a format, or write accumulator='full'"
+        )
+    if not (math.isfinite(variance) and variance >= 0):
+        raise ValueError(f"variance is {variance}; it must be finite and >= 0")
+    of_gradient, of_weight = _plain("gradient", gradient), _plain("weight", weight)
+    if accumulator == "variance_corrected" and of_weight is not None:
+        check_drawable(of_weight)
+    found = as_key(key)
+    wanted = request(rounding, found, None, _SINGLE.lane)
+    if found is None:
+        raise ValueError("key is missing; write an int or nf.Key(seed, stream)")
+    return Step(lr, variance, weight_decay, of_gradient, of_weight, accumulator, wanted.mode, found)
+
+
+def _plain(name: str, fmt: Format | str | None) -> FixedPoint | Float | None:
+    if fmt is None:
+        return None
+    found = parse(fmt)
+    wraps = isinstance(found, FixedPoint) and found.overflow == "wrap"
+    if isinstance(found, BlockFloat) or wraps:
+        raise ValueError(
+            f"{name}={found} is a {'wrapping' if wraps else 'block'} format, which takes more than "
+            "one pass; compose quantize, random.normal and variance_corrected"
+        )
+    return found
