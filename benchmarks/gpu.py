@@ -27,13 +27,19 @@ CASES = [
     ("e4m3", "stochastic", 0.65),
     ("fixed<8,4>", "stochastic", 0.65), ("bfp<8,block=16>", "stochastic", 0.65),
     ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
+    ("fixed<8,6>", "langevin_low", 0.0), ("fixed<8,6>", "langevin_vc", 0.50),
 ]  # fmt: skip
+BYTES = {"langevin_low": 12, "langevin_vc": 12}  # moved for an element; others move 8
 OF_CUPY = 0.7  # the bar of Numba CUDA, as a share of CuPy's
 
 
 def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> None:
     """One case."""
-    if rounding == "variance_corrected":
+    if rounding in BYTES:
+        how = "low" if rounding == "langevin_low" else "variance_corrected"
+        step = {"lr": 0.1, "variance": 0.01, "key": 1, "weight": fmt, "gradient": fmt}
+        nf.langevin_step(out, x, accumulator=how, inplace=True, backend=backend, **step)
+    elif rounding == "variance_corrected":
         nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
     else:
         nf.quantize(x, fmt, rounding, key=1, out=out, backend=backend)
@@ -82,9 +88,11 @@ def measured(backends: list[str], elements: int, rounds: int) -> list[dict[str, 
     for fmt, rounding, bar in CASES:
         for backend in backends:
             case = partial(run, x, fmt, rounding, out, backend)
+            moved = BYTES.get(rounding, 8)
             ratio, wall = share(lambda: copied.copy_(x), case, rounds)
-            row = {"format": fmt, "rounding": rounding, "backend": backend, "share": ratio}
-            rows.append(row | {"bar": bar, "gigabytes_per_second": 8e-6 * elements / wall})
+            row = {"format": fmt, "rounding": rounding, "backend": backend}
+            row |= {"share": ratio * moved / 8, "bar": bar}
+            rows.append(row | {"gigabytes_per_second": moved * 1e-6 * elements / wall})
     return rows
 
 

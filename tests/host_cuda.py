@@ -23,6 +23,7 @@ SIMPLE = {
     "U64": ctypes.c_uint64,
     "I64": ctypes.c_int64,
     "F64": ctypes.c_double,
+    "float": ctypes.c_float,
     "W32": ctypes.c_uint32,
 }
 

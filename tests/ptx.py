@@ -93,6 +93,19 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
     return 7
 
 
+def step_kernel(target: tuple[int, int], mode: Mode) -> int:
+    """A Langevin step."""
+    real, lane = array(np.float32), CARRIERS["float32"]
+    grid = typeof(lower(nf.E4M3, lane, mode).grid)
+    draw = typeof(DrawGrid(np.int64(1), np.float64(1), np.float64(1), np.float64(1)))
+    scalars = (*(kinds.float32,) * 3, kinds.float64)
+    rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
+    flags = kinds.UniTuple(kinds.boolean, 6)
+    given = (*(real,) * 4, *scalars, grid, grid, draw, *rest, array(np.uint64), flags)
+    ptx(target, "langevin", given, mode=mode)
+    return 1
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     major, minor = map(int, sys.argv[1].split("."))
@@ -110,6 +123,7 @@ def main() -> None:
                 done += rounding_kernels((major, minor), carrier, mode)
     for name in TWO_MODES:
         done += scaled_kernels((major, minor), MODES[name])
+        done += step_kernel((major, minor), MODES[name])
     print(f"{done} kernels compiled for sm_{major}{minor}")
 
 

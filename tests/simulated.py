@@ -104,6 +104,24 @@ def draws() -> int:
     return 12
 
 
+def steps() -> int:
+    rng = np.random.default_rng(1)
+    theta, grad = rng.normal(size=(2, 40)).astype(np.float32)
+    done = 0
+    for accumulator in ("full", "low", "variance_corrected"):
+        for weight in ("fixed<8,6>", "e4m3", None):
+            if weight or accumulator == "full":
+                how = {"lr": 0.1, "variance": 0.01, "weight_decay": 0.1, "key": 5}
+                how |= {"accumulator": accumulator, "weight": weight, "gradient": "e5m2"}
+                wanted = nf.langevin_step(theta, grad, backend="reference", **how)
+                got = nf.langevin_step(theta, grad, backend="numba_cuda", **how)
+                for a, b in zip(got[:2], wanted[:2], strict=True):
+                    assert_same_bits(a, b)
+                assert got[2:] == wanted[2:]
+                done += 1
+    return done
+
+
 def plant(name: str) -> None:
     before, after = PLANTED[name]
     emitted = numba_cuda_text.lane_text
@@ -126,7 +144,8 @@ def main() -> None:
         plant(sys.argv[1])
         compare(nf.quantize, sample(nf.E4M3, "float32", 32), nf.E4M3, "nearest_even")
         return
-    print(f"{scalars()} scalar, {blocks()} block, {draws()} draw cases agree")
+    found = f"{scalars()} scalar, {blocks()} block, {draws()} draw, {steps()} step"
+    print(f"{found} cases agree")
 
 
 if __name__ == "__main__":

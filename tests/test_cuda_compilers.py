@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import numformats as nf
+from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.cuda_text import UnitBase, source
@@ -38,7 +39,7 @@ def test_simulator_gives_the_references_bits() -> None:
     pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "440 scalar, 32 block, 12 draw cases agree" in done.stdout
+    assert "440 scalar, 32 block, 12 draw, 7 step cases agree" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["a constant", "a comparison"])
@@ -117,6 +118,25 @@ def real_units(mode: str) -> dict[str, UnitBase]:
             grid, codes = lower(nf.E2M1, double, m), code_spec(nf.E2M1, double.lane)
             made[f"S{real}{out}"] = ScaledUnit(grid, codes, m, real, out, out == "uint8")
     return made
+
+
+def step_units(mode: str) -> dict[str, UnitBase]:
+    """Langevin steps of the three accumulators."""
+    c, m = CARRIERS["float32"], MODES[mode]
+    grids = lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)
+    parts = {
+        "F": ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS"),
+        "L": ("NOISY", "WEIGHT"),
+        "V": ("GRADIENT", "DECAYS", "DRAWN"),
+    }
+    return {name: LangevinUnit(*grids, m, flags) for name, flags in parts.items()}
+
+
+@pytest.mark.parametrize("target, mode", pairs())
+def test_cuda_source_of_langevin_steps_compiles(target: str, mode: str) -> None:
+    code = compiled(source(step_units(mode)), target)
+    for name, unit in step_units(mode).items():
+        assert unit.entries(name)[0].name.encode() in code
 
 
 @pytest.mark.parametrize("target, mode", pairs())

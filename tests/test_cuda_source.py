@@ -18,6 +18,7 @@ from numformats.tasks import code_dtype
 from tests.host_cuda import Collector, HostMachine
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
+from tests.test_langevin import CASES, arrays
 
 REGISTRY = sys.modules["numformats.backends"]
 NAME = "host_cuda"
@@ -159,6 +160,23 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
                 got = nf.variance_corrected(*given, fmt, backend=NAME, **how)
                 assert_same_bits(got[0], wanted[0])
                 assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("rounding", TWO_MODES)
+def test_langevin_steps(rounding: str, use: Any, tmp_path: pathlib.Path) -> None:
+    use(HostMachine(tmp_path))
+    for how in CASES:
+        if how.get("weight", "e4m3") in ("e4m3", "fixed<8,6>"):
+            given = how | {"key": nf.Key(11, 3), "lr": 0.05, "rounding": rounding}
+            for n in (0, 1, 7, 1025):
+                theta, grad = arrays(n + 1)
+                for shift in (0, 1):  # vectors, and elements one by one
+                    x, g = theta[shift : n + shift].copy(), grad[shift : n + shift]
+                    wanted = nf.langevin_step(x, g, backend="reference", **given)
+                    got = nf.langevin_step(x, g, backend=NAME, **given)
+                    assert_same_bits(got.stored, wanted.stored)
+                    assert_same_bits(got.seen, wanted.seen)
+                    assert got[2:] == wanted[2:]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats import device_libraries, device_places, device_reals, device_verbs
+from numformats import (
+    device_langevin,
+    device_libraries,
+    device_places,
+    device_reals,
+    device_verbs,
+)
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import enough_memory
 from numformats.device_libraries import Library
@@ -76,7 +82,7 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, backend)
     tasks = CudaTasks(HostMachine(pathlib.Path(folder)))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    for module in (device_verbs, device_reals, device_places):
+    for module in (device_verbs, device_reals, device_langevin, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     ClaimedLibrary.copies = 0
@@ -122,6 +128,35 @@ def test_draws(carrier: str, fmt: str) -> None:
         assert got[1] == wanted[1]
     drawn = nf.variance_corrected(x, 0.02, fmt, key=3, backend=NAME)
     assert_same_bits(drawn, nf.variance_corrected(plain, 0.02, fmt, key=3))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("accumulator", ["full", "low", "variance_corrected"])
+def test_langevin_steps(accumulator: str, inplace: bool) -> None:
+    theta, grad = sample((6, 64)), sample((6, 64))[::-1].copy().view(Claimed)
+    how = {"lr": 0.1, "variance": 0.01, "key": 7, "weight": "fixed<8,6>", "gradient": "e5m2"}
+    how["accumulator"] = accumulator
+    wanted = nf.langevin_step(np.array(theta), np.array(grad), **how)
+    got = nf.langevin_step(theta, grad, inplace=inplace, backend=NAME, **how)
+    assert (got.stored is theta) == inplace
+    for a, b in zip(got[:2], wanted[:2], strict=True):
+        assert isinstance(a, Claimed)
+        assert_same_bits(a, b)
+    assert got[2:] == wanted[2:]
+
+
+def test_langevin_steps_refuse_what_does_not_match() -> None:
+    how = {"lr": 0.1, "variance": 0.0, "key": 7, "backend": NAME}
+    other = sample()
+    other.place = 1
+    with pytest.raises(ValueError, match="grad is on device 1, theta on device 0"):
+        nf.langevin_step(sample(), other, **how)
+    with pytest.raises(ValueError, match=r"grad has shape \(2,\)"):
+        nf.langevin_step(sample(), sample((2,)), **how)
+    with pytest.raises(TypeError, match="grad has dtype float64"):
+        nf.langevin_step(sample(), sample(dtype=np.float64), **how)
+    with pytest.raises(ValueError, match="not C contiguous"):
+        nf.langevin_step(sample().T, sample((64, 6)), inplace=True, **how)
 
 
 @pytest.mark.parametrize("view", ["transposed", "every second", "reversed", "empty", "0-d"])

@@ -115,6 +115,22 @@ def test_every_format(backend: str, carrier: str, mode: str, monkeypatch: Any) -
             assert_same_bits(to_host(values), nf.decode(wanted, name, backend="reference"))
 
 
+@pytest.mark.parametrize("accumulator", ["full", "low", "variance_corrected"])
+@pytest.mark.parametrize("backend", CUDA)
+def test_langevin_steps(backend: str, accumulator: str) -> None:
+    rng = np.random.default_rng(1)
+    for n in (1, 7, 100_003):
+        theta, grad = rng.normal(size=(2, n)).astype(np.float32)
+        for weight in ("fixed<8,6>", "e4m3"):
+            how = {"lr": 0.1, "variance": 0.01, "weight_decay": 0.1, "key": 5, "weight": weight}
+            how |= {"accumulator": accumulator, "gradient": "e5m2"}
+            wanted = nf.langevin_step(theta, grad, backend="reference", **how)
+            got = nf.langevin_step(to_device(theta), to_device(grad), backend=backend, **how)
+            for a, b in zip(got[:2], wanted[:2], strict=True):
+                assert_same_bits(to_host(a), b)
+            assert got[2:] == wanted[2:]
+
+
 @pytest.mark.parametrize("backend", CUDA)
 def test_random_numbers_where_an_array_lies(backend: str) -> None:
     key, like = nf.Key(2, start=3), to_device(np.zeros(1, np.float32))

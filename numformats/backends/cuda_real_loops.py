@@ -79,3 +79,53 @@ def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2)
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)] * second
         out[i] = bits_to_real(value_bits(U(codes[i]), d)) * total
+
+
+def step_element(
+    theta, grad, wg, wn, ww, wo, lr, decay, sigma, variance, gg, gw, gd, general, flags
+):
+    """The accumulator and the weight after one step of one element."""
+    rounds_gradient, decays, noisy, rounds_weight, _, drawn = flags
+    slope = grad
+    if rounds_gradient:
+        bits = round_bits(float_to_bits(grad), wg, ZERO, gg, general, False)
+        slope = bits_to_float(bits)
+    mean = drift(theta, slope, lr, decay, decays)
+    if noisy:
+        mean = diffuse(mean, sigma, wn)
+    if drawn:
+        return mean, F32(limit(draw(F64(mean), variance, ww, wo, gd), gd))
+    if rounds_weight:
+        bits = round_bits(float_to_bits(mean), ww, ZERO, gw, general, False)
+        return mean, bits_to_float(bits)
+    return mean, mean
+
+
+def langevin(
+    theta, grad, stored, seen, lr, decay, sigma, variance, gg, gw, gd, general, low, high,
+    g0, g1, n0, n1, w0, w1, h0, h1, first, counts, flags,
+):  # fmt: skip
+    """``flags`` in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
+    rounds_gradient, _, noisy, rounds_weight, keeps, drawn = flags
+    for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
+        e = U64(first + U64(i))
+        wg = word_of(e, g0, g1) if rounds_gradient and STOCHASTIC else ZERO
+        wn = word_of(e, n0, n1) if noisy else ZERO
+        ww = word_of(e, w0, w1) if drawn or (rounds_weight and STOCHASTIC) else ZERO
+        wo = word_of(e, h0, h1) if drawn else ZERO
+        mean, used = step_element(
+            theta[i], grad[i], wg, wn, ww, wo, lr, decay, sigma, variance, gg, gw, gd, general,
+            flags,
+        )  # fmt: skip
+        if drawn:
+            free = draw(F64(mean), variance, ww, wo, gd)
+            if missing(F64(mean), variance, gd) > 0.0:
+                cuda.atomic.add(counts, 0, U64(1))
+            if limit(free, gd) != free:
+                cuda.atomic.add(counts, 1, U64(1))
+        elif rounds_weight and outside(mean, low, high):
+            cuda.atomic.add(counts, 1, U64(1))
+        if keeps or not (rounds_weight or drawn):
+            stored[i] = mean
+        if rounds_weight or drawn:
+            seen[i] = used

@@ -6,10 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_launch import NO_TILING, Launcher, grid_of, stream_of, tiling_of
+from numformats.backends.cuda_langevin_source import LangevinUnit
+from numformats.backends.cuda_launch import (
+    NO_TILING,
+    VECTOR,
+    Launcher,
+    grid_of,
+    stream_of,
+    tiling_of,
+)
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
 from numformats.backends.cuda_source import Unit
-from numformats.backends.task import BlockDrawTask, DecodeTask, DrawTask, Levels, ScaledTask
+from numformats.backends.task import (
+    BlockDrawTask,
+    DecodeTask,
+    DrawTask,
+    LangevinTask,
+    Levels,
+    ScaledTask,
+)
 from numformats.blocking import Geometry
 from numformats.lanes import LANE32, LANE64, Lane
 
@@ -101,6 +116,32 @@ class RealTasks(Launcher):
         scales = (at(task.totals), np.float64(task.second))
         where = (*scales, np.uint64(n), *tiling_of(task.geometry))
         self.machine.launch(unit, 1, grid_of(n), (*given, *where), task.codes)
+
+    def langevin(self, task: LangevinTask) -> tuple[int, int]:
+        """One Langevin step; the numbers of elements with too much variance and beyond the range
+        (where a weight is rounded; else nothing waits for them)."""
+        unit = LangevinUnit(task.gradient, task.weight, task.mode, task.flags)
+        counts, n = self.machine.zeros(2, np.uint64, task.theta), task.theta.size
+        arrays = (task.theta, task.grad, task.stored, task.seen)
+        places = [self.machine.address(a) for a in arrays]
+        aligned = all(place % VECTOR == 0 for place in places)
+        vectors = n // 4 if aligned else 0
+        k = task.keys
+        self.machine.launch(
+            unit,
+            0,
+            grid_of(max(vectors, n - 4 * vectors)),
+            (
+                *places, np.uint64(n), np.uint64(vectors), task.lr, task.decay, task.sigma,
+                task.low, task.high, task.variance, *k.gradient, *k.noise, *k.weight, *k.other,
+                self.machine.address(counts), *task.draw,
+            ),
+            task.theta,
+        )  # fmt: skip
+        if not {"WEIGHT", "DRAWN"} & set(task.flags):
+            return 0, 0
+        short, beyond = self.machine.read(counts)
+        return int(short), int(beyond)
 
     def _random(
         self, lane: Lane, name: str, out: Any, before: tuple[Any, ...], after: tuple[Any, ...],

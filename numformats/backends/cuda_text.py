@@ -17,6 +17,7 @@ from numformats.backends.emit import (
     ELEMENTS,
     LOADS,
     SCALE,
+    STEP,
     STORES,
     UNITS,
     mode_parts,
@@ -64,7 +65,7 @@ class UnitBase:
     """What is compiled together: kernels of one lane."""
 
     lane: Lane
-    needs: tuple[str, ...] = ()  #: skeletons, and groups of texts (``SCALE``, ``DRAW``)
+    needs: tuple[str, ...] = ()  #: skeletons, and groups of texts (in capitals)
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -113,7 +114,7 @@ def lane_text(lane: Lane) -> str:
     return "\n".join(
         [
             "using W32 = unsigned int; using U64 = unsigned long long; using I64 = long long;",
-            f"using F64 = double; using U = {words[0]}; using I = {words[1]};",
+            f"using F32 = float; using F64 = double; using U = {words[0]}; using I = {words[1]};",
             *(
                 f"constexpr {kind} {name} = {cpp.literal(value)};"
                 for kind, group in numbers.items()
@@ -146,7 +147,7 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
     return "\n".join([f"namespace mode_{mode.name} {{", *rules, "}"])
 
 
-_SKELETONS = ("scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode")
+_SKELETONS = ("scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin")
 
 
 def source(units: Mapping[str, UnitBase]) -> str:
@@ -162,6 +163,8 @@ def source(units: Mapping[str, UnitBase]) -> str:
         parts += [cpp.function(scaled.power_level)] * (lane is LANE64)
     if "DRAW" in needs:
         parts += map(cpp.function, DRAW)
+    if "STEP" in needs:
+        parts += map(cpp.function, STEP)
     parts += [mode_text(mode, lane, "SCALE" in needs) for mode in modes]
     parts += [_skeleton(name) for name in _SKELETONS if name in needs]
     parts += [unit.definition(name) for name, unit in units.items()]

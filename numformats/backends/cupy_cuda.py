@@ -87,4 +87,4 @@ class CupyMachine:
 _TASKS = CudaTasks(CupyMachine())
 scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
 normals, draws, block_draws = _TASKS.normals, _TASKS.draws, _TASKS.block_draws
-scaled, decode = _TASKS.scaled, _TASKS.decode
+scaled, decode, langevin = _TASKS.scaled, _TASKS.decode, _TASKS.langevin

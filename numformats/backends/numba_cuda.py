@@ -23,10 +23,12 @@ from numformats.backends.numba_cuda_text import (
     scale_text,
 )
 from numformats.backends.task import (
+    STEP_FLAGS,
     BlockDrawTask,
     BlockTask,
     DecodeTask,
     DrawTask,
+    LangevinTask,
     Levels,
     ScalarTask,
     ScaledTask,
@@ -212,3 +214,24 @@ def decode(task: DecodeTask) -> None:
     kernel = compiled("block_decoded", carrier=_DOUBLE)
     scales = (task.totals, np.float64(task.second))
     _launch(kernel, n, task.codes, *arrays, *scales, task.spec, *task.geometry.tiling)
+
+
+def langevin(task: LangevinTask) -> tuple[int, int]:
+    """One Langevin step; the numbers of elements with too much variance and beyond the range (where
+    a weight is rounded; else nothing waits for them)."""
+    counts, k = _zeros(2, np.uint64, task.theta), task.keys
+    keys = (*k.gradient, *k.noise, *k.weight, *k.other, np.uint64(k.first))
+    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
+    nothing = _zeros(1, np.float32, task.theta)  # in the place of a result that is not written
+    stored = task.stored if "KEEPS" in task.flags or not rounds else nothing
+    arrays = (task.theta, task.grad, stored, task.seen if rounds else nothing)
+    scalars = (task.lr, task.decay, task.sigma, task.variance)
+    grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
+    flags = tuple(name in task.flags for name in STEP_FLAGS)
+    kernel = compiled("langevin", task.mode)
+    given = (*arrays, *scalars, *grids, *keys, counts, flags)
+    _launch(kernel, task.theta.size, task.theta, *given)
+    if not rounds:
+        return 0, 0
+    short, beyond = _read(counts, task.theta)
+    return int(short), int(beyond)

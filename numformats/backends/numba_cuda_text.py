@@ -14,6 +14,7 @@ from numformats.backends.emit import (
     LEVELS,
     LOADS,
     SCALE,
+    STEP,
     STORES,
     UNITS,
     constants,
@@ -98,6 +99,26 @@ else:
     def floor_of(x):
         return libdevice.floor(x)
 """
+# As reals: the simulator's fused multiply-add is that of the core text.
+_FUSED = """
+if config.ENABLE_CUDASIM:
+    from numformats.core.lane import fused as exact
+
+    def fused(a, b, c):
+        return F32(exact(a, b, c))
+else:
+    @device
+    def fused(a, b, c):
+        return libdevice.fmaf_rn(a, b, c)
+
+@device
+def float_to_bits(x):
+    return F32(x).view(W32)
+
+@device
+def bits_to_float(x):
+    return W32(x).view(F32)
+"""
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -110,8 +131,16 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of),
     "block_decoded": (cuda_loops.tile_of,),
+    "langevin": (*STEP, cuda_real_loops.step_element),
 }
-REALS = ("normals", "draws", "tops", "levels", "scaled")  # loops that need ``draw_text``
+REALS = (
+    "normals",
+    "draws",
+    "tops",
+    "levels",
+    "scaled",
+    "langevin",
+)  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 _KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
@@ -153,7 +182,7 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    return "\n\n".join([_REALS, *map(_real_text, (*DRAW, *UNITS))]) + "\n"
+    return "\n\n".join([_REALS, _FUSED, *map(_real_text, (*DRAW, *UNITS))]) + "\n"
 
 
 def kernel_text(

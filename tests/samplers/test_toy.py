@@ -93,28 +93,52 @@ def test_full_accumulator_has_the_closed_form_variance():
     assert abs(per_chain.mean() - expected) < 5 * error
 
 
-def test_noise_that_is_too_large_is_rejected(monkeypatch):
-    """Negative control: noise times √2, the most common mistake."""
+@pytest.fixture(params=["one pass", "composition"])
+def faulty(request, monkeypatch):
+    """A function that changes the arguments of a step, in the fused form or in the composed one."""
     from samplers import steps
 
-    def louder(mean, variance, key, _diffuse=steps.diffuse):
-        return _diffuse(mean, 2 * variance, key)
+    fused, exact_step = request.param == "one pass", steps.nf.langevin_step
+    diffuse, draw = steps.diffuse, steps.nf.variance_corrected
 
-    monkeypatch.setattr(steps, "diffuse", louder)
+    def plant(louder=1.0, top_up=True):
+        def changed(theta, grad, *, variance, accumulator, **how):
+            if accumulator == "variance_corrected" and not top_up:
+                accumulator, variance = "low", 0.0
+            return exact_step(
+                theta, grad, variance=louder * variance, accumulator=accumulator, **how
+            )
+
+        def drawn(mean, variance, fmt, *, key, return_counts):
+            if top_up:
+                return draw(mean, variance, fmt, key=key, return_counts=return_counts)
+            return nf.quantize(mean, fmt, "stochastic", key=key), nf.DrawCounts(mean.numel(), 0, 0)
+
+        monkeypatch.setattr(steps, "fusible", lambda theta, precision: fused)
+        monkeypatch.setattr(steps.nf, "langevin_step", changed)
+        monkeypatch.setattr(steps, "diffuse", lambda m, v, key: diffuse(m, louder * v, key))
+        monkeypatch.setattr(steps.nf, "variance_corrected", drawn)
+
+    return plant
+
+
+@pytest.mark.parametrize("kind", LOW)
+def test_both_forms_of_a_step_follow_the_exact_chain(faulty, kind):
+    faulty()
+    assert abs(z_score(kind, 2e-3, precision(kind))) < 5
+
+
+def test_noise_that_is_too_large_is_rejected(faulty):
+    """Negative control: noise times √2, the most common mistake."""
+    faulty(louder=2.0)
     assert abs(z_score("SGLD-L", 2e-3, precision("SGLD-L"))) > 5
     assert transition_p_value("SGLD-L", 2e-3, precision("SGLD-L")) < 1e-6
 
 
 @pytest.mark.parametrize("lr", [2e-3, 1e-3])
-def test_dropping_the_variance_top_up_is_rejected(monkeypatch, lr):
+def test_dropping_the_variance_top_up_is_rejected(faulty, lr):
     """Negative control: stochastic rounding of the mean instead of the variance-corrected draw."""
-
-    def dropped(mean, variance, fmt, *, key, return_counts):
-        return nf.quantize(mean, fmt, "stochastic", key=key), nf.DrawCounts(mean.numel(), 0, 0)
-
-    from samplers import steps
-
-    monkeypatch.setattr(steps.nf, "variance_corrected", dropped)
+    faulty(top_up=False)
     assert abs(z_score("VC SGLD-L", lr, precision("VC SGLD-L"))) > 5
     assert transition_p_value("VC SGLD-L", lr, precision("VC SGLD-L")) < 1e-6
 

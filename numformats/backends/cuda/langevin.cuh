@@ -1,0 +1,67 @@
+// One Langevin step on float32. S gives the rules of rounding, and which parts of a step there are.
+struct StepScalars { float lr, decay, sigma, low, high; F64 variance; };
+struct StepWords { W32 gradient, noise, weight, other; };
+
+template <class S>
+__device__ __forceinline__ void step_element(float theta, float grad, StepWords w, StepScalars s,
+                                             DrawGrid g, float& stored, float& seen, U64* counts) {
+    float slope = grad;
+    if constexpr (S::GRADIENT)
+        slope = __uint_as_float(S::gradient(__float_as_uint(grad), w.gradient));
+    float mean = drift(theta, slope, s.lr, s.decay, S::DECAYS);
+    if constexpr (S::DRAWN) {
+        const F64 m = F64(mean), free = draw(m, s.variance, w.weight, w.other, g);
+        const F64 bounded = limit(free, g);
+        seen = float(bounded);
+        counts[0] += missing(m, s.variance, g) > 0.0;
+        counts[1] += bounded != free;
+        return;
+    }
+    if constexpr (S::NOISY) mean = diffuse(mean, s.sigma, w.noise);
+    stored = mean;
+    if constexpr (S::WEIGHT) {
+        seen = __uint_as_float(S::weight(__float_as_uint(mean), w.weight));
+        counts[1] += outside(mean, s.low, s.high);
+    }
+}
+
+// Elements e .. e + N; ODD is the parity of e. KEEPS and what is rounded say what is written.
+template <class S, int N, bool ODD>
+__device__ __forceinline__ void step_run(const float* theta, const float* grad, float* stored,
+                                         float* seen, U64 e, StepScalars s, const W32 (&k)[8],
+                                         DrawGrid g, U64* counts) {
+    using Some = Pack<float, N>;
+    const Some at = *reinterpret_cast<const Some*>(theta + e);
+    const Some slope = *reinterpret_cast<const Some*>(grad + e);
+    W32 words[4][N] = {};
+    if constexpr (S::GRADIENT && S::stochastic) fill<ODD>(words[0], e, k[0], k[1]);
+    if constexpr (S::NOISY) fill<ODD>(words[1], e, k[2], k[3]);
+    if constexpr (S::DRAWN || (S::WEIGHT && S::stochastic)) fill<ODD>(words[2], e, k[4], k[5]);
+    if constexpr (S::DRAWN) fill<ODD>(words[3], e, k[6], k[7]);
+    Some kept = {}, used = {};
+#pragma unroll
+    for (int j = 0; j < N; ++j)
+        step_element<S>(at.v[j], slope.v[j],
+                        StepWords{words[0][j], words[1][j], words[2][j], words[3][j]}, s, g,
+                        kept.v[j], used.v[j], counts);
+    if constexpr (S::KEEPS || !(S::WEIGHT || S::DRAWN))
+        *reinterpret_cast<Some*>(stored + e) = kept;
+    if constexpr (S::WEIGHT || S::DRAWN) *reinterpret_cast<Some*>(seen + e) = used;
+}
+
+// The first `vectors` vectors of four elements, which are aligned, and the rest one by one; counts
+// gathers too much variance and beyond the range.
+template <class S>
+__device__ __forceinline__ void langevin(const float* theta, const float* grad, float* stored,
+                                         float* seen, U64 n, U64 vectors, StepScalars s,
+                                         const W32 (&k)[8], DrawGrid g, U64* counts) {
+    U64 found[2] = {};
+    for (U64 v = thread(); v < vectors; v += threads())
+        step_run<S, 4, false>(theta, grad, stored, seen, 4 * v, s, k, g, found);
+    for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
+        if (i & 1) step_run<S, 1, true>(theta, grad, stored, seen, i, s, k, g, found);
+        else step_run<S, 1, false>(theta, grad, stored, seen, i, s, k, g, found);
+    }
+    if (found[0]) atomicAdd(counts, found[0]);
+    if (found[1]) atomicAdd(counts + 1, found[1]);
+}
