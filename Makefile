@@ -47,8 +47,9 @@ format: setup  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup  ## measure rounding beside a plain copy
+bench: setup  ## measure rounding beside a plain copy, and Langevin steps
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
+	$(BIN)/python -m benchmarks.langevin
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'

@@ -15,7 +15,7 @@ from numba import cuda, typeof
 from numba import types as kinds
 
 import numformats as nf
-from numformats.backends import numba_cuda, numba_cuda_text
+from numformats.backends import numba_cuda_launch, numba_cuda_text
 from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS, Carrier
@@ -26,7 +26,7 @@ TWO_MODES = ("nearest_even", "stochastic")  # of all carriers and targets; the o
 
 
 def ptx(target: tuple[int, int], loop: str, signature: Any, **how: Any) -> str:
-    kernel = numba_cuda.compiled(loop, **how)
+    kernel = numba_cuda_launch.compiled(loop, **how)
     text: str = cuda.compile_ptx(kernel.py_func, signature, cc=target)[0]
     assert f".target sm_{target[0]}{target[1]}" in text
     assert "fma.rn.f64" not in text, "a product and a sum were contracted"
@@ -113,7 +113,7 @@ def main() -> None:
     numba.cuda.dispatcher.get_current_device = lambda: device  # only asked for its target
     if sys.argv[2:]:
         emitted = numba_cuda_text.mode_text
-        numba_cuda.mode_text = lambda mode: emitted(mode).replace(
+        numba_cuda_launch.mode_text = lambda mode: emitted(mode).replace(
             "significand(mag)", "significant(mag)"
         )
     done = random_kernels((major, minor))

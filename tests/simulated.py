@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import numformats as nf
-from numformats.backends import numba_cuda, numba_cuda_text
+from numformats.backends import numba_cuda_launch, numba_cuda_text
 from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
 
 FORMATS = [
@@ -130,13 +130,13 @@ def plant(name: str) -> None:
         assert before in emitted(lane), f"nothing to plant {name} in"
         return emitted(lane).replace(before, after)
 
-    numba_cuda.lane_text = changed
+    numba_cuda_launch.lane_text = changed
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    numba_cuda.THREADS = 32  # each is a thread of Python's
+    numba_cuda_launch.THREADS = 32  # each is a thread of Python's
     registry = sys.modules["numformats.backends"]
     found = registry.Availability(True, "")
     registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)

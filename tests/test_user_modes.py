@@ -52,9 +52,9 @@ def test_as_cuda_source(mode: str, tmp_path: pathlib.Path, monkeypatch: Any) -> 
 
 SIMULATED = """
 import sys, numpy as np, numformats as nf
-from numformats.backends import numba_cuda
+from numformats.backends import numba_cuda_launch
 from tests.odd_modes import away_above_a_quarter
-numba_cuda.THREADS = 32
+numba_cuda_launch.THREADS = 32
 registry = sys.modules["numformats.backends"]
 found = registry.Availability(True, "")
 registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)

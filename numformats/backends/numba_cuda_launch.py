@@ -1,0 +1,92 @@
+"""How Numba CUDA kernels are compiled and launched, on the caller's device and stream."""
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import cuda
+
+from numformats.backends.emitted import emit, load
+from numformats.backends.numba_cuda_text import (
+    REALS,
+    SCALES,
+    draw_text,
+    kernel_text,
+    lane_text,
+    mode_text,
+    scale_text,
+)
+from numformats.device import DeviceArray, enough_memory
+from numformats.lanes import CARRIERS, Carrier
+from numformats.rounding import MODES, Mode
+
+THREADS = 256
+MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
+_ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
+DOUBLE = CARRIERS["float64"]
+
+
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    version = getattr(cuda, "__version__", "") or numba.__version__
+    return emit(f"cuda_{label}", imports, text, str(version))
+
+
+@cache
+def compiled(
+    loop: str,
+    mode: Mode = _ANY_MODE,
+    carrier: Carrier = CARRIERS["float32"],
+    general: bool = False,
+    plain_inf: bool = False,
+    encode: bool = False,
+) -> Any:
+    """The kernel for these choices; it serves all formats."""
+    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    if loop in SCALES:
+        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+    if loop in REALS:
+        imports.append(_module("draw", (lane,), draw_text()))
+    text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
+    return load(_module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
+
+
+def _stream(like: Any) -> Any:
+    """The caller's stream where ``like`` lies (0: the default one, also in the simulator)."""
+    known = isinstance(like, DeviceArray) and like.stream
+    return cuda.external_stream(like.stream) if known else 0
+
+
+def _device(like: Any) -> AbstractContextManager[Any]:
+    return cuda.gpus[like.device] if isinstance(like, DeviceArray) else nullcontext()
+
+
+def zeros(n: int, dtype: Any, like: Any) -> Any:
+    """Zeroed scratch memory where ``like`` lies."""
+    with _device(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
+        return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+
+
+def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
+    """Launch for ``threads`` elements, where ``like`` lies."""
+    blocks = min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
+    with _device(like):
+        try:
+            kernel[blocks, THREADS, _stream(like)](*args)
+        except numba.core.errors.NumbaError as error:
+            raise RuntimeError(
+                f"Numba could not compile {kernel.py_func.__module__} for this device; nothing was "
+                "launched and out is untouched. Another backend may: write backend='cupy_cuda'. "
+                f"Numba says: {error}"
+            ) from error
+
+
+def read(array: Any, like: Any) -> Any:
+    """A scratch array as NumPy, after everything before it has run."""
+    stream = _stream(like)
+    found = array.copy_to_host(stream=stream)
+    if stream:
+        stream.synchronize()
+    return found

@@ -1,0 +1,121 @@
+"""The Numba CUDA backend over reals: random words and normals, draws, blocks with scales of any
+kind, decoding, Langevin steps.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.numba_cuda_launch import DOUBLE, compiled, launch, read, zeros
+from numformats.backends.task import (
+    STEP_FLAGS,
+    BlockDrawTask,
+    DecodeTask,
+    DrawTask,
+    LangevinTask,
+    Levels,
+    ScaledTask,
+)
+from numformats.blocking import Geometry
+from numformats.lanes import CARRIERS
+
+
+def words(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
+    carrier = CARRIERS["float32" if np.dtype(out.dtype) == np.uint32 else "float64"]
+    launch(compiled("words", carrier=carrier), out.size, out, out, *key, np.uint64(first))
+
+
+def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
+    """Standard normals for elements ``first`` onwards."""
+    launch(compiled("normals"), out.size, out, out, *key, np.uint64(first))
+
+
+def draws(task: DrawTask) -> tuple[int, int]:
+    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+    range."""
+    nothing = zeros(1, np.float64, task.out)
+    return _draws(task, nothing, False, (1,) * 8)
+
+
+def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+    """As ``draws``, in blocks."""
+    d, g = task.draw, task.geometry
+    totals, _ = _levels(d.mean, d.variance, g, task.levels, None)
+    return _draws(d, totals, True, g.tiling)
+
+
+def _draws(
+    task: DrawTask, totals: Any, in_blocks: bool, tiling: tuple[int, ...]
+) -> tuple[int, int]:
+    counts = zeros(2, np.uint64, task.out)
+    keys = (*task.key, *task.other_key, np.uint64(task.first))
+    arrays = (task.mean, task.variance, task.out, totals, in_blocks)
+    kernel = compiled("draws")
+    launch(kernel, task.out.size, task.out, *arrays, *keys, task.grid, counts, *tiling)
+    if not task.counted:
+        return 0, 0
+    short, beyond = read(counts, task.out)
+    return int(short), int(beyond)
+
+
+def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tuple[Any, Any]:
+    """Scales of all blocks, that of the array multiplied in, and that of the array; with a
+    ``variance``, scales that cover draws."""
+    top, totals = zeros(g.blocks, np.uint64, x), zeros(g.blocks, np.float64, x)
+    finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
+    reaching = variance is not None
+    given = variance if reaching else second
+    kernel = compiled("tops", carrier=DOUBLE)
+    launch(kernel, x.size, x, x, given, reaching, top, finite, *g.tiling)
+    encode, low = scales is not None, how.lowered
+    codes = scales if encode else zeros(1, np.uint8, x)
+    kernel = compiled("levels", how.mode, DOUBLE, encode=encode)
+    rule = (how.spec, how.power, how.is_power, low.grid, low.general, how.codes)
+    launch(kernel, g.blocks, x, top, finite, totals, codes, second, *rule)
+    return totals, second
+
+
+def scaled(task: ScaledTask) -> float:
+    """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the whole
+    array."""
+    scales = task.scales if task.encode else None
+    totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
+    kernel = compiled("scaled", task.mode, DOUBLE, encode=task.encode)
+    stream = (*task.words, np.uint64(task.first), DOUBLE.lane.unsigned(task.spare))
+    rule = (task.lowered.grid, task.lowered.general, task.codes, *task.geometry.tiling)
+    launch(kernel, task.x.size, task.x, task.x, task.out, totals, *stream, *rule)
+    return float(read(second, task.x)[0]) if task.encode else 1.0
+
+
+def decode(task: DecodeTask) -> None:
+    """The values of stored codes."""
+    n, arrays = task.codes.size, (task.codes, task.out)
+    if task.geometry is None:
+        kernel = compiled("decoded", carrier=DOUBLE)
+        launch(kernel, n, task.codes, *arrays, task.spec)
+        return
+    kernel = compiled("block_decoded", carrier=DOUBLE)
+    scales = (task.totals, np.float64(task.second))
+    launch(kernel, n, task.codes, *arrays, *scales, task.spec, *task.geometry.tiling)
+
+
+def langevin(task: LangevinTask) -> tuple[int, int]:
+    """One Langevin step; the numbers of elements with too much variance and beyond the range (where
+    a weight is rounded; else nothing waits for them)."""
+    counts, k = zeros(2, np.uint64, task.theta), task.keys
+    keys = (*k.gradient, *k.noise, *k.weight, *k.other, np.uint64(k.first))
+    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
+    nothing = zeros(1, np.float32, task.theta)  # in the place of a result that is not written
+    stored = task.stored if "KEEPS" in task.flags or not rounds else nothing
+    arrays = (task.theta, task.grad, stored, task.seen if rounds else nothing)
+    scalars = (task.lr, task.decay, task.sigma, task.variance)
+    grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
+    flags = tuple(name in task.flags for name in STEP_FLAGS)
+    kernel = compiled("langevin", task.mode)
+    given = (*arrays, *scalars, *grids, *keys, counts, flags)
+    launch(kernel, task.theta.size, task.theta, *given)
+    if not rounds:
+        return 0, 0
+    short, beyond = read(counts, task.theta)
+    return int(short), int(beyond)
