@@ -100,7 +100,7 @@ def find(name: str) -> Mode:
 @mode(fraction="halves")
 def nearest_even(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Nearest, ties to the even code (IEEE 754 roundTiesToEven)."""
-    return frac > U(HALF - U(kept & ONE))
+    return U(frac | U(kept & ONE)) > HALF  # a tie of an odd code becomes more than a tie
 
 
 @mode(fraction="halves")
@@ -159,7 +159,7 @@ def stochastic_c(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> 
     """P3109 StochasticC: ``frac * 2^N`` rounded to nearest even, then ``+ R >= 2^N``."""
     coarse = shr(frac, spare)
     rest = shl(shl(frac, U(U(LAST) - spare)), ONE)
-    half = U(rest > U(HALF - U(coarse & ONE)))
+    half = U(U(rest | U(coarse & ONE)) > HALF)
     return U(shr(rand, spare) + half) > U(shr(ALL, spare) - coarse)
 
 
@@ -168,5 +168,5 @@ def stochastic_odd(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -
     """``frac * 2^N`` rounded to nearest odd, then ``+ R >= 2^N`` (gfloat's StochasticOdd)."""
     coarse = shr(frac, spare)
     rest = shl(shl(frac, U(U(LAST) - spare)), ONE)
-    half = U(rest > U(HALF - U(U(coarse & ONE) ^ ONE)))
+    half = U(U(rest | U(U(coarse & ONE) ^ ONE)) > HALF)
     return U(shr(rand, spare) + half) > U(shr(ALL, spare) - coarse)

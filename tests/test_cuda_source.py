@@ -114,7 +114,7 @@ def test_every_format(carrier: str, mode: str, use: Any, tmp_path: pathlib.Path)
 
 PLANTED = {
     "a constant": ("constexpr U HIDDEN = 8388608;", "constexpr U HIDDEN = 8388607;"),
-    "a comparison": ("(frac_ > U(", "(frac_ < U("),
+    "a comparison": ("(kept_ & ONE)))) > HALF", "(kept_ & ONE)))) < HALF"),
     "a field of the format": ("Grid{3, 121, 141,", "Grid{3, 121, 142,"),
     "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
     "a load": ("given[f].v[j], words", "given[f].v[0], words"),

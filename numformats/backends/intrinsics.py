@@ -110,7 +110,24 @@ def prefetch(context, x, i):
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
         fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(fetch, [place, *(ir.Constant(word, v) for v in (0, 3, 1))])
+        how = (0, 3, 1)
+        builder.call(fetch, [place, *(ir.Constant(word, v) for v in how)])
+        return ctx.get_dummy_value()
+
+    return types.void(x, i), build
+
+
+def prefetch_out(context, x, i):
+    """Ask for the cache line of element ``i`` of ``x``, which may lie beyond its end."""
+
+    def build(ctx, builder, signature, args):
+        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
+        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        how = (1, 3, 1)
+        builder.call(fetch, [place, *(ir.Constant(word, v) for v in how)])
         return ctx.get_dummy_value()
 
     return types.void(x, i), build
