@@ -7,6 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from numformats.backends.dot_task import DotTask, SplitTask
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import (
     CHUNKS,
@@ -128,3 +129,17 @@ def draws(task: DrawTask) -> tuple[int, int]:
     run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)
+
+
+def split(task: SplitTask) -> int:
+    """Split the operand of a matrix product; the join of all kinds."""
+    from numformats.backends import numba_dots
+
+    return numba_dots.split(task)
+
+
+def dots(task: DotTask) -> None:
+    """Fused dot products."""
+    from numformats.backends import numba_dots
+
+    numba_dots.dots(task)

@@ -1,0 +1,1 @@
+"""Dot-product engines: how a matrix unit adds up."""

@@ -1,0 +1,100 @@
+"""A matrix product as engines take it: operands in three dimensions, and where the results go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.arrays import Host
+from numformats.lanes import Carrier
+from numformats.random import Key
+
+
+@dataclass(frozen=True)
+class Operand:
+    """``bits`` (batches, rows, columns) in C order, bfloat16 as uint16; ``at`` names the batch that
+    every batch of the result reads; ``name`` and ``shape`` are the caller's."""
+
+    name: str
+    bits: Any
+    carrier: Carrier
+    at: Any
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """``out`` (batch, M, N), float32 or float64, holds c and receives the results."""
+
+    a: Operand
+    b: Operand
+    out: Any
+    backend: Any
+    scale_a: Operand | None = None
+    scale_b: Operand | None = None
+    key: Key | None = None
+
+
+def batches(a: Host, b: Host, c: Host | None) -> tuple[int, ...]:
+    """The common leading dimensions.
+
+    Raises:
+        ValueError: an operand that is no matrix, or shapes that do not go together.
+    """
+    for name, x in (("a", a), ("b", b), ("c", c)):
+        if x is not None and len(x.shape) < 2:
+            raise ValueError(
+                f"{name} has shape {x.shape}; give matrices (..., rows, columns), for example "
+                f"{name}[None, :]"
+            )
+    (m, k), (k_b, n) = a.shape[-2:], b.shape[-2:]
+    if k != k_b:
+        raise ValueError(
+            f"a has shape {a.shape} and b {b.shape}: a has {k} columns and b {k_b} rows; give "
+            "a (..., M, K) and b (..., K, N)"
+        )
+    try:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2] if c else ())
+        if c is not None:
+            np.broadcast_to(np.empty(()), (*lead, m, n))
+            if np.broadcast_shapes(c.shape[-2:], (m, n)) != (m, n):
+                raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"a {a.shape}, b {b.shape} and c {c.shape if c else None} do not go together; the "
+            f"result is (..., {m}, {n}), and leading dimensions and c are broadcast as in "
+            "numpy.matmul"
+        ) from None
+    return lead
+
+
+def operand(name: str, x: Host, lead: tuple[int, ...]) -> Operand:
+    """``x`` in three dimensions; broadcast batches are named, not copied."""
+    rows, columns = x.shape[-2:]
+    count = int(np.prod(x.shape[:-2]))
+    numbers = np.arange(count, dtype=np.int64).reshape(x.shape[:-2])
+    at = np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
+    bits = np.ascontiguousarray(x.view).reshape(count, rows, columns)
+    return Operand(name, bits, x.carrier, at, x.shape)
+
+
+def values(x: Operand) -> Any:
+    """The numbers of an operand, as a NumPy float array."""
+    if x.carrier.name == "bfloat16":
+        return (x.bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return x.bits
+
+
+def refuse(x: Operand, bad: Any, fmt: Any) -> None:
+    """Name the first element of ``x`` where ``bad``, which is no value of ``fmt``.
+
+    Raises:
+        ValueError: always.
+    """
+    first = int(np.argmax(bad.reshape(-1)))
+    at = tuple(int(i) for i in np.unravel_index(first, x.shape))
+    value = float(values(x).reshape(-1)[first])
+    raise ValueError(
+        f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's input format; round "
+        f"first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
+    )
