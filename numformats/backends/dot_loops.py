@@ -30,51 +30,53 @@ def split(x, sig, exp, kind, s, found):
         found[task] = np.uint8(split_run(x[a:b], sig[a:b], exp[a:b], kind[a:b], s))
 
 
-def raise_top(ea, eb, top):
-    """The largest exponent of the products of one row with every column, four products a pass."""
+def raise_top(ea, eb, q, j, top):
+    """The largest exponent of the products of one row with every column, four products a pass; the
+    rows of ``b`` start at ``q``, its columns at ``j``."""
+    m = j + top.size
     for k in range(0, ea.size, 4):
         e0, e1, e2, e3 = ea[k], ea[k + 1], ea[k + 2], ea[k + 3]
-        b0, b1, b2, b3 = eb[k], eb[k + 1], eb[k + 2], eb[k + 3]
-        for j in range(top.size):
-            m0 = maximum(np.int16(e0 + b0[j]), np.int16(e1 + b1[j]))
-            m1 = maximum(np.int16(e2 + b2[j]), np.int16(e3 + b3[j]))
-            top[j] = maximum(top[j], maximum(m0, m1))
+        b0, b1 = eb[q + k, j:m], eb[q + k + 1, j:m]
+        b2, b3 = eb[q + k + 2, j:m], eb[q + k + 3, j:m]
+        for i in range(top.size):
+            m0 = maximum(np.int16(e0 + b0[i]), np.int16(e1 + b1[i]))
+            m1 = maximum(np.int16(e2 + b2[i]), np.int16(e3 + b3[i]))
+            top[i] = maximum(top[i], maximum(m0, m1))
 
 
 def term(sa, sb, up, eb):
     return aligned(T(T(sa) * T(sb)), T(up - T(eb)))
 
 
-def add_terms(sa, ea, sb, eb, low, part):
+def add_terms(sa, ea, sb, eb, q, j, low, part):
     """Aligned terms of a run of products, added up; ``low`` is the exponent that nothing shifts."""
+    m = j + part.size
     for k in range(0, ea.size, 4):
         s0, s1, s2, s3 = sa[k], sa[k + 1], sa[k + 2], sa[k + 3]
         e0, e1, e2, e3 = T(ea[k]), T(ea[k + 1]), T(ea[k + 2]), T(ea[k + 3])
-        r0, r1, r2, r3 = sb[k], sb[k + 1], sb[k + 2], sb[k + 3]
-        b0, b1, b2, b3 = eb[k], eb[k + 1], eb[k + 2], eb[k + 3]
-        for j in range(part.size):
-            up = low[j]
-            t0 = T(
-                term(s0, r0[j], T(up - e0), b0[j]) + term(s1, r1[j], T(up - e1), b1[j])
-            )
-            t1 = T(
-                term(s2, r2[j], T(up - e2), b2[j]) + term(s3, r3[j], T(up - e3), b3[j])
-            )
-            part[j] = T(part[j] + T(t0 + t1))
+        r0, r1 = sb[q + k, j:m], sb[q + k + 1, j:m]
+        r2, r3 = sb[q + k + 2, j:m], sb[q + k + 3, j:m]
+        b0, b1 = eb[q + k, j:m], eb[q + k + 1, j:m]
+        b2, b3 = eb[q + k + 2, j:m], eb[q + k + 3, j:m]
+        for i in range(part.size):
+            up = low[i]
+            t0 = T(term(s0, r0[i], T(up - e0), b0[i]) + term(s1, r1[i], T(up - e1), b1[i]))
+            t1 = T(term(s2, r2[i], T(up - e2), b2[i]) + term(s3, r3[i], T(up - e3), b3[i]))
+            part[i] = T(part[i] + T(t0 + t1))
 
 
-def sum_part(sa, ea, sb, eb, top, low, part, total, align, run):
+def sum_part(sa, ea, sb, eb, q, j, top, low, part, total, align, run):
     """The exact sum of the aligned terms of a row with every column, in int64."""
-    raise_top(ea, eb, top)
-    for j in range(top.size):
-        low[j] = T(T(top[j]) + T(align))
-        total[j] = np.int64(0)
+    raise_top(ea, eb, q, j, top)
+    for i in range(top.size):
+        low[i] = T(T(top[i]) + T(align))
+        total[i] = np.int64(0)
     for k in range(0, ea.size, run):
         end = min(k + run, ea.size)
         part[:] = T(0)
-        add_terms(sa[k:end], ea[k:end], sb[k:end], eb[k:end], low, part)
-        for j in range(part.size):
-            total[j] = np.int64(total[j] + np.int64(part[j]))
+        add_terms(sa[k:end], ea[k:end], sb, eb, q + k, j, low, part)
+        for i in range(part.size):
+            total[i] = np.int64(total[i] + np.int64(part[i]))
 
 
 def over_range(sa, ea, sb, eb, s):
@@ -83,37 +85,37 @@ def over_range(sa, ea, sb, eb, s):
     return np.int64(ea) + np.int64(eb) + np.int64(size > 0) >= 128
 
 
-def join_flags(sa, ea, ka, sb, eb, kb, flags, s):
-    for j in range(flags.size):
-        flags[j] = ZERO
+def join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s):
+    for i in range(flags.size):
+        flags[i] = ZERO
     for k in range(ea.size):
-        for j in range(flags.size):
-            over = OVERFLOW and over_range(sa[k], ea[k], sb[k, j], eb[k, j], s)
-            flags[j] |= product_flags(U(ka[k]), U(kb[k, j]), over)
+        for i in range(flags.size):
+            over = OVERFLOW and over_range(sa[k], ea[k], sb[q + k, j + i], eb[q + k, j + i], s)
+            flags[i] |= product_flags(U(ka[k]), U(kb[q + k, j + i]), over)
 
 
 def start(c, zero_a, zero_b, top, s):
-    for j in range(top.size):
-        bits = real_to_bits(np.float64(c[j]))
-        zero = U(U(zero_a | zero_b[j]) & U(4)) > ZERO
-        top[j] = np.int16(first(bits, zero, s))
+    for i in range(top.size):
+        bits = real_to_bits(np.float64(c[i]))
+        zero = U(U(zero_a | zero_b[i]) & U(4)) > ZERO
+        top[i] = np.int16(first(bits, zero, s))
 
 
 def end(c, total, top, odd, odd_top, s, g):
-    for j in range(top.size):
-        bits = real_to_bits(np.float64(c[j]))
-        out = finish(total[j], I(top[j]), odd[j], I(odd_top[j]), bits, s, g)
-        c[j] = bits_to_real(out)
+    for i in range(top.size):
+        bits = real_to_bits(np.float64(c[i]))
+        out = finish(total[i], I(top[i]), odd[i], I(odd_top[i]), bits, s, g)
+        c[i] = bits_to_real(out)
 
 
 def end_special(c, total, top, odd, odd_top, flags, s, g):
-    for j in range(top.size):
-        bits = real_to_bits(np.float64(c[j]))
-        out = finish(total[j], I(top[j]), odd[j], I(odd_top[j]), bits, s, g)
-        c[j] = bits_to_real(special_sum(flags[j], out, bits))
+    for i in range(top.size):
+        bits = real_to_bits(np.float64(c[i]))
+        out = finish(total[i], I(top[i]), odd[i], I(odd_top[i]), bits, s, g)
+        c[i] = bits_to_real(special_sum(flags[i], out, bits))
 
 
-def group_row(a, b, union_a, union_b, special, c, tops, lows, parts, totals, flags, s, g, run):
+def group_row(a, union_a, b, union_b, q, j, special, c, tops, low, part, totals, flags, s, g, run):
     """One group of one row with all columns of a tile; ``a`` and ``b`` are (sig, exp, kind)."""
     sa, ea, ka = a
     sb, eb, kb = b
@@ -122,36 +124,34 @@ def group_row(a, b, union_a, union_b, special, c, tops, lows, parts, totals, fla
         start(c, union_a, union_b, tops[p], s)
         k, m = p * half, (p + 1) * half
         sum_part(
-            sa[k:m], ea[k:m], sb[k:m], eb[k:m], tops[p], lows, parts, totals[p], s.align, run
+            sa[k:m], ea[k:m], sb, eb, q + k, j, tops[p], low, part, totals[p], s.align, run
         )
     last = PARTS - 1
     if special:
-        join_flags(sa, ea, ka, sb, eb, kb, flags, s)
+        join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s)
         end_special(c, totals[0], tops[0], totals[last], tops[last], flags, s, g)
     else:
         end(c, totals[0], tops[0], totals[last], tops[last], s, g)
 
 
-def dot_tile(a, b, union_a, union_b, out, s, g, group, run, every):
-    """Rows of ``a`` with one tile of columns of ``b``, group by group, so that the part of ``b`` in
-    use stays in the nearest cache."""
+def dot_tile(a, union_a, b, union_b, i0, i1, j, n, out, s, g, group, run, every):
+    """Rows ``i0`` to ``i1`` of ``a`` with columns ``j`` to ``n`` of ``b``, group by group, so that
+    the part of ``b`` in use stays in the nearest cache."""
     sa, ea, ka = a
-    sb, eb, kb = b
-    n = out.shape[1]
-    tops, lows, parts = np.empty((PARTS, n), np.int16), np.empty(n, T), np.empty(n, T)
-    totals, flags = np.empty((PARTS, n), np.int64), np.empty(n, U)
-    for q in range(ea.shape[1] // group):
-        k, m = q * group, (q + 1) * group
+    tops, low, part = np.empty((PARTS, n - j), np.int16), np.empty(n - j, T), np.empty(n - j, T)
+    totals, flags = np.empty((PARTS, n - j), np.int64), np.empty(n - j, U)
+    for x in range(ea.shape[1] // group):
+        q = x * group
+        kinds = union_b[x, j:n]
         any_b = np.uint8(0)
-        for j in range(n):
-            any_b |= union_b[q, j]
-        b_group = (sb[k:m], eb[k:m], kb[k:m])
-        for i in range(out.shape[0]):
-            a_group = (sa[i, k:m], ea[i, k:m], ka[i, k:m])
-            special = every or ((any_b | union_a[i, q]) & 3) > 0
+        for i in range(n - j):
+            any_b |= kinds[i]
+        for i in range(i0, i1):
+            row = (sa[i, q : q + group], ea[i, q : q + group], ka[i, q : q + group])
+            special = every or ((any_b | union_a[i, x]) & 3) > 0
             group_row(
-                a_group, b_group, union_a[i, q], union_b[q], special, out[i],
-                tops, lows, parts, totals, flags, s, g, run,
+                row, union_a[i, x], b, kinds, q, j, special, out[i, j:n],
+                tops, low, part, totals, flags, s, g, run,
             )  # fmt: skip
 
 
@@ -163,10 +163,8 @@ def dots(a, b, union_a, union_b, a_at, b_at, out, s, g, group, run, every):
     for task in prange(out.shape[0] * rows * cols):
         x, r, t = task // (rows * cols), task // cols % rows, task % cols
         y, z = a_at[x], b_at[x]
-        i, m = r * ROWS, min((r + 1) * ROWS, out.shape[1])
-        j, n = t * COLS, min((t + 1) * COLS, out.shape[2])
+        i1, n = min((r + 1) * ROWS, out.shape[1]), min((t + 1) * COLS, out.shape[2])
         dot_tile(
-            (sa[y, i:m], ea[y, i:m], ka[y, i:m]),
-            (sb[z, :, j:n], eb[z, :, j:n], kb[z, :, j:n]),
-            union_a[y, i:m], union_b[z, :, j:n], out[x, i:m, j:n], s, g, group, run, every,
+            (sa[y], ea[y], ka[y]), union_a[y], (sb[z], eb[z], kb[z]), union_b[z],
+            r * ROWS, i1, t * COLS, n, out[x], s, g, group, run, every,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.dot_task import DotTask, SplitTask
 from numformats.backends.emit import (
     CORE,
     LOADS,
@@ -145,3 +146,17 @@ def draws(task: DrawTask) -> tuple[int, int]:
         short = int(np.count_nonzero(draw.missing(mean, variance, task.grid) > 0.0))
     task.out[...] = bounded
     return short, int(np.count_nonzero(bounded != free))
+
+
+def split(task: SplitTask) -> int:
+    """Split the operand of a matrix product; the join of all kinds."""
+    from numformats.backends import reference_dots
+
+    return reference_dots.split(task)
+
+
+def dots(task: DotTask) -> None:
+    """Fused dot products."""
+    from numformats.backends import reference_dots
+
+    reference_dots.dots(task)
