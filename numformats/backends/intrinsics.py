@@ -107,3 +107,12 @@ def prefetch(context, x, i):
         return ctx.get_dummy_value()
 
     return types.void(x, i), build
+
+
+def fused(context, a, b, c):
+    """``a * b + c`` rounded once."""
+
+    def build(ctx, builder, signature, args):
+        return builder.fma(*args)
+
+    return (a(a, b, c), build) if a == b == c else None

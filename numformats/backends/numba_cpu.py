@@ -7,6 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from numformats.backends.chain_task import ChainTask, PlainTask
 from numformats.backends.dot_task import DotTask, SplitTask
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import (
@@ -143,3 +144,17 @@ def dots(task: DotTask) -> None:
     from numformats.backends import numba_dots
 
     numba_dots.dots(task)
+
+
+def chains(task: ChainTask) -> None:
+    """Accumulations that are rounded step by step."""
+    from numformats.backends import numba_chains
+
+    numba_chains.chains(task)
+
+
+def plain(task: PlainTask) -> None:
+    """Accumulations with one fixed rule."""
+    from numformats.backends import numba_chains
+
+    numba_chains.plain(task)

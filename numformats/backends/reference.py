@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.chain_task import ChainTask, PlainTask
 from numformats.backends.dot_task import DotTask, SplitTask
 from numformats.backends.emit import (
     CORE,
@@ -160,3 +161,17 @@ def dots(task: DotTask) -> None:
     from numformats.backends import reference_dots
 
     reference_dots.dots(task)
+
+
+def chains(task: ChainTask) -> None:
+    """Accumulations that are rounded step by step."""
+    from numformats.backends import reference_chains
+
+    reference_chains.chains(task)
+
+
+def plain(task: PlainTask) -> None:
+    """Accumulations with one fixed rule."""
+    from numformats.backends import reference_chains
+
+    reference_chains.plain(task)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host
+from numformats.formats import FixedPoint, Float
 from numformats.lanes import Carrier
+from numformats.quantizing import quantize
 from numformats.random import Key
 
 
@@ -95,6 +97,41 @@ def refuse(x: Operand, bad: Any, fmt: Any) -> None:
     at = tuple(int(i) for i in np.unravel_index(first, x.shape))
     value = float(values(x).reshape(-1)[first])
     raise ValueError(
-        f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's input format; round "
-        f"first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
+        f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's format for {x.name}; "
+        f"round first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
     )
+
+
+_OWN = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52)}
+
+
+def all_are_values(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
+    """Whether every number of a dtype is a value of ``fmt``, NaN and Inf included."""
+    exp_bits, man_bits = _OWN[carrier.name]
+    own = Float(exp_bits, man_bits)
+    return (
+        isinstance(fmt, Float)
+        and (fmt.signed, fmt.zero, fmt.has_nan, fmt.has_inf) == (True,) * 4
+        and (fmt.subnormals or fmt.emin <= own.low_exponent)
+        and fmt.man_bits >= man_bits
+        and fmt.emax >= own.emax
+        and fmt.low_exponent <= own.low_exponent
+    )
+
+
+def numbers(x: Operand, fmt: FixedPoint | Float, dtype: Any) -> Any:
+    """The numbers of ``x`` in ``dtype``, checked to be values of ``fmt``.
+
+    Raises:
+        ValueError: a value that the format lacks.
+    """
+    found = values(x)
+    if not all_are_values(x.carrier, fmt):
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            wide = found.astype(np.float64)
+        nan = np.isnan(wide)
+        bad = (quantize(wide, fmt, "toward_zero") != wide) & ~(nan & fmt.has_nan)
+        if bad.any():
+            refuse(x, bad, fmt)
+    with np.errstate(invalid="ignore"):
+        return found.astype(dtype, copy=False)

@@ -8,10 +8,9 @@ import numpy as np
 from numformats.arrays import Host, host, like
 from numformats.backends import select
 from numformats.engines.engine import Engine
-from numformats.engines.job import Job, Operand, batches, operand, refuse, values
+from numformats.engines.job import Job, Operand, batches, numbers, operand
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE32, Carrier
-from numformats.quantizing import quantize
 from numformats.random import Key, as_key
 from numformats.tasks import fits
 
@@ -161,31 +160,8 @@ def _fill(work: Any, c: Host | None, engine: Engine) -> None:
     if c is None:
         work[...] = 0
         return
-    fmt = engine.c_values
     given = Operand("c", c.view, c.carrier, None, c.shape)
-    numbers = values(given)
-    if not _holds_all(c.carrier, fmt):
-        wide = numbers.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            bad = (quantize(wide, fmt, "toward_zero") != wide) & ~np.isnan(wide)
-        if bad.any():
-            refuse(given, bad, fmt)
-    with np.errstate(invalid="ignore"):
-        np.copyto(work, numbers, casting="unsafe")
-
-
-def _holds_all(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
-    """Whether every value of the dtype is one of ``fmt``."""
-    own = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52)}
-    exp_bits, man_bits = own[carrier.name]
-    return (
-        isinstance(fmt, Float)
-        and fmt.specials == "ieee"
-        and fmt.subnormals
-        and fmt.exponent_bias == fmt.default_bias
-        and (fmt.exp_bits, fmt.man_bits) >= (exp_bits, man_bits)
-        and fmt.man_bits >= man_bits
-    )
+    np.copyto(work, numbers(given, engine.c_values, work.dtype))
 
 
 def scale_operands(
