@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from numformats.core.dot import DotSpec, SplitSpec
 from numformats.core.grid import Grid
 from numformats.lanes import Carrier
@@ -69,3 +71,35 @@ class DotTask:
     wide: bool  #: whether terms need 64 bits
     run: int  #: products whose terms add up without overflow in the lane of the terms
     nan: int  #: float64 pattern of the NaN that the unit returns
+
+
+@dataclass(frozen=True)
+class ScaledDotTask:
+    """As ``DotTask``, for groups that are added exactly and scaled: ``a`` and ``b`` are int32 in
+    units of their formats, ``a_scale`` (batches, M, groups) and ``b_scale`` (batches, groups, N)
+    the scales of groups of ``group``; ``count`` groups are aligned with c at a time. ``spec.align``
+    is the left shift of a scaled sum."""
+
+    a: Any
+    b: Any
+    a_scale: Factor
+    b_scale: Factor
+    a_at: Any
+    b_at: Any
+    out: Any
+    spec: DotSpec
+    grid: Grid
+    mode: Mode
+    group: int
+    count: int
+    general: bool
+    nan: int
+
+    def nonzero(self) -> tuple[Any, Any]:
+        """Bit masks of the operands of every group that are not zero: uint64, in the shapes of the
+        scales."""
+        weights = np.uint64(1) << np.arange(self.group, dtype=np.uint64)
+        a, b = self.a != 0, self.b != 0
+        a = a.reshape(*a.shape[:2], -1, self.group) @ weights
+        b = np.moveaxis(b.reshape(b.shape[0], -1, self.group, b.shape[2]), 2, 3) @ weights
+        return a, np.ascontiguousarray(b)

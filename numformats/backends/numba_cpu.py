@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from numformats.backends.chain_task import ChainTask, PlainTask
-from numformats.backends.dot_task import DotTask, SplitTask
+from numformats.backends.dot_task import DotTask, ScaledDotTask, SplitTask
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import (
     CHUNKS,
@@ -158,3 +158,10 @@ def plain(task: PlainTask) -> None:
     from numformats.backends import numba_chains
 
     numba_chains.plain(task)
+
+
+def scaled_dots(task: ScaledDotTask) -> None:
+    """Exact sums of groups, scaled, aligned and added."""
+    from numformats.backends import numba_dots
+
+    numba_dots.scaled_dots(task)

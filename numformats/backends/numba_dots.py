@@ -7,8 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from numformats.backends import dot_loops
-from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, SplitTask
+from numformats.backends import dot_loops, group_loops
+from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, ScaledDotTask, SplitTask
 from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import lane_text, mode_text
@@ -138,3 +138,28 @@ def dots(task: DotTask) -> None:
         task.run, every,
     )  # fmt: skip
 
+
+
+@cache
+def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
+    lane = _module("lane64", (), lane_text(LANE64))
+    rounding = _module(f"mode_{mode.name}", (lane,), mode_text(mode))
+    head = _HEAD.format(
+        width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,
+        inline=_INLINE,
+    )  # fmt: skip
+    head = head.replace("ROWS, COLS", f"GROUP, COUNT = {group}, {count}\nROWS, COLS")
+    texts = (*TEXTS, dot.first_truncated, dot.finish_truncated, dot.group_exponent)
+    loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
+    parts = [(f, None, _INLINE) for f in (*texts, *loops)]
+    text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
+    compiled: Kernel = load(_module("scaled_dots", (lane, rounding), text)).kernel
+    return compiled
+
+
+def scaled_dots(task: ScaledDotTask) -> None:
+    """Exact sums of groups, scaled, aligned and added."""
+    run = _scaled(task.mode, task.general, task.nan, task.group, task.count)
+    nonzero_a, nonzero_b = task.nonzero()
+    scale_a, scale_b = (*_parts(task.a_scale), nonzero_a), (*_parts(task.b_scale), nonzero_b)
+    run(task.a, scale_a, task.b, scale_b, task.a_at, task.b_at, task.out, task.spec, task.grid)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.chain_task import ChainTask, PlainTask
-from numformats.backends.dot_task import DotTask, SplitTask
+from numformats.backends.dot_task import DotTask, ScaledDotTask, SplitTask
 from numformats.backends.emit import (
     CORE,
     LOADS,
@@ -175,3 +175,10 @@ def plain(task: PlainTask) -> None:
     from numformats.backends import reference_chains
 
     reference_chains.plain(task)
+
+
+def scaled_dots(task: ScaledDotTask) -> None:
+    """Exact sums of groups, scaled, aligned and added."""
+    from numformats.backends import reference_dots
+
+    reference_dots.scaled_dots(task)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.dot_task import NO_TERM, DotTask, SplitTask
+from numformats.backends.dot_task import NO_TERM, DotTask, ScaledDotTask, SplitTask
 from numformats.backends.emit import CORE, LOADS, constants, mode_parts, module_text
 from numformats.core import dot
 from numformats.lanes import LANE64, Carrier
@@ -49,6 +49,7 @@ _DOT = (
     dot.late_sum,
     dot.finish_down,
     dot.finish_grouped,
+    dot.group_exponent,
 )
 
 
@@ -132,3 +133,50 @@ def _flags(text: SimpleNamespace, task: DotTask, a: list[Any], b: list[Any], sha
         over = (e >= 128) & task.rule.product_overflow
         flags |= text.product_flags(a[2][:, k, None].astype(u), b[2][k].astype(u), over)
     return flags
+
+
+def scaled_dots(task: ScaledDotTask) -> None:
+    """Exact sums of groups, scaled, aligned and added."""
+    text = _texts(task.mode, task.general, task.nan)
+    masks = task.nonzero()
+    for x, (y, z) in enumerate(zip(task.a_at, task.b_at, strict=True)):
+        a, b = task.a[y].astype(np.int64), task.b[z].astype(np.int64)
+        scale_a, scale_b = ((f.sig, f.exp, f.kind) for f in (task.a_scale, task.b_scale))
+        rows = [f[y] for f in (*scale_a, masks[0])]
+        columns = [f[z] for f in (*scale_b, masks[1])]
+        c = task.out[x].astype(np.float64).view(np.uint64)
+        for g in range(0, a.shape[1] // task.group, task.count):
+            with np.errstate(all="ignore"):
+                c = _scaled_block(text, task, a, b, rows, columns, g, c)
+        with np.errstate(over="ignore", invalid="ignore"):
+            task.out[x] = c.view(np.float64)
+
+
+def _scaled_block(
+    text: SimpleNamespace,
+    task: ScaledDotTask,
+    a: Any,
+    b: Any,
+    rows: list[Any],
+    columns: list[Any],
+    first: int,
+    c: Any,
+) -> Any:
+    """``c`` after ``task.count`` more groups."""
+    s, flags, zero = task.spec, np.zeros(c.shape, np.uint64), np.zeros(c.shape, bool)
+    terms = []
+    for g in range(first, first + task.count):
+        k = slice(g * task.group, (g + 1) * task.group)
+        sig = rows[0][:, g, None].astype(np.int64) * columns[0][g]
+        e = rows[1][:, g, None].astype(np.int64) + columns[1][g]
+        both = rows[3][:, g, None] & columns[3][g]
+        zero |= (sig == 0) | (both == 0)
+        flags |= ((rows[2][:, g, None] | columns[2][g]) & 1).astype(np.uint64)
+        e = text.group_exponent(e, sig, both, s)
+        terms.append(((a[:, k] @ b[k]) * sig << s.align, e))
+    top = text.first_truncated(c, zero, s)
+    for _, e in terms:
+        top = np.maximum(top, e)
+    total = sum((text.aligned(t, top - e) for t, e in terms), np.zeros(c.shape, np.int64))
+    out = text.finish_truncated(total, top, total, top, c, s, task.grid)
+    return text.special_sum(flags, out, c)

@@ -206,3 +206,9 @@ def finish_grouped(
     keep = c_exp >= I(I(maximum(e, c_exp) - s.frac_bits) - I(ONE))
     used = where(keep | finite, c, ZERO)
     return converted(late_sum(both, e, used, keep, s, g), used, g)
+
+
+def group_exponent(e: Int, sig: Int, nonzero: Word, s: DotSpec) -> Int:
+    """Exponent of a scaled group sum: that of its scales, unless a scale is zero or every product
+    is (``nonzero`` marks the products that are not)."""
+    return where((sig == I(ZERO)) | (nonzero == ZERO), s.zero_exp, e)
