@@ -37,7 +37,7 @@ class Job:
     key: Key | None = None
 
 
-def batches(a: Host, b: Host, c: Host | None) -> tuple[int, ...]:
+def batches(a: Any, b: Any, c: Any) -> tuple[int, ...]:
     """The common leading dimensions.
 
     Raises:
@@ -56,14 +56,14 @@ def batches(a: Host, b: Host, c: Host | None) -> tuple[int, ...]:
             "a (..., M, K) and b (..., K, N)"
         )
     try:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2] if c else ())
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2] if c is not None else ())
         if c is not None:
             np.broadcast_to(np.empty(()), (*lead, m, n))
             if np.broadcast_shapes(c.shape[-2:], (m, n)) != (m, n):
                 raise ValueError
     except ValueError:
         raise ValueError(
-            f"a {a.shape}, b {b.shape} and c {c.shape if c else None} do not go together; the "
+            f"a {a.shape}, b {b.shape} and c {None if c is None else c.shape} do not go together; the "
             f"result is (..., {m}, {n}), and leading dimensions and c are broadcast as in "
             "numpy.matmul"
         ) from None

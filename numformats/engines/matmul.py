@@ -8,6 +8,7 @@ import numpy as np
 from numformats.arrays import Host, host, like
 from numformats.backends import select
 from numformats.engines.engine import Engine
+from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, Operand, batches, numbers, operand
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE32, Carrier
@@ -65,6 +66,8 @@ def matmul(
             f"engine is {engine!r}; give an engine, for example nf.engine('nvidia-h100', "
             "inputs='fp16')"
         )
+    if isinstance(engine, IntegerDot):
+        return engine.multiply(a, b, c, backend, out)
     sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
     _check_kinds(sources)
     first, second, third = sources["a"], sources["b"], sources.get("c")
