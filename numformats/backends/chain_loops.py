@@ -102,9 +102,7 @@ def chain_row(a, b, j, acc, chunk, spare, nodes, words, keys, at, gp, gi, go):
             event = pairwise(a[k:end], b[k:end], j, chunk, nodes, words, keys, event, at, gp, gi)
         else:
             part[:] = 0.0
-            event = sequence(
-                a[k:end], b[k:end], j, part, spare[0], words, keys, event, at, gp, gi
-            )
+            event = sequence(a[k:end], b[k:end], j, part, spare[0], words, keys, event, at, gp, gi)
         if OUTER_RANDOM:
             draw(words, acc.size, keys, event, at)
         add_outer(acc, nodes[nodes.shape[0] - 1] if TREE else part, words, go)

@@ -123,9 +123,7 @@ def group_row(a, union_a, b, union_b, q, j, special, c, tops, low, part, totals,
     for p in range(PARTS):
         start(c, union_a, union_b, tops[p], s)
         k, m = p * half, (p + 1) * half
-        sum_part(
-            sa[k:m], ea[k:m], sb, eb, q + k, j, tops[p], low, part, totals[p], s.align, run
-        )
+        sum_part(sa[k:m], ea[k:m], sb, eb, q + k, j, tops[p], low, part, totals[p], s.align, run)
     last = PARTS - 1
     if special:
         join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s)

@@ -1,5 +1,5 @@
-"""What a backend is asked to do for a matrix product: operands as 3-D arrays, an accumulator that is
-updated in place, and a lowered engine. Every host backend serves these tasks.
+"""What a backend is asked to do for a matrix product: operands as 3-D arrays, an accumulator that
+is updated in place, and a lowered engine. Every host backend serves these tasks.
 """
 
 from collections.abc import Callable

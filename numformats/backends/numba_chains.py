@@ -99,9 +99,7 @@ def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
 
 
 @cache
-def _chains(
-    product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool
-) -> Kernel:
+def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool) -> Kernel:
     codes = {"product": product, "inner": inner, "outer": outer}
     head = f"COLS, TREE, PRODUCT = {COLS}, {tree}, {product is not None}\n"
     for role, code in codes.items():

@@ -139,7 +139,6 @@ def dots(task: DotTask) -> None:
     )  # fmt: skip
 
 
-
 @cache
 def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
     lane = _module("lane64", (), lane_text(LANE64))

@@ -1,6 +1,6 @@
-"""Loop skeletons of accumulations with one fixed rule on the CPU: FMA chains, exact sums, sums that
-flush subnormals, and integers. The names in capitals, ``fused`` and ``round_inner`` are bound when a
-kernel is emitted.
+"""Loop skeletons of accumulations with one fixed rule on the CPU: FMA chains, exact sums, sums
+that flush subnormals, and integers. The names in capitals, ``fused`` and ``round_inner`` are bound
+when a kernel is emitted.
 """
 
 # mypy: ignore-errors
@@ -100,7 +100,12 @@ def flushed_row(a, b, j, acc, low):
     m = j + acc.size
     for k in range(0, a.size, PAIR):
         s0, s1, b0, b1 = a[k], a[k + 1], b[k, j:m], b[k + 1, j:m]
-        s2, s3, b2, b3 = a[k + PAIR - 2], a[k + PAIR - 1], b[k + PAIR - 2, j:m], b[k + PAIR - 1, j:m]
+        s2, s3, b2, b3 = (
+            a[k + PAIR - 2],
+            a[k + PAIR - 1],
+            b[k + PAIR - 2, j:m],
+            b[k + PAIR - 1, j:m],
+        )
         for i in range(acc.size):
             p0, p1 = flushed_product(s0, b0[i], low), flushed_product(s1, b1[i], low)
             total = flushed_sum(p0, p1, low)

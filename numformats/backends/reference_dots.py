@@ -81,7 +81,7 @@ def split(task: SplitTask) -> int:
 @cache
 def _texts(mode: Mode, general: bool, nan: int) -> SimpleNamespace:
     head = f"\nDOT_GENERAL, DOT_NAN = {general}, U({nan})\n"
-    parts = [(f, None, "") for f in (*CORE, *_DOT)]
+    parts: list[Any] = [(f, None, "") for f in (*CORE, *_DOT)]
     rules = [(*part, "") for part in mode_parts(mode)]
     prelude = _PRELUDE.format(constants=constants(LANE64)) + head
     return _bound(module_text(prelude, [*parts, *rules]))

@@ -187,9 +187,7 @@ def late_sum(total: Int, top: Int, c: Word, keep: Flag, s: DotSpec, g: Grid) -> 
     return scaled(I(down(every, drop) << drop), I(e - I(s.late_bits + I(ONE))))
 
 
-def finish_down(
-    total: Int, top: Int, odd: Int, odd_top: Int, c: Word, s: DotSpec, g: Grid
-) -> Word:
+def finish_down(total: Int, top: Int, odd: Int, odd_top: Int, c: Word, s: DotSpec, g: Grid) -> Word:
     """TR-FDPA (CDNA3): the truncated sum of the products meets ``c`` late, rounding down."""
     return converted(late_sum(total, top, c, c == c, s, g), c, g)
 

@@ -1,12 +1,14 @@
 """What all engines share: formats of operands, accumulator and result, and how they are checked."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from numformats.engines.job import Job
 from numformats.formats import FixedPoint, Float
 from numformats.naming import parse
 
+AsFloat: TypeAlias = Any  #: a Float or its name; engines keep the Float
+AsFormat: TypeAlias = Any  #: a Float, a FixedPoint, or a name
 FP64, FP32, FP16 = (Float(e, m, overflow="infinity") for e, m in ((11, 52), (8, 23), (5, 10)))
 NAN32 = 0x7FFFFFFFE0000000  #: the float64 pattern of float32's 0x7FFFFFFF and float16's 0x7FFF
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from numformats.backends.chain_task import PlainTask
 from numformats.checks import integer
-from numformats.engines.chain import MACChain
-from numformats.engines.engine import FP32, Engine, set_formats
-from numformats.engines.fdpa import deterministic
+from numformats.engines.engine import FP32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, numbers
+from numformats.engines.mac import MACChain
+from numformats.engines.running import deterministic
 from numformats.formats import Float
 
 
@@ -38,10 +38,10 @@ class ExactFDPA(Engine):
     arithmetic and fast robust geometric predicates", 1997 (the expansions behind the exact sum).
     """
 
-    a_format: Float
-    b_format: Float
+    a_format: AsFloat
+    b_format: AsFloat
     length: int = field(kw_only=True)
-    output: Float = field(default=FP32, kw_only=True)
+    output: AsFloat = field(default=FP32, kw_only=True)
     rounding: str = field(default="nearest_even", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -59,12 +59,14 @@ class ExactFDPA(Engine):
     @property
     def c_values(self) -> Float:
         """The format of c."""
-        return self.output
+        fmt: Float = self.output
+        return fmt
 
     @property
     def results(self) -> Float:
         """The format of the results."""
-        return self.output
+        fmt: Float = self.output
+        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.backends.chain_task import PlainTask
 from numformats.core.chain import flushed_input
-from numformats.engines.engine import FP16, FP32, Engine, set_formats
+from numformats.engines.engine import FP16, FP32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, Operand, numbers
 from numformats.formats import Float
 
@@ -27,8 +27,8 @@ class FlushedAddMul(Engine):
         fmt: FP16 or BF16, or the name.
         pairs: P, the products that are added before they meet d: 2 or 4.
 
-    NaN is the positive quiet NaN. Promise: bit-identical across backends, and equal to MMA-Sim 2.1.1
-    but for the bits of NaN.
+    NaN is the positive quiet NaN. Promise: bit-identical across backends, and equal to MMA-Sim
+    2.1.1 but for the bits of NaN.
 
     Raises:
         ValueError: another format or number.
@@ -39,7 +39,7 @@ class FlushedAddMul(Engine):
     Reference: Xie et al., MMA-Sim, arXiv 2511.10909.
     """
 
-    fmt: Float
+    fmt: AsFloat
     pairs: int = field(kw_only=True)
 
     def __post_init__(self) -> None:

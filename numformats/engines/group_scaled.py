@@ -8,9 +8,9 @@ import numpy as np
 from numformats.backends.dot_task import Factor, ScaledDotTask
 from numformats.checks import integer
 from numformats.core.dot import DotSpec
-from numformats.engines.engine import FP32, NAN32, Engine, set_formats
-from numformats.engines.fdpa import deterministic, output_grid
+from numformats.engines.engine import FP32, NAN32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, Operand, numbers, refuse
+from numformats.engines.running import deterministic, output_grid
 from numformats.engines.splitting import split
 from numformats.formats import Float
 from numformats.rounding import find
@@ -51,14 +51,14 @@ class GroupScaledFDPA(Engine):
     Reference: Xie et al., MMA-Sim, arXiv 2511.10909.
     """
 
-    a_format: Float
-    b_format: Float
-    scale: Float = field(kw_only=True)
+    a_format: AsFloat
+    b_format: AsFloat
+    scale: AsFloat = field(kw_only=True)
     scale_block: int = field(kw_only=True)
     group: int = field(default=16, kw_only=True)
     length: int = field(default=64, kw_only=True)
     frac_bits: int = field(default=35, kw_only=True)
-    output: Float = field(default=FP32, kw_only=True)
+    output: AsFloat = field(default=FP32, kw_only=True)
     rounding: str = field(default="toward_zero", kw_only=True)
     zero_exp: int = field(default=-139, kw_only=True)
 
@@ -99,17 +99,19 @@ class GroupScaledFDPA(Engine):
     def unit_bits(self) -> int:
         """Fraction bits of a scaled group sum."""
         low = self.a_format.low_exponent + self.b_format.low_exponent
-        return 2 * self.scale.man_bits - low
+        return int(2 * self.scale.man_bits - low)
 
     @property
     def c_values(self) -> Float:
         """The format of c."""
-        return self.output
+        fmt: Float = self.output
+        return fmt
 
     @property
     def results(self) -> Float:
         """The format of the results."""
-        return self.output
+        fmt: Float = self.output
+        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

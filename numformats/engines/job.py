@@ -56,15 +56,15 @@ def batches(a: Any, b: Any, c: Any) -> tuple[int, ...]:
             "a (..., M, K) and b (..., K, N)"
         )
     try:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2] if c is not None else ())
+        lead = np.broadcast_shapes(*(x.shape[:-2] for x in (a, b, c) if x is not None))
         if c is not None:
             np.broadcast_to(np.empty(()), (*lead, m, n))
             if np.broadcast_shapes(c.shape[-2:], (m, n)) != (m, n):
                 raise ValueError
     except ValueError:
         raise ValueError(
-            f"a {a.shape}, b {b.shape} and c {None if c is None else c.shape} do not go together; the "
-            f"result is (..., {m}, {n}), and leading dimensions and c are broadcast as in "
+            f"a {a.shape}, b {b.shape} and c {None if c is None else c.shape} do not go together; "
+            f"the result is (..., {m}, {n}), and leading dimensions and c are broadcast as in "
             "numpy.matmul"
         ) from None
     return lead

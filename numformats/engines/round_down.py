@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from numformats.backends.dot_task import DotRule
 from numformats.checks import flag, integer
 from numformats.core import dot
-from numformats.engines.engine import FP32, Engine, check_factor, set_formats
-from numformats.engines.fdpa import run_groups
+from numformats.engines.engine import FP32, AsFloat, Engine, check_factor, set_formats
 from numformats.engines.job import Job
+from numformats.engines.running import run_groups
 from numformats.engines.splitting import Groups
 from numformats.formats import Float
 
@@ -36,9 +36,9 @@ class RoundDownFDPA(Engine):
             products of 2**128 and more count as Inf.
         truncate_inputs: operands are read from wider numbers by truncation (XF32).
 
-    NaN is 0x7FFFFFFF. Grouped units let a c that is NaN or Inf count as having exponent -1: products
-    with exponents above F drop it, as published. Promise: bit-identical across backends, and equal
-    to MMA-Sim 2.1.1.
+    NaN is 0x7FFFFFFF. Grouped units let a c that is NaN or Inf count as having exponent -1:
+    products with exponents above F drop it, as published. Promise: bit-identical across backends,
+    and equal to MMA-Sim 2.1.1.
 
     Raises:
         TypeError, ValueError: impossible widths or formats.
@@ -49,8 +49,8 @@ class RoundDownFDPA(Engine):
     Reference: Xie et al., MMA-Sim, arXiv 2511.10909 (its code, where text and code differ).
     """
 
-    a_format: Float
-    b_format: Float
+    a_format: AsFloat
+    b_format: AsFloat
     length: int = field(kw_only=True)
     frac_bits: int = field(default=24, kw_only=True)
     late_bits: int = field(default=31, kw_only=True)
@@ -85,7 +85,7 @@ class RoundDownFDPA(Engine):
     @property
     def product_bits(self) -> int:
         """Fraction bits of a product."""
-        return self.a_format.man_bits + self.b_format.man_bits
+        return int(self.a_format.man_bits + self.b_format.man_bits)
 
     @property
     def c_values(self) -> Float:

@@ -94,7 +94,7 @@ def grouped(x: Factor, groups: Groups, axis: int) -> Factor:
     shape = list(x.sig.shape)
     shape[axis] = whole * groups.stored
     every, used = [slice(None)] * 3, [slice(None)] * 3
-    every[axis], used[axis] = places, places[:count]  # type: ignore[call-overload]
+    every[axis], used[axis] = places, places[:count]
     sig, kind = np.zeros(shape, np.int32), np.zeros(shape, np.uint8)
     exp = np.full(shape, NO_TERM, np.int16)
     kind[tuple(every)] = 4  # zero

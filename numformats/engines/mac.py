@@ -1,14 +1,14 @@
-"""Chains of multiply-adds: IEEE FMA, and accumulation in any format with any rounding."""
+"""Chains of multiply-adds that accumulate in any format with any rounding."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from numformats.backends.chain_task import ChainTask, PlainTask, Step
+from numformats.backends.chain_task import ChainTask, Step
 from numformats.checks import choice, integer
 from numformats.core.threefry import threefry
-from numformats.engines.engine import FP32, FP64, Engine, as_format, set_formats
+from numformats.engines.engine import AsFormat, Engine, as_format, set_formats
 from numformats.engines.job import Job, numbers
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE64
@@ -20,48 +20,6 @@ from numformats.tasks import scalar_task
 ANY = (Float, FixedPoint)
 EXACT_BITS = 53  # significand bits of the float64 that holds a product
 RANGE = 400  # exponents within which float64 sums and their errors are exact
-
-
-@dataclass(frozen=True)
-class FMAChain(Engine):
-    """FMA: ``d = fma(a_k, b_k, d)`` for ascending k, from ``d = c``; IEEE 754, nearest even.
-
-    Args:
-        fmt: FP32 or FP64, the format of operands, c and results.
-
-    NaN results are the positive quiet NaN. Promise: exact (every step is correctly rounded), so
-    bit-identical across backends.
-
-    Raises:
-        ValueError: another format.
-
-    Example:
-        >>> engine = FMAChain("fp64")
-
-    Reference: IEEE 754-2019, section 5.4.1; units that do this: NVIDIA FP64, AMD FP64 and FP32.
-    """
-
-    fmt: Float = FP32
-
-    def __post_init__(self) -> None:
-        set_formats(self, ("fmt",))
-        if self.fmt not in (FP32, FP64):
-            raise ValueError(f"fmt={str(self.fmt)!r}; write 'fp32' or 'fp64', or use MACChain")
-
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        return self.fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        return self.fmt
-
-    def run(self, job: Job) -> None:
-        """Add the products of ``job`` to ``job.out``."""
-        a, b = (numbers(x, self.fmt, job.out.dtype) for x in (job.a, job.b))
-        job.backend.plain(PlainTask("fma", a, b, job.a.at, job.b.at, job.out))
 
 
 @dataclass(frozen=True)
@@ -103,14 +61,14 @@ class MACChain(Engine):
     (chunked accumulation); Boldo and Melquiond 2008 (rounding to odd).
     """
 
-    a_format: Float | FixedPoint
-    b_format: Float | FixedPoint
-    accumulator: Float | FixedPoint = field(kw_only=True)
+    a_format: AsFormat
+    b_format: AsFormat
+    accumulator: AsFormat = field(kw_only=True)
     rounding: str = field(default="nearest_even", kw_only=True)
-    product: Float | FixedPoint | None = field(default=None, kw_only=True)
+    product: AsFormat = field(default=None, kw_only=True)
     product_rounding: str = field(default="nearest_even", kw_only=True)
     chunk: int | None = field(default=None, kw_only=True)
-    outer: Float | FixedPoint | None = field(default=None, kw_only=True)
+    outer: AsFormat = field(default=None, kw_only=True)
     outer_rounding: str | None = field(default=None, kw_only=True)
     order: str = field(default="sequential", kw_only=True)
     random_bits: int | None = field(default=None, kw_only=True)
@@ -157,8 +115,8 @@ class MACChain(Engine):
     @property
     def c_values(self) -> Float | FixedPoint:
         """The format of c."""
-        assert self.outer is not None
-        return self.outer
+        fmt: Float | FixedPoint = self.outer
+        return fmt
 
     @property
     def results(self) -> Float | FixedPoint:
@@ -216,9 +174,9 @@ def check_range(name: str, fmt: Float | FixedPoint) -> None:
     high = fmt.word_bits - fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.emax
     if low < -RANGE or high > RANGE or precision(fmt) > 51:
         raise ValueError(
-            f"{name}={str(fmt)!r} has {precision(fmt)} significant bits from 2**{low} to 2**{high}; "
-            f"at most 51 bits within 2**-{RANGE} and 2**{RANGE} are simulated (FMAChain('fp64') "
-            "serves float64)"
+            f"{name}={str(fmt)!r} has {precision(fmt)} significant bits from 2**{low} to "
+            f"2**{high}; at most 51 bits within 2**-{RANGE} and 2**{RANGE} are simulated "
+            "(FMAChain('fp64') serves float64)"
         )
 
 
