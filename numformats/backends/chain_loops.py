@@ -90,22 +90,31 @@ def pairwise(a, b, j, width, nodes, words, keys, event, at, gp, gi):
     return event
 
 
-def chain_row(a, b, j, acc, chunk, spare, nodes, words, keys, at, gp, gi, go):
-    """All products of one row with a run of columns."""
+def sequence_row(a, b, j, acc, chunk, spare, nodes, words, keys, at, gp, gi, go):
+    """All products of one row with a run of columns, one after another."""
     if chunk == 0:
         sequence(a, b, j, acc, spare[0], words, keys, 0, at, gp, gi)
         return
     event, part = 0, spare[1]
     for k in range(0, a.size, chunk):
         end = min(k + chunk, a.size)
-        if TREE:
-            event = pairwise(a[k:end], b[k:end], j, chunk, nodes, words, keys, event, at, gp, gi)
-        else:
-            part[:] = 0.0
-            event = sequence(a[k:end], b[k:end], j, part, spare[0], words, keys, event, at, gp, gi)
+        part[:] = 0.0
+        event = sequence(a[k:end], b[k:end], j, part, spare[0], words, keys, event, at, gp, gi)
         if OUTER_RANDOM:
             draw(words, acc.size, keys, event, at)
-        add_outer(acc, nodes[nodes.shape[0] - 1] if TREE else part, words, go)
+        add_outer(acc, part, words, go)
+        event += 1
+
+
+def tree_row(a, b, j, acc, chunk, spare, nodes, words, keys, at, gp, gi, go):
+    """All products of one row with a run of columns, chunk by chunk as trees."""
+    event = 0
+    for k in range(0, a.size, chunk):
+        end = min(k + chunk, a.size)
+        event = pairwise(a[k:end], b[k:end], j, chunk, nodes, words, keys, event, at, gp, gi)
+        if OUTER_RANDOM:
+            draw(words, acc.size, keys, event, at)
+        add_outer(acc, nodes[nodes.shape[0] - 1], words, go)
         event += 1
 
 

@@ -1,5 +1,6 @@
 """Rounded accumulations on the CPU through Numba: emitted kernels, cached on disk."""
 
+from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.emit import module_text
 from numformats.backends.emitted import PACKAGE, emit, load
 from numformats.backends.numba_text import lane_text, mode_text
-from numformats.backends.task import Wrapping
 from numformats.core import chain
+from numformats.core.grid import Grid
 from numformats.lanes import LANE64
 from numformats.rounding import Mode
 
@@ -28,15 +29,20 @@ _TEXTS = (
     chain.plain_nan,
     chain.flushed,
 )
-_LOOPS = (
+_SEQUENCE = (
     chain_loops.draw,
     chain_loops.multiply,
     chain_loops.add_inner,
     chain_loops.multiply_add,
     chain_loops.add_outer,
     chain_loops.sequence,
+)
+_TREE = (
+    chain_loops.draw,
+    chain_loops.multiply,
+    chain_loops.add_inner,
+    chain_loops.add_outer,
     chain_loops.pairwise,
-    chain_loops.chain_row,
 )
 _PLAIN: dict[str, tuple[Callable[..., Any], ...]] = {
     "fma": (plain_loops.fma_row, plain_loops.fma_chains),
@@ -56,6 +62,14 @@ from {package}.{module} import round_bits as {role}_bits, wrap_bits as {role}_wr
 def round_{role}(bits, rand, g):
     return {call}
 """
+_STEP_GRID = "from numformats.backends.numba_chains import StepGrid\n"
+_PLAIN_CALL = "{role}_bits(bits, rand, g.spare, {grid}, {general}, False)"
+_WRAP_CALL = "{role}_wrap(bits, rand, g.spare, {grid}, g.word, g.word_sign, g.word_exp)"
+_GRID = f"Grid({', '.join(f'g.{name}' for name in Grid._fields)})"
+
+
+# Numba's parallel loops take tuples of scalars only: a grid, its random bits, and its wrapping word
+StepGrid = namedtuple("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])  # type: ignore[misc]
 
 
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:
@@ -71,26 +85,27 @@ class StepCode(NamedTuple):
 
     mode: Mode
     general: bool
-    saturating: bool
-    spare: int
-    wrapping: Wrapping | None
+    wraps: bool
 
 
 def _code(step: Step | None) -> StepCode | None:
     if step is None:
         return None
-    low = step.lowered
-    return StepCode(step.mode, low.general, low.saturating, step.spare, step.wrapping)
+    return StepCode(step.mode, step.lowered.general, step.wrapping is not None)
+
+
+def _grid(step: Step) -> Any:
+    zero, w = np.uint64(0), step.wrapping
+    limits = w.limits(LANE64) if w else (zero, zero, np.int64(0))
+    return StepGrid(*step.lowered.grid, np.uint64(step.spare), *limits)
 
 
 def _rounding(role: str, code: StepCode) -> str:
     """Source of ``round_<role>``."""
     module = _module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
-    call = f"{role}_bits(bits, rand, U({code.spare}), g, {code.general}, {code.saturating})"
-    if code.wrapping is not None:
-        w = code.wrapping
-        limits = f"U({w.mask}), U({w.sign_bit}), I({w.exponent})"
-        call = f"{role}_wrap(bits, rand, U({code.spare}), g, {limits})"
+    call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
+        role=role, grid=_GRID, general=code.general
+    )
     return _ROUND.format(package=PACKAGE, module=module, role=role, inline=_INLINE, call=call)
 
 
@@ -101,12 +116,20 @@ def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
 @cache
 def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool) -> Kernel:
     codes = {"product": product, "inner": inner, "outer": outer}
-    head = f"COLS, TREE, PRODUCT = {COLS}, {tree}, {product is not None}\n"
+    head = f"COLS, PRODUCT = {COLS}, {product is not None}\n{_STEP_GRID}"
     for role, code in codes.items():
         head += f"{role.upper()}_RANDOM = {bool(code and code.mode.stochastic)}\n"
     head += "".join(_rounding(role, code) for role, code in codes.items() if code)
+    loops = _TREE if tree else _SEQUENCE
+    row = chain_loops.tree_row if tree else chain_loops.sequence_row
     text = module_text(
-        head, [*_parts(_TEXTS), *_parts(_LOOPS), (chain_loops.chains, "kernel", _KERNEL)]
+        head,
+        [
+            *_parts(_TEXTS),
+            *_parts(loops),
+            (row, "chain_row", _INLINE),
+            (chain_loops.chains, "kernel", _KERNEL),
+        ],
     )
     compiled: Kernel = load(_module("chains", (_lane(),), text)).kernel
     return compiled
@@ -116,7 +139,7 @@ def chains(task: ChainTask) -> None:
     """Accumulations that are rounded step by step."""
     steps = [task.product, task.inner, task.outer]
     codes: Any = [_code(step) for step in steps]
-    grids = [step.lowered.grid if step else task.inner.lowered.grid for step in steps]
+    grids = [_grid(step or task.inner) for step in steps]
     levels = max(task.chunk - 1, 0).bit_length() if task.tree else 0
     run = _chains(*codes, task.tree)
     run(
@@ -128,7 +151,7 @@ def chains(task: ChainTask) -> None:
 @cache
 def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     *helpers, entry = _PLAIN[kind]
-    head = f"COLS = {COLS}\n{extra}\n"
+    head = f"COLS = {COLS}\n{_STEP_GRID}{extra}\n"
     if code is not None:
         head += _rounding("inner", code)
     fused = [(intrinsics.fused, None, "@intrinsic")] if kind == "fma" else []
@@ -146,7 +169,7 @@ def plain(task: PlainTask) -> None:
         _plain("fma", None, "")(*common, task.out.dtype.type(np.nan))
     elif task.kind == "exact":
         assert task.step is not None
-        _plain("exact", _code(task.step), "")(*common, task.length, task.step.lowered.grid)
+        _plain("exact", _code(task.step), "")(*common, task.length, _grid(task.step))
     elif task.kind == "flushed":
         run = _plain("flushed", None, f"PAIR = {task.length}")
         run(*common, np.float32(task.lows[2]), np.float32(np.nan))

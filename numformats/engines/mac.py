@@ -76,8 +76,8 @@ class MACChain(Engine):
     def __post_init__(self) -> None:
         set_formats(self, ("a_format", "b_format", "accumulator"), ANY)
         choice("order", self.order, ("sequential", "pairwise"))
-        if self.product is not None:
-            set_formats(self, ("product",), ANY)
+        given = [name for name in ("product", "outer") if getattr(self, name) is not None]
+        set_formats(self, tuple(given), ANY)
         self._check_chunks()
         for name in ("a_format", "b_format", "accumulator", "product", "outer"):
             fmt = getattr(self, name)
@@ -89,8 +89,10 @@ class MACChain(Engine):
                 f"products of {self.a_format} and {self.b_format} have {bits} bits, more than the "
                 f"{EXACT_BITS} that are kept exactly; use FMAChain('fp64')"
             )
-        for mode in (self.rounding, self.product_rounding, self.outer_rounding or self.rounding):
-            request(mode, Key(0), self._bits_for(mode), LANE64)
+        modes = {self.rounding, self.product_rounding, self.outer_rounding or self.rounding}
+        for mode in modes:
+            few = self.random_bits is not None and not any(find(m).few_bits for m in modes)
+            request(mode, Key(0), self.random_bits if few else self._bits_for(mode), LANE64)
 
     def _check_chunks(self) -> None:
         if self.chunk is not None:
@@ -99,11 +101,9 @@ class MACChain(Engine):
                 raise ValueError(f"chunk={self.chunk} with order='pairwise'; write a power of two")
         elif self.outer is not None or self.outer_rounding is not None:
             raise ValueError("outer and outer_rounding need chunks; write chunk=..., or leave them")
-        outer = self.accumulator if self.outer is None else as_format("outer", self.outer, ANY)
-        object.__setattr__(self, "outer", outer)
 
     def _bits_for(self, mode: str) -> int | None:
-        return self.random_bits if find(mode).few_bits or not find(mode).stochastic else None
+        return self.random_bits if find(mode).few_bits else None
 
     @property
     def keyed(self) -> bool:  # type: ignore[override]
@@ -115,7 +115,7 @@ class MACChain(Engine):
     @property
     def c_values(self) -> Float | FixedPoint:
         """The format of c."""
-        fmt: Float | FixedPoint = self.outer
+        fmt: Float | FixedPoint = self.accumulator if self.outer is None else self.outer
         return fmt
 
     @property
@@ -125,9 +125,13 @@ class MACChain(Engine):
 
     def step(self, fmt: Float | FixedPoint, mode: str) -> Step:
         """Rounding to ``fmt``, lowered."""
-        bits = self.random_bits if find(mode).few_bits else None
         task = scalar_task(
-            None, None, CARRIERS["float64"], fmt, request(mode, Key(0), bits, LANE64), encode=False
+            None,
+            None,
+            CARRIERS["float64"],
+            fmt,
+            request(mode, Key(0), self._bits_for(mode), LANE64),
+            encode=False,
         )
         return Step(fmt, task.mode, task.lowered, task.spare, task.wrapping)
 

@@ -67,7 +67,13 @@ def operands(unit: Any, rows: int, columns: int, k: int, seed: int) -> tuple[Any
     if not unit.scale:
         return a, b, c
     count = k // unit.scale_block
-    return a, b, c, scales(unit.scale, (rows, count), rng), scales(unit.scale, (count, columns), rng)
+    return (
+        a,
+        b,
+        c,
+        scales(unit.scale, (rows, count), rng),
+        scales(unit.scale, (count, columns), rng),
+    )
 
 
 def bits(x: Any) -> np.ndarray:

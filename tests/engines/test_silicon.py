@@ -83,7 +83,9 @@ def wrong(engine: Any, k: int) -> dict[str, Any]:
     }
 
 
-NATIVE = [case for case in CASES if case[2] == "fp32" and not (case[0] == "b200" and case[1][0] == "e")]
+NATIVE = [
+    case for case in CASES if case[2] == "fp32" and not (case[0] == "b200" and case[1][0] == "e")
+]
 
 
 @pytest.mark.parametrize("change", ["F-1", "F+1", "L/2", "RNE"])
