@@ -86,8 +86,6 @@ def over_range(sa, ea, sb, eb, s):
 
 
 def join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s):
-    for i in range(flags.size):
-        flags[i] = ZERO
     for k in range(ea.size):
         for i in range(flags.size):
             over = OVERFLOW and over_range(sa[k], ea[k], sb[q + k, j + i], eb[q + k, j + i], s)
@@ -101,14 +99,7 @@ def start(c, zero_a, zero_b, top, s):
         top[i] = np.int16(first(bits, zero, s))
 
 
-def end(c, total, top, odd, odd_top, s, g):
-    for i in range(top.size):
-        bits = real_to_bits(np.float64(c[i]))
-        out = finish(total[i], I(top[i]), odd[i], I(odd_top[i]), bits, s, g)
-        c[i] = bits_to_real(out)
-
-
-def end_special(c, total, top, odd, odd_top, flags, s, g):
+def end(c, total, top, odd, odd_top, flags, s, g):
     for i in range(top.size):
         bits = real_to_bits(np.float64(c[i]))
         out = finish(total[i], I(top[i]), odd[i], I(odd_top[i]), bits, s, g)
@@ -127,9 +118,9 @@ def group_row(a, union_a, b, union_b, q, j, special, c, tops, low, part, totals,
     last = PARTS - 1
     if special:
         join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s)
-        end_special(c, totals[0], tops[0], totals[last], tops[last], flags, s, g)
-    else:
-        end(c, totals[0], tops[0], totals[last], tops[last], s, g)
+    end(c, totals[0], tops[0], totals[last], tops[last], flags, s, g)
+    if special:
+        flags[:] = ZERO
 
 
 def dot_tile(a, union_a, b, union_b, i0, i1, j, n, out, s, g, group, run, every):
@@ -137,7 +128,7 @@ def dot_tile(a, union_a, b, union_b, i0, i1, j, n, out, s, g, group, run, every)
     the part of ``b`` in use stays in the nearest cache."""
     sa, ea, ka = a
     tops, low, part = np.empty((PARTS, n - j), np.int16), np.empty(n - j, T), np.empty(n - j, T)
-    totals, flags = np.empty((PARTS, n - j), np.int64), np.empty(n - j, U)
+    totals, flags = np.empty((PARTS, n - j), np.int64), np.zeros(n - j, U)
     for x in range(ea.shape[1] // group):
         q = x * group
         kinds = union_b[x, j:n]

@@ -69,7 +69,7 @@ _GRID = f"Grid({', '.join(f'g.{name}' for name in Grid._fields)})"
 
 
 # Numba's parallel loops take tuples of scalars only: a grid, its random bits, and its wrapping word
-StepGrid = namedtuple("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])  # type: ignore[misc]
+StepGrid: Any = namedtuple("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
 
 
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:

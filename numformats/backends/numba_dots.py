@@ -48,7 +48,6 @@ _LOOPS = (
     dot_loops.join_flags,
     dot_loops.start,
     dot_loops.end,
-    dot_loops.end_special,
     dot_loops.group_row,
     dot_loops.dot_tile,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from numformats.backends.chain_task import ChainTask, Step
 from numformats.checks import choice, integer
 from numformats.core.threefry import threefry
-from numformats.engines.engine import AsFormat, Engine, as_format, set_formats
+from numformats.engines.engine import AsFormat, Engine, set_formats
 from numformats.engines.job import Job, numbers
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE64
