@@ -69,7 +69,8 @@ _GRID = f"Grid({', '.join(f'g.{name}' for name in Grid._fields)})"
 
 
 # Numba's parallel loops take tuples of scalars only: a grid, its random bits, and its wrapping word
-StepGrid: Any = namedtuple("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
+_named: Any = namedtuple
+StepGrid = _named("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
 
 
 def _module(label: str, imports: tuple[str, ...], text: str) -> str:

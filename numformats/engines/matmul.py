@@ -57,7 +57,7 @@ def matmul(
         ValueError: shapes that do not go together; values that the input format lacks.
 
     Example:
-        >>> import numformats as nf
+        >>> import numpy as np, numformats as nf
         >>> a, b = np.float32([[-8192, -0.5, -0.25, -0.125]]), np.float32([[1024], [1], [1], [1]])
         >>> nf.matmul(a, b, np.float32([[2.0**23]]), engine=nf.engine("nvidia-h100", inputs="fp16"))
         array([[-0.75]], dtype=float32)

@@ -1,4 +1,4 @@
-"""Law: batches, strides, dtypes, tensors and ``out`` change where results go, and no bit of them."""
+"""Law: batches, strides, dtypes, tensors and ``out`` change where results go, not their bits."""
 
 from __future__ import annotations
 

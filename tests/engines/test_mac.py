@@ -1,4 +1,4 @@
-"""Law: a multiply-accumulate chain is exact rational arithmetic with a rounding after every step."""
+"""Law: a multiply-accumulate chain is exact rational arithmetic, rounded after every step."""
 
 from __future__ import annotations
 

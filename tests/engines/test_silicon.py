@@ -1,5 +1,5 @@
-"""Law: the units of V100, A100, Ada, H100 and B200 give every recorded output bit for bit, and units
-with one wrong parameter do not."""
+"""Law: the units of V100, A100, Ada, H100 and B200 give every recorded output bit for bit, and
+units with one wrong parameter do not."""
 
 from __future__ import annotations
 
