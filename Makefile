@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format bench gpu-check wheel clean
+.PHONY: help setup demo test lint format bench bench-engines gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -26,7 +26,7 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-all: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[demo,test,test-cuda,lint]'
+	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,lint]'
 	@touch $@ $(VENV)/.installed-demo
 
 setup: $(VENV)/.installed-all  ## make .venv with everything for work on the project
@@ -47,9 +47,12 @@ format: setup  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup  ## measure rounding beside a plain copy, and Langevin steps
+bench: setup bench-engines  ## measure rounding beside a plain copy, Langevin steps, matrix products
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 	$(BIN)/python -m benchmarks.langevin
+
+bench-engines: setup  ## measure matrix products on simulated units
+	$(BIN)/python -m benchmarks.engines
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'

@@ -3,8 +3,10 @@
 The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
 ``error``, ``variance_corrected`` and ``langevin_step``; the formats ``FixedPoint``, ``Float`` and
 ``BlockFloat``, with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
+``matmul`` multiplies matrices on a simulated matrix unit, ``engine`` names one of a chip.
 """
 
+import importlib
 from typing import Any
 
 from numformats import random
@@ -28,14 +30,21 @@ __version__ = "0.1.0"
 __all__ = [
     "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
     "LangevinStep", "ScaledBlockCodes",
-    "backends", "decode", "encode", "error", "formats", "langevin_step",
-    "mode", "pack", "packed_size", "parse", "quantize", "random", "roundings",
+    "backends", "decode", "encode", "engine", "engines", "error", "formats", "langevin_step",
+    "matmul", "mode", "pack", "packed_size", "parse", "quantize", "random", "roundings",
     "spacing", "unpack", "values", "variance_corrected",
 ]  # fmt: skip
 
 
+_LATER = ("engine", "engines", "matmul")  # loaded when first used
+
+
 def __getattr__(name: str) -> Any:
-    """Named formats as attributes in capitals: ``nf.E4M3`` is ``nf.formats()["e4m3"]``."""
+    """Named formats as attributes in capitals: ``nf.E4M3`` is ``nf.formats()["e4m3"]``; and the
+    engines, which are loaded when first used."""
+    if name in _LATER:
+        package = importlib.import_module("numformats.engines")
+        return package if name == "engines" else getattr(package, name)
     if name.isupper() and name.lower() in _CATALOG:
         return _CATALOG[name.lower()]
     raise AttributeError(

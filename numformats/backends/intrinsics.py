@@ -6,7 +6,7 @@ modules behind ``@intrinsic``, like every other text that a kernel depends on.
 # ruff: noqa: F821, D103, ANN
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 
 def leading_zeros(context, x):
@@ -35,13 +35,6 @@ def where(context, c, a, b):
         return builder.select(args[0], args[1], args[2])
 
     return (a(c, a, b), build) if a == b else None
-
-
-def fused(context, a, b, c):
-    def build(ctx, builder, signature, args):
-        return builder.fma(*args)
-
-    return (a(a, b, c), build) if a == b == c else None
 
 
 def shift_left(context, x, s):
@@ -101,33 +94,10 @@ def block_maxima(context, x, tops, j):
     return types.void(x, tops, j), build
 
 
-def prefetch(context, x, i):
-    """Ask for the cache line of element ``i`` of ``x``, which may lie beyond its end."""
+def fused(context, a, b, c):
+    """``a * b + c`` rounded once."""
 
     def build(ctx, builder, signature, args):
-        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
-        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        how = (0, 3, 1)
-        builder.call(fetch, [place, *(ir.Constant(word, v) for v in how)])
-        return ctx.get_dummy_value()
+        return builder.fma(*args)
 
-    return types.void(x, i), build
-
-
-def prefetch_out(context, x, i):
-    """Ask for the cache line of element ``i`` of ``x``, which may lie beyond its end."""
-
-    def build(ctx, builder, signature, args):
-        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
-        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        how = (1, 3, 1)
-        builder.call(fetch, [place, *(ir.Constant(word, v) for v in how)])
-        return ctx.get_dummy_value()
-
-    return types.void(x, i), build
+    return (a(a, b, c), build) if a == b == c else None

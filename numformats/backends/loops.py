@@ -94,10 +94,6 @@ def round_run(x, out, words, amax, k, spare, g, c):
 def round_blocks(x, out, words, fields, spare, g, c):
     for j in range(x.shape[0]):
         moved = grid_at(fields, j, g)
-        if PF & 1:
-            prefetch(x, j * BLOCK + AHEAD)
-        if PF & 2:
-            prefetch_out(out, j * BLOCK + AHEAD)
         for i in range(BLOCK):
             rand = words[j, i] if STOCHASTIC else ZERO
             out[j, i] = store(round_finite(load(x[j, i]), rand, spare, moved), moved, c)

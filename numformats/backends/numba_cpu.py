@@ -1,5 +1,7 @@
 """The Numba CPU backend: emitted kernels, cached on disk."""
 
+from numformats.backends.numba_chains import chains, plain
+from numformats.backends.numba_dots import dots, scaled_dots, split
 from numformats.backends.numba_kernels import PLAIN, SMALL, compiled
 from numformats.backends.numba_real import (
     block_draws,
@@ -14,7 +16,8 @@ from numformats.backends.numba_text import Flags
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
-    "block_draws", "blocks", "decode", "draws", "langevin", "normals", "scalar", "scaled", "words",
+    "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
+    "scalar", "scaled", "scaled_dots", "split", "words",
 ]  # fmt: skip
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 

@@ -101,8 +101,6 @@ _INTRINSICS: Parts = (
     intrinsics.fused,
     intrinsics.shift_left,
     intrinsics.shift_right,
-    intrinsics.prefetch,
-    intrinsics.prefetch_out,
 )
 _ROWS: Parts = (
     loops.amax_of,
@@ -142,7 +140,6 @@ _PARTS: dict[str, Parts] = {
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
-PF, AHEAD = 1, 8192
 TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
 CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048, "rows": 8192}
@@ -199,7 +196,7 @@ def kernel_text(
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
-        f"TASK, PF, AHEAD = {TASK}, {PF}, {AHEAD}\n"
+        f"TASK = {TASK}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
         f"{_DEVICE}\n{_STORE_CODE if encode else _STORE}"

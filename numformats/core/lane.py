@@ -22,6 +22,8 @@ U64: Any = np.uint64
 I64: Any = np.int64
 F32: Any = np.float32
 F64: Any = np.float64
+T: Any = np.int32  #: terms of a dot product
+TU: Any = np.uint32
 
 WIDTH = 32
 SIG_BITS = I(23)  # stored significand bits of the carrier
@@ -48,6 +50,11 @@ def shl(x: Word, s: Word) -> Word:
 def shr(x: Word, s: Word) -> Word:
     """``x`` shifted right by ``s``; 0 for ``s`` >= width."""
     return where(U(s) > U(LAST), ZERO, U(x >> U(U(s) & U(LAST))))
+
+
+def shr_term(x: Word, s: Word) -> Word:
+    """``x`` shifted right by ``s`` in the lane of the terms; 0 for ``s`` >= width."""
+    return where(TU(s) > TU(31), TU(0), TU(x >> TU(TU(s) & TU(31))))
 
 
 def bit_length(x: Word) -> Int:

@@ -1,0 +1,180 @@
+"""Rounded accumulations on the CPU through Numba: emitted kernels, cached on disk."""
+
+from collections import namedtuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from numformats.backends import chain_loops, intrinsics, plain_loops
+from numformats.backends.chain_task import ChainTask, PlainTask, Step
+from numformats.backends.emit import module_text
+from numformats.backends.emitted import PACKAGE, emit, load
+from numformats.backends.numba_text import lane_text, mode_text
+from numformats.core import chain
+from numformats.core.grid import Grid
+from numformats.lanes import LANE64
+from numformats.rounding import Mode
+
+Kernel = Callable[..., None]
+COLS = 256  # results of a task
+_INLINE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+_KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
+_TEXTS = (
+    chain.sum_error,
+    chain.odd_bits,
+    chain.add_odd,
+    chain.plain_nan,
+    chain.flushed,
+)
+_SEQUENCE = (
+    chain_loops.draw,
+    chain_loops.multiply,
+    chain_loops.add_inner,
+    chain_loops.multiply_add,
+    chain_loops.add_outer,
+    chain_loops.sequence,
+)
+_TREE = (
+    chain_loops.draw,
+    chain_loops.multiply,
+    chain_loops.add_inner,
+    chain_loops.add_outer,
+    chain_loops.pairwise,
+)
+_PLAIN: dict[str, tuple[Callable[..., Any], ...]] = {
+    "fma": (plain_loops.fma_row, plain_loops.fma_chains),
+    "exact": (plain_loops.exact_group, plain_loops.special_group, plain_loops.exact_chains),
+    "flushed": (
+        plain_loops.flushed_product,
+        plain_loops.flushed_sum,
+        plain_loops.flushed_row,
+        plain_loops.flushed_chains,
+    ),
+    "integer": (plain_loops.integer_row, plain_loops.integer_tile, plain_loops.integers),
+}
+_ROUND = """
+from {package}.{module} import round_bits as {role}_bits, wrap_bits as {role}_wrap
+
+{inline}
+def round_{role}(bits, rand, g):
+    return {call}
+"""
+_STEP_GRID = "from numformats.backends.numba_chains import StepGrid\n"
+_PLAIN_CALL = "{role}_bits(bits, rand, g.spare, {grid}, {general}, False)"
+_WRAP_CALL = "{role}_wrap(bits, rand, g.spare, {grid}, g.word, g.word_sign, g.word_exp)"
+_GRID = f"Grid({', '.join(f'g.{name}' for name in Grid._fields)})"
+
+
+# Numba's parallel loops take tuples of scalars only: a grid, its random bits, and its wrapping word
+_named: Any = namedtuple
+StepGrid = _named("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
+
+
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    return emit(label, imports, text, str(numba.__version__))
+
+
+def _lane() -> str:
+    return _module("lane64", (), lane_text(LANE64))
+
+
+class StepCode(NamedTuple):
+    """What of a rounding step is compiled into a kernel."""
+
+    mode: Mode
+    general: bool
+    wraps: bool
+
+
+def _code(step: Step | None) -> StepCode | None:
+    if step is None:
+        return None
+    return StepCode(step.mode, step.lowered.general, step.wrapping is not None)
+
+
+def _grid(step: Step) -> Any:
+    zero, w = np.uint64(0), step.wrapping
+    limits = w.limits(LANE64) if w else (zero, zero, np.int64(0))
+    return StepGrid(*step.lowered.grid, np.uint64(step.spare), *limits)
+
+
+def _rounding(role: str, code: StepCode) -> str:
+    """Source of ``round_<role>``."""
+    module = _module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
+    call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
+        role=role, grid=_GRID, general=code.general
+    )
+    return _ROUND.format(package=PACKAGE, module=module, role=role, inline=_INLINE, call=call)
+
+
+def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
+    return [(f, None, _INLINE) for f in functions]
+
+
+@cache
+def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool) -> Kernel:
+    codes = {"product": product, "inner": inner, "outer": outer}
+    head = f"COLS, PRODUCT = {COLS}, {product is not None}\n{_STEP_GRID}"
+    for role, code in codes.items():
+        head += f"{role.upper()}_RANDOM = {bool(code and code.mode.stochastic)}\n"
+    head += "".join(_rounding(role, code) for role, code in codes.items() if code)
+    loops = _TREE if tree else _SEQUENCE
+    row = chain_loops.tree_row if tree else chain_loops.sequence_row
+    text = module_text(
+        head,
+        [
+            *_parts(_TEXTS),
+            *_parts(loops),
+            (row, "chain_row", _INLINE),
+            (chain_loops.chains, "kernel", _KERNEL),
+        ],
+    )
+    compiled: Kernel = load(_module("chains", (_lane(),), text)).kernel
+    return compiled
+
+
+def chains(task: ChainTask) -> None:
+    """Accumulations that are rounded step by step."""
+    steps = [task.product, task.inner, task.outer]
+    codes: Any = [_code(step) for step in steps]
+    grids = [_grid(step or task.inner) for step in steps]
+    levels = max(task.chunk - 1, 0).bit_length() if task.tree else 0
+    run = _chains(*codes, task.tree)
+    run(
+        task.a, task.b, task.a_at, task.b_at, task.out, task.chunk, levels, task.keys, task.first,
+        *grids,
+    )  # fmt: skip
+
+
+@cache
+def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
+    *helpers, entry = _PLAIN[kind]
+    head = f"COLS = {COLS}\n{_STEP_GRID}{extra}\n"
+    if code is not None:
+        head += _rounding("inner", code)
+    fused = [(intrinsics.fused, None, "@intrinsic")] if kind == "fma" else []
+    text = module_text(
+        head, [*fused, *_parts(_TEXTS), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
+    )
+    compiled: Kernel = load(_module(f"{kind}_chains", (_lane(),), text)).kernel
+    return compiled
+
+
+def plain(task: PlainTask) -> None:
+    """Accumulations with one fixed rule."""
+    common = (task.a, task.b, task.a_at, task.b_at, task.out)
+    if task.kind == "fma":
+        _plain("fma", None, "")(*common, task.out.dtype.type(np.nan))
+    elif task.kind == "exact":
+        assert task.step is not None
+        _plain("exact", _code(task.step), "")(*common, task.length, _grid(task.step))
+    elif task.kind == "flushed":
+        run = _plain("flushed", None, f"PAIR = {task.length}")
+        run(*common, np.float32(task.lows[2]), np.float32(np.nan))
+    else:
+        clamp = task.limits != (0, 0)
+        run = _plain("integer", None, f"A, CLAMP = np.{task.out.dtype.name}, {clamp}")
+        run(*common, *task.limits, task.length)

@@ -1,0 +1,163 @@
+"""Fused dot products on the CPU through Numba: emitted kernels, cached on disk."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from numformats.backends import dot_loops, group_loops
+from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, ScaledDotTask, SplitTask
+from numformats.backends.emit import LOADS, module_text
+from numformats.backends.emitted import emit, load
+from numformats.backends.numba_text import lane_text, mode_text
+from numformats.core import dot
+from numformats.lanes import LANE64, Carrier
+from numformats.rounding import Mode
+
+Kernel = Callable[..., Any]
+TASK = 1 << 15  # elements that a thread splits at a time
+ROWS, COLS = 32, 256  # a tile: results of a task
+_INLINE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+_KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
+_SPLIT = (
+    dot.operand_shift,
+    dot.operand_significand,
+    dot.operand_exponent,
+    dot.operand_kind,
+    dot_loops.split_run,
+)
+TEXTS = (
+    dot.aligned,
+    dot.product_flags,
+    dot.special_sum,
+    dot.c_exponent,
+    dot.c_shift,
+    dot.scaled,
+    dot.converted,
+    dot.down,
+    dot.late_sum,
+)
+_LOOPS = (
+    dot_loops.raise_top,
+    dot_loops.term,
+    dot_loops.add_terms,
+    dot_loops.sum_part,
+    dot_loops.over_range,
+    dot_loops.join_flags,
+    dot_loops.start,
+    dot_loops.end,
+    dot_loops.group_row,
+    dot_loops.dot_tile,
+)
+_HEAD = """\
+from numformats.core.dot import DotSpec
+T, TU, TERM_LAST = np.int{width}, np.uint{width}, np.int{width}({width} - 1)
+PARTS, OVERFLOW, DOT_GENERAL, DOT_NAN = {parts}, {overflow}, {general}, U({nan})
+ROWS, COLS = {rows}, {cols}
+
+{inline}
+def shr_term(x, s):
+    return shift_right(TU(x), TU(s))
+"""
+
+
+def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+    return emit(label, imports, text, str(numba.__version__))
+
+
+@cache
+def _splitter(carrier: Carrier) -> Kernel:
+    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    head = f"from numformats.core.dot import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
+    parts = [(f, None, _INLINE) for f in _SPLIT]
+    text = module_text(
+        head, [(LOADS[carrier.name], "load", _INLINE), *parts, (dot_loops.split, "kernel", _KERNEL)]
+    )
+    compiled: Kernel = load(_module(f"split_{carrier.name}", (lane,), text)).kernel
+    return compiled
+
+
+def split(task: SplitTask) -> int:
+    """Split an operand; the join of all kinds."""
+    found = np.empty(-(-task.x.size // TASK), np.uint8)
+    run = _splitter(task.carrier)
+    run(task.x, task.sig, task.exp, task.kind, task.spec, found)
+    return int(np.bitwise_or.reduce(found)) if found.size else 0
+
+
+@cache
+def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Kernel:
+    lane = _module("lane64", (), lane_text(LANE64))
+    rounding = _module(f"mode_{mode.name}", (lane,), mode_text(mode))
+    head = _HEAD.format(
+        width=64 if wide else 32,
+        parts=rule.parts,
+        overflow=rule.product_overflow,
+        general=general,
+        nan=nan,
+        rows=ROWS,
+        cols=COLS,
+        inline=_INLINE,
+    )
+    texts = [(f, None, _INLINE) for f in TEXTS]
+    rules = [(rule.first, "first", _INLINE), (rule.finish, "finish", _INLINE)]
+    loops = [(f, None, _INLINE) for f in _LOOPS]
+    text = module_text(head, [*texts, *rules, *loops, (dot_loops.dots, "kernel", _KERNEL)])
+    compiled: Kernel = load(_module(f"dots_{rule.finish.__name__}", (lane, rounding), text)).kernel
+    return compiled
+
+
+def unions(task: DotTask) -> tuple[Any, Any]:
+    """Joined kinds of every group: of each row of a, and of each column of b."""
+    ka, kb = task.a.kind, task.b.kind
+    a = np.bitwise_or.reduce(ka.reshape(*ka.shape[:2], -1, task.group), axis=3)
+    b = np.bitwise_or.reduce(kb.reshape(kb.shape[0], -1, task.group, kb.shape[2]), axis=2)
+    return a, b
+
+
+def may_overflow(task: DotTask) -> bool:
+    """Whether some product could be 2**128 or more, where the unit cares."""
+    top = int(task.a.exp.max(initial=NO_TERM)) + int(task.b.exp.max(initial=NO_TERM))
+    return task.rule.product_overflow and top >= 127
+
+
+def _parts(x: Factor) -> tuple[Any, Any, Any]:
+    return x.sig, x.exp, x.kind
+
+
+def dots(task: DotTask) -> None:
+    """Fused dot products of every row with every column."""
+    run = _dots(task.rule, task.mode, task.general, task.wide, task.nan)
+    every = may_overflow(task)
+    a, b = _parts(task.a), _parts(task.b)
+    run(
+        a, b, *unions(task), task.a_at, task.b_at, task.out, task.spec, task.grid, task.group,
+        task.run, every,
+    )  # fmt: skip
+
+
+@cache
+def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
+    lane = _module("lane64", (), lane_text(LANE64))
+    rounding = _module(f"mode_{mode.name}", (lane,), mode_text(mode))
+    head = _HEAD.format(
+        width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,
+        inline=_INLINE,
+    )  # fmt: skip
+    head = head.replace("ROWS, COLS", f"GROUP, COUNT = {group}, {count}\nROWS, COLS")
+    texts = (*TEXTS, dot.first_truncated, dot.finish_truncated, dot.group_exponent)
+    loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
+    parts = [(f, None, _INLINE) for f in (*texts, *loops)]
+    text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
+    compiled: Kernel = load(_module("scaled_dots", (lane, rounding), text)).kernel
+    return compiled
+
+
+def scaled_dots(task: ScaledDotTask) -> None:
+    """Exact sums of groups, scaled, aligned and added."""
+    run = _scaled(task.mode, task.general, task.nan, task.group, task.count)
+    nonzero_a, nonzero_b = task.nonzero()
+    scale_a, scale_b = (*_parts(task.a_scale), nonzero_a), (*_parts(task.b_scale), nonzero_b)
+    run(task.a, scale_a, task.b, scale_b, task.a_at, task.b_at, task.out, task.spec, task.grid)

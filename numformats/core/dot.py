@@ -1,0 +1,212 @@
+"""Fused dot products with a common alignment: how a matrix unit adds products up.
+
+Products are integers ``p`` with exponents ``e``; every term of a group is aligned to the largest
+exponent, truncated, and the integers are added exactly. Written for 64-bit lanes, in which the
+accumulator ``c`` is a float64 pattern; terms use the lane ``T`` (32 bits where they fit).
+
+References: MMA-Sim (arXiv 2511.10909); Khattak and Mikaitis (arXiv 2512.07004).
+"""
+
+from typing import Any, NamedTuple
+
+from numformats.core.grid import Grid
+from numformats.core.lane import (
+    EXP_BIAS,
+    F64,
+    INF_BITS,
+    LAST,
+    MAGNITUDE,
+    ONE,
+    SIG_BITS,
+    TU,
+    ZERO,
+    Flag,
+    I,
+    Int,
+    T,
+    U,
+    Word,
+    bit_length,
+    bits_to_real,
+    maximum,
+    minimum,
+    real_to_bits,
+    shl,
+    shr,
+    shr_term,
+    where,
+)
+from numformats.core.quantum import carrier_exponent, round_bits, significand
+
+DOT_GENERAL = False  # bound when emitted: whether the output grid needs the general text
+DOT_NAN = U(0x7FFFFFFF)  # bound when emitted: the NaN that a unit returns
+TERM_LAST = T(31)
+
+
+class SplitSpec(NamedTuple):
+    """How carrier bits become a significand and an exponent of an operand format (lane scalars)."""
+
+    man_bits: Any  #: trailing significand bits of the format
+    min_exp: Any  #: biased carrier exponent of its smallest normal value
+    largest: Any  #: carrier magnitude of its largest finite value
+    keep: Any  #: mask of the carrier bits that the unit reads
+    up: Any  #: left shift of the significand
+    inf: Any  #: 1 where the format holds Inf
+    nan: Any  #: 1 where the format holds NaN
+
+
+class DotSpec(NamedTuple):
+    """The parameters of a fused dot product, as int64."""
+
+    frac_bits: Any  #: F: fraction bits kept of a term, relative to the largest exponent
+    late_bits: Any  #: F2 of the round-down units
+    zero_exp: Any  #: exponent of a term that is zero
+    min_exp: Any  #: exponent of the subnormals of c
+    align: Any  #: right shift that every product takes
+    unit_bits: Any  #: a product with more bits is 2 or more times its power of two
+
+
+def operand_significand(bits: Word, s: SplitSpec) -> Word:
+    """Significand of an operand in units of its own format: subnormals keep the exponent of the
+    smallest normal."""
+    mag = U(bits & MAGNITUDE)
+    return shr(significand(mag), operand_shift(mag, s))
+
+
+def operand_shift(mag: Word, s: SplitSpec) -> Word:
+    """Bits of the carrier's significand below the last bit of the format."""
+    below = I(maximum(I(s.min_exp - carrier_exponent(mag)), I(ZERO)))
+    return U(I(I(SIG_BITS - s.man_bits) + below))
+
+
+def operand_exponent(bits: Word, s: SplitSpec) -> Int:
+    """Unbiased exponent that goes with ``operand_significand``."""
+    return I(maximum(carrier_exponent(U(bits & MAGNITUDE)), s.min_exp) - EXP_BIAS)
+
+
+def operand_kind(bits: Word, s: SplitSpec) -> Word:
+    """Bit 0: NaN, bit 1: Inf, bit 2: zero, bit 3: negative, bit 4: no value of the format."""
+    mag = U(bits & MAGNITUDE)
+    sig, shift = significand(mag), operand_shift(mag, s)
+    rest = U(sig ^ shl(shr(sig, shift), shift)) > ZERO
+    odd = (mag < INF_BITS) & (rest | (mag > s.largest))
+    odd = odd | ((mag == INF_BITS) & (s.inf == ZERO)) | ((mag > INF_BITS) & (s.nan == ZERO))
+    inf, zero = U(U(mag == INF_BITS) << U(1)), U(U(mag == ZERO) << U(2))
+    sign, bad = U(U(bits > MAGNITUDE) << U(3)), U(U(odd) << U(4))
+    return U(U(U(mag > INF_BITS) | inf) | U(zero | U(sign | bad)))
+
+
+def aligned(p: Int, shift: Int) -> Int:
+    """``p / 2**shift`` truncated toward zero."""
+    sign = T(p >> TERM_LAST)
+    size = TU(T(T(p ^ sign) - sign))
+    return T(T(T(shr_term(size, TU(shift))) ^ sign) - sign)
+
+
+def product_flags(a: Word, b: Word, over: Flag) -> Word:
+    """Bit 0: the product is NaN, bit 1: +Inf, bit 2: -Inf; from the kinds of its factors, and
+    whether a finite product is ``over`` the range."""
+    nan = U(U(U(a | b) | U(U(a >> U(1)) & U(b >> U(2)))) | U(U(b >> U(1)) & U(a >> U(2))))
+    inf = U(U(U(U(a | b) >> U(1)) & ONE) | U(over))
+    neg = U(U(U(a ^ b) >> U(3)) & ONE)
+    return U(U(nan & ONE) | U(shl(inf, U(neg + ONE))))
+
+
+def special_sum(flags: Word, out: Word, c: Word) -> Word:
+    """The result where some product is NaN or Inf (``flags`` are joined over the products)."""
+    mag = U(c & MAGNITUDE)
+    c_inf = shl(U(mag == INF_BITS), U(U(c > MAGNITUDE) + ONE))
+    every = U(U(flags | c_inf) | U(mag > INF_BITS))
+    inf = U(INF_BITS | where(U(every & U(4)) > ZERO, U(MAGNITUDE + ONE), ZERO))
+    bad = (U(every & ONE) > ZERO) | (U(every & U(6)) == U(6))
+    return where(flags > ZERO, where(bad, DOT_NAN, inf), out)
+
+
+def c_exponent(c: Word, s: DotSpec) -> Int:
+    """Exponent of the accumulator; zero has that of the subnormals."""
+    return I(maximum(I(carrier_exponent(U(c & MAGNITUDE)) - EXP_BIAS), s.min_exp))
+
+
+def c_shift(c: Word, top: Int, bits: Int) -> Int:
+    """Right shift of the significand of ``c`` that leaves ``bits`` fraction bits below 2**top."""
+    e = I(carrier_exponent(U(c & MAGNITUDE)) - EXP_BIAS)
+    return I(I(I(SIG_BITS - e) + top) - bits)
+
+
+def scaled(total: Int, q: Int) -> Word:
+    """The float64 pattern of ``total * 2**q``: exact, totals have at most 53 bits."""
+    power = bits_to_real(shl(U(I(q + EXP_BIAS)), U(SIG_BITS)))
+    return real_to_bits(F64(total) * power)
+
+
+def converted(bits: Word, c: Word, g: Grid) -> Word:
+    """The exact result rounded to the output grid; NaN and Inf of ``c`` stay."""
+    mag = U(c & MAGNITUDE)
+    out = round_bits(bits, ZERO, ZERO, g, DOT_GENERAL, False)
+    return where(mag < INF_BITS, out, where(mag == INF_BITS, c, DOT_NAN))
+
+
+def first_truncated(c: Word, zero: Flag, s: DotSpec) -> Int:
+    """Where the search for the largest exponent starts: ``c``, and zero terms if there are any."""
+    none = U(c & MAGNITUDE) == ZERO
+    e = where(none, s.zero_exp, c_exponent(c, s))
+    return where(zero, maximum(e, s.zero_exp), e)
+
+
+def finish_truncated(
+    total: Int, top: Int, odd: Int, odd_top: Int, c: Word, s: DotSpec, g: Grid
+) -> Word:
+    """T-FDPA: ``c`` is one of the aligned, truncated terms; one conversion of the exact sum."""
+    size = I(shr(significand(U(c & MAGNITUDE)), U(c_shift(c, top, s.frac_bits))))
+    every = I(total + where(c > MAGNITUDE, I(I(ZERO) - size), size))
+    return converted(scaled(every, I(top - s.frac_bits)), c, g)
+
+
+def first_down(c: Word, zero: Flag, s: DotSpec) -> Int:
+    """Where the search for the largest product exponent starts, below all of them."""
+    return s.zero_exp
+
+
+def down(x: Int, shift: Int) -> Int:
+    """``x / 2**shift`` rounded toward minus infinity."""
+    return I(x >> minimum(maximum(shift, I(ZERO)), I(LAST)))
+
+
+def late_sum(total: Int, top: Int, c: Word, keep: Flag, s: DotSpec, g: Grid) -> Word:
+    """Products and ``c`` aligned and rounded down, added, rounded down to F2 bits, converted."""
+    e = maximum(top, c_exponent(c, s))
+    up = I(I(s.late_bits + I(ONE)) - s.frac_bits)
+    dots = down(I(total << up), I(e - top))
+    size = I(significand(U(c & MAGNITUDE)))
+    signed = where(c > MAGNITUDE, I(I(ZERO) - size), size)
+    late = I(down(signed, c_shift(c, e, s.frac_bits)) << up)
+    every = I(dots + where(keep, late, I(ZERO)))
+    length = bit_length(U(where(every < I(ZERO), I(I(ZERO) - every), every)))
+    below = maximum(I(length - I(s.late_bits + I(ONE))), I(I(s.min_exp + I(ONE)) - e))
+    drop = maximum(below, I(ZERO))
+    return scaled(I(down(every, drop) << drop), I(e - I(s.late_bits + I(ONE))))
+
+
+def finish_down(total: Int, top: Int, odd: Int, odd_top: Int, c: Word, s: DotSpec, g: Grid) -> Word:
+    """TR-FDPA (CDNA3): the truncated sum of the products meets ``c`` late, rounding down."""
+    return converted(late_sum(total, top, c, c == c, s, g), c, g)
+
+
+def finish_grouped(
+    total: Int, top: Int, odd: Int, odd_top: Int, c: Word, s: DotSpec, g: Grid
+) -> Word:
+    """GTR-FDPA (CDNA3 FP8): products of even and odd index apart; a far smaller ``c`` is dropped,
+    and a ``c`` that is NaN or Inf counts as having exponent -1."""
+    e = maximum(top, odd_top)
+    both = I(down(total, I(e - top)) + down(odd, I(e - odd_top)))
+    finite = U(c & MAGNITUDE) < INF_BITS
+    c_exp = where(finite, c_exponent(c, s), I(I(ZERO) - I(ONE)))
+    keep = c_exp >= I(I(maximum(e, c_exp) - s.frac_bits) - I(ONE))
+    used = where(keep | finite, c, ZERO)
+    return converted(late_sum(both, e, used, keep, s, g), used, g)
+
+
+def group_exponent(e: Int, sig: Int, nonzero: Word, s: DotSpec) -> Int:
+    """Exponent of a scaled group sum: that of its scales, unless a scale is zero or every product
+    is (``nonzero`` marks the products that are not)."""
+    return where((sig == I(ZERO)) | (nonzero == ZERO), s.zero_exp, e)

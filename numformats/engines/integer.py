@@ -1,0 +1,168 @@
+"""Integer dot products: exact products into an accumulator that wraps or saturates."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from numformats.arrays import as_kind, plain
+from numformats.backends import select
+from numformats.backends.chain_task import PlainTask
+from numformats.checks import choice, flag, integer
+from numformats.engines.engine import Engine
+from numformats.engines.job import batches
+from numformats.engines.splitting import Groups
+from numformats.formats import FixedPoint
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class IntegerDot(Engine):
+    """Integer matrix units: ``d = c + sum_k a_k b_k`` in an accumulator of ``accumulator_bits``.
+
+    Args:
+        a_bits: width of the elements of a, 1 to 16; b_bits: of b.
+        a_signed: two's complement if true; b_signed: likewise.
+        accumulator_bits: width of the (two's complement) accumulator, 2 to 64.
+        overflow: ``"wrap"`` modulo its width, or ``"saturate"`` (at most 40 bits).
+        length: products that are added exactly before the accumulator saturates; wrapping units
+            give the same for every length.
+
+    Operands, c and results are integer arrays; results are int32, or int64 for accumulators of more
+    than 32 bits. Promise: exact, so bit-identical across backends.
+
+    Raises:
+        TypeError, ValueError: impossible widths, unknown names.
+
+    Example:
+        >>> engine = IntegerDot(8, 8)
+
+    Reference: PTX ISA, mma with .s32 accumulators (.satfinite saturates), and any int8 unit.
+    """
+
+    a_bits: int = 8
+    b_bits: int = 8
+    a_signed: bool = field(default=True, kw_only=True)
+    b_signed: bool = field(default=True, kw_only=True)
+    accumulator_bits: int = field(default=32, kw_only=True)
+    overflow: str = field(default="wrap", kw_only=True)
+    length: int = field(default=4, kw_only=True)
+
+    def __post_init__(self) -> None:
+        integer("a_bits", self.a_bits, 1, 16)
+        integer("b_bits", self.b_bits, 1, 16)
+        flag("a_signed", self.a_signed)
+        flag("b_signed", self.b_signed)
+        choice("overflow", self.overflow, ("wrap", "saturate"))
+        integer("accumulator_bits", self.accumulator_bits, 2, 64 if self.overflow == "wrap" else 40)
+        integer("length", self.length, 1, 1024)
+
+    @property
+    def c_values(self) -> FixedPoint:
+        """The integers of the accumulator, as far as a fixed point of 32 bits shows them."""
+        return FixedPoint(min(self.accumulator_bits, 32), 0, overflow=self.overflow)
+
+    @property
+    def results(self) -> FixedPoint:
+        """As ``c_values``."""
+        return self.c_values
+
+    @property
+    def limits(self) -> Range:
+        """Smallest and largest integer of the accumulator."""
+        return signed_range(self.accumulator_bits, True)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of results."""
+        return np.dtype(np.int32 if self.accumulator_bits <= 32 else np.int64)
+
+    def multiply(self, a: Any, b: Any, c: Any, backend: str, out: Any) -> Any:
+        """``nf.matmul`` for this engine."""
+        a_view, source = integers("a", a, signed_range(self.a_bits, self.a_signed))
+        b_view, _ = integers("b", b, signed_range(self.b_bits, self.b_signed))
+        c_view = None if c is None else integers("c", c, self.limits)[0]
+        lead = batches(a_view, b_view, c_view)
+        shape = (*lead, a_view.shape[-2], b_view.shape[-1])
+        target = np.empty(shape, self.dtype) if out is None else self._target(out, shape)
+        clamps = self.overflow == "saturate"
+        total = np.zeros(shape, np.int64 if clamps else self.dtype)
+        if c_view is not None:
+            total[...] = c_view
+        if total.size and a_view.shape[-1]:
+            self._add(a_view, b_view, lead, total, select(backend), clamps)
+        target[...] = total if clamps else wrapped(total, self.accumulator_bits)
+        if out is not None:
+            return out
+        return target if source is None else as_kind(source, target)
+
+    def _target(self, out: Any, shape: tuple[int, ...]) -> Any:
+        view, _ = plain(out)
+        if view.shape != shape or view.dtype != self.dtype:
+            raise ValueError(
+                f"out has shape {view.shape}, dtype {view.dtype}; the result has shape {shape}: "
+                f"write out=numpy.empty({shape}, numpy.{self.dtype})"
+            )
+        return view
+
+    def _add(
+        self, a: Any, b: Any, lead: tuple[int, ...], total: Any, module: Any, clamps: bool
+    ) -> None:
+        groups = Groups(self.length if clamps else 4)
+        left, a_at = _stored(a, lead, groups, 2, np.int32)
+        right, b_at = _stored(b, lead, groups, 1, np.int16 if b.dtype.itemsize == 1 else np.int32)
+        flat, limits = total.reshape(-1, *total.shape[-2:]), self.limits if clamps else (0, 0)
+        module.plain(
+            PlainTask("integer", left, right, a_at, b_at, flat, groups.stored, limits=limits)
+        )
+
+
+def signed_range(bits: int, signed: bool) -> Range:
+    """Smallest and largest integer of a width."""
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def wrapped(total: Any, bits: int) -> Any:
+    """Integers modulo ``2**bits``, in two's complement."""
+    spare = total.dtype.type(8 * total.dtype.itemsize - bits)
+    return total << spare >> spare
+
+
+def integers(name: str, x: Any, limits: Range) -> tuple[Any, Any]:
+    """``x`` as a NumPy integer array within ``limits``, and how to give results back.
+
+    Raises:
+        TypeError: another dtype.
+        ValueError: an integer out of range.
+    """
+    view, source = plain(x)
+    if view.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} has dtype {view.dtype}; integer engines take integer arrays: write "
+            f"{name}.astype(numpy.int8), or numpy.int32"
+        )
+    low, high = limits
+    if view.size and (int(view.min()) < low or int(view.max()) > high):
+        raise ValueError(
+            f"{name} lies in [{view.min()}, {view.max()}], and the engine takes [{low}, {high}]; "
+            "clip it first, or choose a wider engine"
+        )
+    return view, source
+
+
+def _stored(
+    x: Any, lead: tuple[int, ...], groups: Groups, axis: int, dtype: Any
+) -> tuple[Any, Any]:
+    """``x`` in three dimensions with K in groups of a multiple of four, and its batch numbers."""
+    count = int(np.prod(x.shape[:-2]))
+    flat = x.reshape(count, *x.shape[-2:])
+    shape = list(flat.shape)
+    whole = -(-shape[axis] // groups.length)
+    places = groups.places(shape[axis])
+    shape[axis] = whole * groups.stored
+    out = np.zeros(shape, dtype)
+    index = (slice(None),) * axis + (places,)
+    out[index] = flat
+    numbers = np.arange(count, dtype=np.int64).reshape(x.shape[:-2])
+    return out, np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)

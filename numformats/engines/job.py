@@ -1,0 +1,137 @@
+"""A matrix product as engines take it: operands in three dimensions, and where the results go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.arrays import Host
+from numformats.formats import FixedPoint, Float
+from numformats.lanes import Carrier
+from numformats.quantizing import quantize
+from numformats.random import Key
+
+
+@dataclass(frozen=True)
+class Operand:
+    """``bits`` (batches, rows, columns) in C order, bfloat16 as uint16; ``at`` names the batch that
+    every batch of the result reads; ``name`` and ``shape`` are the caller's."""
+
+    name: str
+    bits: Any
+    carrier: Carrier
+    at: Any
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """``out`` (batch, M, N), float32 or float64, holds c and receives the results."""
+
+    a: Operand
+    b: Operand
+    out: Any
+    backend: Any
+    scale_a: Operand | None = None
+    scale_b: Operand | None = None
+    key: Key | None = None
+
+
+def batches(a: Any, b: Any, c: Any) -> tuple[int, ...]:
+    """The common leading dimensions.
+
+    Raises:
+        ValueError: an operand that is no matrix, or shapes that do not go together.
+    """
+    for name, x in (("a", a), ("b", b), ("c", c)):
+        if x is not None and len(x.shape) < 2:
+            raise ValueError(
+                f"{name} has shape {x.shape}; give matrices (..., rows, columns), for example "
+                f"{name}[None, :]"
+            )
+    (m, k), (k_b, n) = a.shape[-2:], b.shape[-2:]
+    if k != k_b:
+        raise ValueError(
+            f"a has shape {a.shape} and b {b.shape}: a has {k} columns and b {k_b} rows; give "
+            "a (..., M, K) and b (..., K, N)"
+        )
+    try:
+        lead = np.broadcast_shapes(*(x.shape[:-2] for x in (a, b, c) if x is not None))
+        if c is not None:
+            np.broadcast_to(np.empty(()), (*lead, m, n))
+            if np.broadcast_shapes(c.shape[-2:], (m, n)) != (m, n):
+                raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"a {a.shape}, b {b.shape} and c {None if c is None else c.shape} do not go together; "
+            f"the result is (..., {m}, {n}), and leading dimensions and c are broadcast as in "
+            "numpy.matmul"
+        ) from None
+    return lead
+
+
+def operand(name: str, x: Host, lead: tuple[int, ...]) -> Operand:
+    """``x`` in three dimensions; broadcast batches are named, not copied."""
+    rows, columns = x.shape[-2:]
+    count = int(np.prod(x.shape[:-2]))
+    numbers = np.arange(count, dtype=np.int64).reshape(x.shape[:-2])
+    at = np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
+    bits = np.ascontiguousarray(x.view).reshape(count, rows, columns)
+    return Operand(name, bits, x.carrier, at, x.shape)
+
+
+def values(x: Operand) -> Any:
+    """The numbers of an operand, as a NumPy float array."""
+    if x.carrier.name == "bfloat16":
+        return (x.bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return x.bits
+
+
+def refuse(x: Operand, bad: Any, fmt: Any) -> None:
+    """Name the first element of ``x`` where ``bad``, which is no value of ``fmt``.
+
+    Raises:
+        ValueError: always.
+    """
+    first = int(np.argmax(bad.reshape(-1)))
+    at = tuple(int(i) for i in np.unravel_index(first, x.shape))
+    value = float(values(x).reshape(-1)[first])
+    raise ValueError(
+        f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's format for {x.name}; "
+        f"round first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
+    )
+
+
+_OWN = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52)}
+
+
+def all_are_values(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
+    """Whether every number of a dtype is a value of ``fmt``, NaN and Inf included."""
+    exp_bits, man_bits = _OWN[carrier.name]
+    own = Float(exp_bits, man_bits)
+    return (
+        isinstance(fmt, Float)
+        and (fmt.signed, fmt.zero, fmt.has_nan, fmt.has_inf) == (True,) * 4
+        and (fmt.subnormals or fmt.emin <= own.low_exponent)
+        and fmt.man_bits >= man_bits
+        and fmt.emax >= own.emax
+        and fmt.low_exponent <= own.low_exponent
+    )
+
+
+def numbers(x: Operand, fmt: FixedPoint | Float, dtype: Any) -> Any:
+    """The numbers of ``x`` in ``dtype``, checked to be values of ``fmt``.
+
+    Raises:
+        ValueError: a value that the format lacks.
+    """
+    found = values(x)
+    if not all_are_values(x.carrier, fmt):
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            wide = found.astype(np.float64)
+        nan = np.isnan(wide)
+        bad = (quantize(wide, fmt, "toward_zero") != wide) & ~(nan & fmt.has_nan)
+        if bad.any():
+            refuse(x, bad, fmt)
+    with np.errstate(invalid="ignore"):
+        return found.astype(dtype, copy=False)

@@ -1,0 +1,88 @@
+"""``matmul``: matrix products on a simulated matrix unit."""
+
+from typing import Any
+
+from numformats.arrays import host
+from numformats.backends import select
+from numformats.engines.engine import Engine
+from numformats.engines.integer import IntegerDot
+from numformats.engines.job import Job, batches, operand
+from numformats.engines.results import (
+    check_kinds,
+    checked_key,
+    fill,
+    given,
+    scale_operands,
+    target_of,
+    working_array,
+)
+from numformats.random import Key
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    c: Any = None,
+    *,
+    engine: Engine,
+    scale_a: Any = None,
+    scale_b: Any = None,
+    key: Key | int | None = None,
+    backend: str = "auto",
+    out: Any = None,
+) -> Any:
+    """``a @ b + c`` as a matrix unit computes it.
+
+    Args:
+        a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
+            float64; NumPy arrays or CPU tensors of any strides.
+        b: (..., K, N), of the kind of ``a``.
+        c: (..., M, N), or broadcastable to it; values of the engine's format for c. By default 0.
+        engine: an engine, for example ``nf.engine("nvidia-h100", inputs="fp16")``.
+        scale_a: (..., M, blocks) scales of the blocks of ``a`` along K, for engines that take them.
+        scale_b: (..., blocks, N).
+        key: needed by engines that round stochastically.
+        backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``.
+        out: receives the result; (..., M, N) of a dtype that holds the engine's output format.
+
+    Returns:
+        (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
+        float16 where that is the engine's output format (CPU tensors: also bfloat16), else in
+        float32, or float64 where float32 cannot hold the results. A K that is no multiple of the
+        unit's length is filled up with zeros. Promise: bit-identical across backends and thread
+        counts; what the engine's own docstring says about hardware.
+
+    Raises:
+        TypeError: integer or object arrays, operands of two kinds, an ``out`` of another dtype.
+        ValueError: shapes that do not go together; values that the input format lacks.
+
+    Example:
+        >>> import numpy as np, numformats as nf
+        >>> a, b = np.float32([[-8192, -0.5, -0.25, -0.125]]), np.float32([[1024], [1], [1], [1]])
+        >>> nf.matmul(a, b, np.float32([[2.0**23]]), engine=nf.engine("nvidia-h100", inputs="fp16"))
+        array([[-0.75]], dtype=float32)
+
+    Reference: ``docs/engines.md``.
+    """
+    if not isinstance(engine, Engine):
+        raise TypeError(
+            f"engine is {engine!r}; give an engine, for example nf.engine('nvidia-h100', "
+            "inputs='fp16')"
+        )
+    if isinstance(engine, IntegerDot):
+        return engine.multiply(a, b, c, backend, out)
+    sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
+    check_kinds(sources)
+    first, second, third = sources["a"], sources["b"], sources.get("c")
+    lead = batches(first, second, third)
+    shape = (*lead, first.shape[-2], second.shape[-1])
+    module, wanted = select(backend), checked_key(engine, key)
+    scales = scale_operands(engine, scale_a, scale_b, first, second)
+    target = target_of(out, first, shape, engine)
+    work = working_array(target, sources.values(), engine)
+    fill(work, third, engine)
+    if work.size and first.shape[-1]:
+        flat = work.reshape(-1, *shape[-2:])
+        left, right = operand("a", first, lead), operand("b", second, lead)
+        engine.run(Job(left, right, flat, module, *scales, wanted))
+    return given(work, target, out)

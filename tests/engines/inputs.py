@@ -1,0 +1,97 @@
+"""Operands that are hard for a matrix unit: every exponent, zeros, subnormals, NaN and Inf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import numformats as nf
+
+ACCUMULATOR = {"fp16": np.float16, "fp32": np.float32, "fp64": np.float64}
+
+
+def numbers(name: str, shape: tuple[int, int], rng: np.random.Generator, axis: int) -> np.ndarray:
+    """Values of a format around one exponent a row (``axis`` 0) or column, which may be any; with
+    zeros of both signs and, in a few places, NaN and Inf where the format has them."""
+    fmt = nf.parse(name)
+    lines = (shape[0], 1) if axis == 0 else (1, shape[1])
+    half = min(fmt.emax, 40)
+    middle = rng.integers(max(fmt.low_exponent, -half), half + 1, lines)
+    wild = rng.random(lines) < 0.2
+    middle = np.where(wild, rng.integers(fmt.low_exponent, fmt.emax + 1, lines), middle)
+    e = np.clip(middle + rng.integers(-5, 6, shape), fmt.low_exponent - 1, fmt.emax)
+    x = np.ldexp(rng.uniform(-2, 2, shape), e)
+    x = np.where(rng.random(shape) < 0.06, np.copysign(0.0, x), x)
+    for value, held in ((np.nan, fmt.has_nan), (np.inf, fmt.has_inf), (-np.inf, fmt.has_inf)):
+        if held:
+            x = np.where(rng.random(shape) < 0.0006, value, x)
+    if name == "tf32":  # the unit itself drops the low bits of float32
+        with np.errstate(over="ignore"):
+            return x.astype(np.float32)
+    bounded = nf.Float(
+        fmt.exp_bits, fmt.man_bits, bias=fmt.bias, specials=fmt.specials, overflow="saturate"
+    )
+    return nf.quantize(x, bounded).astype(np.float64 if name == "fp64" else np.float32)
+
+
+def accumulators(name: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Values of c, some of them zero, subnormal, NaN or Inf."""
+    fmt = nf.parse(name)
+    top = min(fmt.emax, 60)
+    e = rng.integers(-top, top, shape)
+    e = np.where(rng.random(shape) < 0.05, rng.integers(fmt.low_exponent, fmt.emax, shape), e)
+    x = np.ldexp(rng.uniform(-2, 2, shape), e)
+    for value in (0.0, -0.0, np.nan, np.inf, -np.inf):
+        x = np.where(rng.random(shape) < (0.04 if value == 0 else 0.002), value, x)
+    with np.errstate(over="ignore"):
+        return x.astype(ACCUMULATOR[name])
+
+
+def scales(name: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Block scales: all codes of E4M3; powers of two for E8M0; NaN now and then."""
+    if name == "e4m3":
+        codes = rng.integers(0, 256, shape, dtype=np.uint8)
+        x = nf.decode(codes, name)
+        return np.where(np.isnan(x) & (rng.random(shape) < 0.8), np.float32(1), x)
+    x = np.ldexp(1.0, rng.integers(-12, 13, shape))
+    x = np.where(rng.random(shape) < 0.03, np.ldexp(1.0, rng.integers(-127, 128, shape)), x)
+    return np.where(rng.random(shape) < 0.005, np.nan, x).astype(np.float32)
+
+
+def operands(unit: Any, rows: int, columns: int, k: int, seed: int) -> tuple[Any, ...]:
+    """a, b, c and the scales of a unit."""
+    rng = np.random.default_rng(seed)
+    a, b = numbers(unit.a, (rows, k), rng, 0), numbers(unit.b, (k, columns), rng, 1)
+    c = accumulators(unit.output, (rows, columns), rng)
+    if not unit.scale:
+        return a, b, c
+    count = k // unit.scale_block
+    return (
+        a,
+        b,
+        c,
+        scales(unit.scale, (rows, count), rng),
+        scales(unit.scale, (count, columns), rng),
+    )
+
+
+def bits(x: Any) -> np.ndarray:
+    """The stored bits of a float array."""
+    x = np.ascontiguousarray(x)
+    return x.view({2: np.uint16, 4: np.uint32, 8: np.uint64}[x.dtype.itemsize])
+
+
+def assert_equal_bits(got: Any, wanted: Any, any_nan: bool = False) -> None:
+    """Equal dtypes, shapes and bits (``any_nan``: of NaN, only that both are)."""
+    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+    same = bits(got) == bits(wanted)
+    if any_nan:
+        same |= np.isnan(got) & np.isnan(wanted)
+    if same.all():
+        return
+    at = tuple(int(i) for i in np.argwhere(~same)[0])
+    raise AssertionError(
+        f"{np.count_nonzero(~same)} of {same.size} differ, first at {at}: {got[at]!r}, wanted "
+        f"{wanted[at]!r}"
+    )
