@@ -31,12 +31,13 @@ __all__ = [
     "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
     "LangevinStep", "ScaledBlockCodes",
     "backends", "decode", "encode", "engine", "engines", "error", "formats", "langevin_step",
-    "matmul", "mode", "pack", "packed_size", "parse", "quantize", "random", "roundings",
-    "spacing", "unpack", "values", "variance_corrected",
+    "matmul", "mode", "pack", "packed_size", "parse", "quantize", "random", "requantize",
+    "roundings",
+       "spacing", "unpack", "values", "variance_corrected",
 ]  # fmt: skip
 
 
-_LATER = ("engine", "engines", "matmul")  # loaded when first used
+_LATER = ("engine", "engines", "matmul", "requantize")  # loaded when first used
 
 
 def __getattr__(name: str) -> Any:

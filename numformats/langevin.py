@@ -73,7 +73,7 @@ def langevin_step(
         >>> theta, grad = np.float32([0.5, -0.25]), np.float32([0.1, -0.3])
         >>> langevin_step(theta, grad, lr=0.5, variance=0.0, key=0, weight="fixed<8,3>",
         ...               rounding="nearest_even").seen
-        array([0.5  , -0.125], dtype=float32)
+        array([ 0.5  , -0.125], dtype=float32)
 
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """

@@ -30,7 +30,7 @@ from numformats.rounding import Mode
 _PRELUDE = """\
 import numpy as np
 from numba import njit, prange
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 from llvmlite import ir
 from numformats.core.decode import DecodeSpec

@@ -1,5 +1,6 @@
 """Dot-product engines: how a matrix unit forms ``d = c + sum_k a_k b_k``, bit for bit."""
 
+from numformats.engines.ap_fixed import ApFixed
 from numformats.engines.chips import Unit
 from numformats.engines.choosing import engine, units
 from numformats.engines.emulated import EmulatedFDPA
@@ -12,10 +13,12 @@ from numformats.engines.group_scaled import GroupScaledFDPA
 from numformats.engines.integer import IntegerDot
 from numformats.engines.mac import MACChain
 from numformats.engines.matmul import matmul
+from numformats.engines.requantize import MultiplierRequantize, ShiftRequantize, requantize
 from numformats.engines.round_down import RoundDownFDPA
 
 __all__ = [
-    "EmulatedFDPA", "Engine", "ExactFDPA", "FMAChain", "FlushedAddMul", "GroupScaledFDPA",
-    "IntegerDot", "MACChain", "RoundDownFDPA", "TruncatedFDPA", "Unit",
-    "engine", "matmul", "units",
+    "ApFixed", "EmulatedFDPA", "Engine", "ExactFDPA", "FMAChain", "FlushedAddMul",
+    "GroupScaledFDPA", "IntegerDot", "MACChain", "MultiplierRequantize", "RoundDownFDPA",
+    "ShiftRequantize", "TruncatedFDPA", "Unit",
+    "engine", "matmul", "requantize", "units",
 ]  # fmt: skip
