@@ -41,6 +41,12 @@ class ApFixed:
 
     The number N of saturated bits is 0. Promise: exact.
 
+    Raises:
+        ValueError: unknown names, widths out of range.
+
+    Example:
+        >>> word = ApFixed(16, 8, 20, quantization="AP_RND_CONV", overflow="AP_SAT")
+
     Reference: AMD Vitis HLS User Guide (UG1399), Arbitrary Precision Fixed-Point Data Types.
     """
 

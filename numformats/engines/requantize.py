@@ -80,8 +80,16 @@ class MultiplierRequantize:
         low: smallest result; high: largest.
         axis: of channels, where ``multiplier`` or ``shift`` is a tuple.
 
-    Promise: exact. Reference: CMSIS-NN (arm_nn_requantize), gemmlowp
-    (SaturatingRoundingDoublingHighMul, RoundingDivideByPOT), Arm Vela and Ethos-U.
+    Promise: exact.
+
+    Raises:
+        ValueError: an unknown rounding, values out of range.
+
+    Example:
+        >>> rule = MultiplierRequantize(1321694465, -7, rounding="truncate")
+
+    Reference: CMSIS-NN (arm_nn_requantize), gemmlowp (SaturatingRoundingDoublingHighMul,
+    RoundingDivideByPOT), Arm Vela and Ethos-U.
     """
 
     multiplier: int | tuple[int, ...]
@@ -117,7 +125,15 @@ class ShiftRequantize:
             ``"toward_zero"``.
         low: smallest result; high: largest.
 
-    Promise: exact. Reference: Analog Devices, MAX78000 ai8x-training and ai8x-synthesis.
+    Promise: exact.
+
+    Raises:
+        ValueError: an unknown rounding, values out of range.
+
+    Example:
+        >>> rule = ShiftRequantize(7)
+
+    Reference: Analog Devices, MAX78000 ai8x-training and ai8x-synthesis.
     """
 
     shift: int
