@@ -114,7 +114,7 @@ def unions(task: DotTask) -> tuple[Any, Any]:
     ka, kb = task.a.kind, task.b.kind
     a = np.bitwise_or.reduce(ka.reshape(*ka.shape[:2], -1, task.group), axis=3)
     b = np.bitwise_or.reduce(kb.reshape(kb.shape[0], -1, task.group, kb.shape[2]), axis=2)
-    return a, b
+    return np.ascontiguousarray(a), np.ascontiguousarray(b)
 
 
 def may_overflow(task: DotTask) -> bool:

@@ -156,4 +156,4 @@ def test_enough_bits_give_the_exact_sum() -> None:
     """Where F covers all alignments, T-FDPA is the exact sum, truncated once."""
     engine = TruncatedFDPA("e4m3", "e4m3", length=64, frac_bits=43, output="fp64")
     a, b = (nf.quantize(RNG.standard_normal(s), "e4m3") for s in ((20, 64), (64, 20)))
-    np.testing.assert_array_equal(nf.matmul(a, b, engine=engine), a @ b)
+    np.testing.assert_array_equal(nf.matmul(a, b, engine=engine, backend="reference"), a @ b)
