@@ -47,12 +47,13 @@ format: setup  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup bench-engines  ## measure rounding beside a plain copy, Langevin steps, matrix products
+bench: setup  ## measure rounding beside a plain copy, Langevin steps, matrix products
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 	$(BIN)/python -m benchmarks.langevin
+	$(BIN)/python -m benchmarks.engines
 
 bench-engines: setup  ## measure matrix products on simulated units
-	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'

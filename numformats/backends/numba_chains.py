@@ -13,6 +13,7 @@ from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.emit import module_text
 from numformats.backends.emitted import PACKAGE, emit, load
 from numformats.backends.numba_text import lane_text, mode_text
+from numformats.backends.threads import threads_for
 from numformats.core import chain
 from numformats.core.grid import Grid
 from numformats.lanes import LANE64
@@ -20,6 +21,7 @@ from numformats.rounding import Mode
 
 Kernel = Callable[..., None]
 COLS = 256  # results of a task
+STEP_WORK = 8  # a rounded step costs as much as this many plain ones
 _INLINE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
 _TEXTS = (
@@ -143,10 +145,11 @@ def chains(task: ChainTask) -> None:
     grids = [_grid(step or task.inner) for step in steps]
     levels = max(task.chunk - 1, 0).bit_length() if task.tree else 0
     run = _chains(*codes, task.tree)
-    run(
-        task.a, task.b, task.a_at, task.b_at, task.out, task.chunk, levels, task.keys, task.first,
-        *grids,
-    )  # fmt: skip
+    with threads_for(task.out.size * task.a.shape[2] * STEP_WORK):
+        run(
+            task.a, task.b, task.a_at, task.b_at, task.out, task.chunk, levels, task.keys,
+            task.first, *grids,
+        )  # fmt: skip
 
 
 @cache
@@ -165,6 +168,11 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
 
 def plain(task: PlainTask) -> None:
     """Accumulations with one fixed rule."""
+    with threads_for(task.out.size * task.a.shape[2]):
+        _run_plain(task)
+
+
+def _run_plain(task: PlainTask) -> None:
     common = (task.a, task.b, task.a_at, task.b_at, task.out)
     if task.kind == "fma":
         _plain("fma", None, "")(*common, task.out.dtype.type(np.nan))

@@ -12,6 +12,7 @@ from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, Scal
 from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import lane_text, mode_text
+from numformats.backends.threads import threads_for
 from numformats.core import dot
 from numformats.lanes import LANE64, Carrier
 from numformats.rounding import Mode
@@ -83,7 +84,8 @@ def split(task: SplitTask) -> int:
     """Split an operand; the join of all kinds."""
     found = np.empty(-(-task.x.size // TASK), np.uint8)
     run = _splitter(task.carrier)
-    run(task.x, task.sig, task.exp, task.kind, task.spec, found)
+    with threads_for(task.x.size):
+        run(task.x, task.sig, task.exp, task.kind, task.spec, found)
     return int(np.bitwise_or.reduce(found)) if found.size else 0
 
 
@@ -114,7 +116,7 @@ def unions(task: DotTask) -> tuple[Any, Any]:
     ka, kb = task.a.kind, task.b.kind
     a = np.bitwise_or.reduce(ka.reshape(*ka.shape[:2], -1, task.group), axis=3)
     b = np.bitwise_or.reduce(kb.reshape(kb.shape[0], -1, task.group, kb.shape[2]), axis=2)
-    return a, b
+    return np.ascontiguousarray(a), np.ascontiguousarray(b)
 
 
 def may_overflow(task: DotTask) -> bool:
@@ -132,10 +134,11 @@ def dots(task: DotTask) -> None:
     run = _dots(task.rule, task.mode, task.general, task.wide, task.nan)
     every = may_overflow(task)
     a, b = _parts(task.a), _parts(task.b)
-    run(
-        a, b, *unions(task), task.a_at, task.b_at, task.out, task.spec, task.grid, task.group,
-        task.run, every,
-    )  # fmt: skip
+    with threads_for(task.out.size * task.a.sig.shape[2]):
+        run(
+            a, b, *unions(task), task.a_at, task.b_at, task.out, task.spec, task.grid, task.group,
+            task.run, every,
+        )  # fmt: skip
 
 
 @cache
@@ -160,4 +163,6 @@ def scaled_dots(task: ScaledDotTask) -> None:
     run = _scaled(task.mode, task.general, task.nan, task.group, task.count)
     nonzero_a, nonzero_b = task.nonzero()
     scale_a, scale_b = (*_parts(task.a_scale), nonzero_a), (*_parts(task.b_scale), nonzero_b)
-    run(task.a, scale_a, task.b, scale_b, task.a_at, task.b_at, task.out, task.spec, task.grid)
+    places = (task.a_at, task.b_at, task.out)
+    with threads_for(task.out.size * task.a.shape[2]):
+        run(task.a, scale_a, task.b, scale_b, *places, task.spec, task.grid)

@@ -121,9 +121,11 @@ def _fused(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
 
 def _nearest(a: float, b: float, c: float) -> float:
     """``a * b + c`` rounded once to float64."""
-    wide = float(a) * float(b) + float(c)
-    if not np.isfinite([a, b, c]).all():
+    if not np.isfinite([a, b]).all():
+        wide = float(a) * float(b) + float(c)
         return wide if wide == wide else np.nan
+    if not np.isfinite(c):  # whatever the product, which may be beyond float64
+        return float(c) if c == c else np.nan
     total = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
     if total == 0:  # the sign of an exact zero is that of IEEE 754
         negative = np.signbit(c) and np.signbit(a) != np.signbit(b)

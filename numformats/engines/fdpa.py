@@ -26,8 +26,7 @@ class TruncatedFDPA(Engine):
     of the smallest normal, and products are not renormalised.
 
     Args:
-        a_format: format of a, or its name; b_format: of b. TF32 operands are read from wider
-            numbers by truncation; all others must be values of the format.
+        a_format: format of a, or its name; b_format: of b.
         output: format of the result; overflow gives Inf (where the format has it) in every mode.
         length: L, products a group.
         frac_bits: F.
@@ -35,7 +34,9 @@ class TruncatedFDPA(Engine):
         zero_exp: e_zero, the exponent that counts for a term that is zero.
         c_format: format of c; by default ``output``.
         scale: format of the block scales (``"e8m0"``), whose exponents add to those of products.
-        scale_block: elements along K that share a scale; a multiple of nothing else than 1.
+        scale_block: elements along K that share a scale.
+        truncate_inputs: operands are read from wider numbers by truncation (TF32); without it they
+            must be values of the format.
 
     NaN, Inf * 0 and Inf - Inf give the NaN 0x7FFFFFFF (float16: 0x7FFF), other Inf give Inf; a zero
     result is +0. Promise: bit-identical across backends, and equal to MMA-Sim 2.1.1.

@@ -10,7 +10,7 @@ from numformats.backends import select
 from numformats.backends.chain_task import PlainTask
 from numformats.checks import choice, flag, integer
 from numformats.engines.engine import Engine
-from numformats.engines.job import batches
+from numformats.engines.job import batch_numbers, batches
 from numformats.engines.splitting import Groups
 from numformats.formats import FixedPoint
 
@@ -164,5 +164,4 @@ def _stored(
     out = np.zeros(shape, dtype)
     index = (slice(None),) * axis + (places,)
     out[index] = flat
-    numbers = np.arange(count, dtype=np.int64).reshape(x.shape[:-2])
-    return out, np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
+    return out, batch_numbers(x.shape[:-2], lead)

@@ -74,10 +74,15 @@ def operand(name: str, x: Host, lead: tuple[int, ...]) -> Operand:
     """``x`` in three dimensions; broadcast batches are named, not copied."""
     rows, columns = x.shape[-2:]
     count = int(np.prod(x.shape[:-2]))
-    numbers = np.arange(count, dtype=np.int64).reshape(x.shape[:-2])
-    at = np.ascontiguousarray(np.broadcast_to(numbers, lead)).reshape(-1)
-    bits = np.ascontiguousarray(x.view).reshape(count, rows, columns)
-    return Operand(name, bits, x.carrier, at, x.shape)
+    # writable, since kernels are compiled anew for arrays that are not
+    bits = np.require(x.view, requirements=["C", "W"]).reshape(count, rows, columns)
+    return Operand(name, bits, x.carrier, batch_numbers(x.shape[:-2], lead), x.shape)
+
+
+def batch_numbers(shape: tuple[int, ...], lead: tuple[int, ...]) -> Any:
+    """Which batch of an operand with leading dimensions ``shape`` every batch of ``lead`` reads."""
+    numbers = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
+    return np.array(np.broadcast_to(numbers, lead), order="C").reshape(-1)
 
 
 def values(x: Operand) -> Any:

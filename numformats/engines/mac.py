@@ -149,7 +149,8 @@ class MACChain(Engine):
         )
         count, key = a.shape[2], job.key or Key(0)
         product = None if self.product is None else self.step(self.product, self.product_rounding)
-        events = 4 * self.chunk_length(count) + 4 * count if self.keyed else 1
+        tree = self.order == "pairwise"
+        events = 4 * (count + tree * self.chunk_length(count)) if self.keyed else 1
         task = ChainTask(
             a=a,
             b=b,
@@ -160,7 +161,7 @@ class MACChain(Engine):
             inner=self.step(self.accumulator, self.rounding),
             outer=self.step(self.c_values, self.outer_rounding or self.rounding),
             chunk=self.chunk_length(count),
-            tree=self.order == "pairwise",
+            tree=tree,
             keys=event_keys(key, events),
             first=key.start,
         )

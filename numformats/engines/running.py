@@ -78,30 +78,18 @@ def run_groups(
         a = with_scale(a, job, job.scale_a, engine.scale_block, 2)
         b = with_scale(b, job, job.scale_b, engine.scale_block, 1)
     low = output_grid(engine.output, engine.rounding, negative_zero)
+    unit_bits = engine.product_bits + lanes.up_a + lanes.up_b + 1
     spec = DotSpec(
-        frac_bits=np.int64(engine.frac_bits),
-        late_bits=np.int64(late_bits),
-        zero_exp=np.int64(zero_exp),
-        min_exp=np.int64(engine.c_values.emin),
-        align=np.int64(lanes.align),
-        unit_bits=np.int64(engine.product_bits + lanes.up_a + lanes.up_b + 1),
+        *map(
+            np.int64,
+            (engine.frac_bits, late_bits, zero_exp, engine.c_values.emin, lanes.align, unit_bits),
+        )
     )
     task = DotTask(
-        a=grouped(a, groups, 2),
-        b=grouped(b, groups, 1),
-        a_at=job.a.at,
-        b_at=job.b.at,
-        out=job.out,
-        rule=rule,
-        spec=spec,
-        grid=low.grid,
-        mode=find(engine.rounding),
-        group=groups.stored,
-        general=low.general,
-        wide=lanes.wide,
-        run=lanes.run,
-        nan=NAN32,
-    )
+        grouped(a, groups, 2), grouped(b, groups, 1), job.a.at, job.b.at, job.out,
+        rule, spec, low.grid, find(engine.rounding), groups.stored,
+        low.general, lanes.wide, lanes.run, NAN32,
+    )  # fmt: skip
     job.backend.dots(task)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +14,8 @@ import pytest
 import numformats as nf
 
 torch = pytest.importorskip("torch")
+# MMA-Sim builds an extension with ninja, which pip put beside this Python
+os.environ["PATH"] = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 NVIDIA = {
     "nvidia-v100": "Volta",
     "nvidia-t4": "Turing",
