@@ -50,7 +50,7 @@ class PlainTask:
     """As ``ChainTask``, for chains with one rule: ``kind`` is ``"fma"`` (float32 or float64),
     ``"exact"`` (exact sums of ``length`` products and c, rounded by ``step``), ``"flushed"``
     (float32 products and sums of ``length``, subnormals flushed; ``lows`` are the smallest normal
-    values of a, b and float32) or ``"integer"``."""
+    values of a, b and float32), ``"integer"``, or an instruction of ``engines.PairedDot``."""
 
     kind: str
     a: Any

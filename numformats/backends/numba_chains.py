@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from numformats.backends import chain_loops, intrinsics, plain_loops
+from numformats.backends import chain_loops, intrinsics, paired_loops, plain_loops
 from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.emit import module_text
 from numformats.backends.emitted import PACKAGE, emit, load
@@ -56,6 +56,11 @@ _PLAIN: dict[str, tuple[Callable[..., Any], ...]] = {
         plain_loops.flushed_chains,
     ),
     "integer": (plain_loops.integer_row, plain_loops.integer_tile, plain_loops.integers),
+}
+_PAIRED = {
+    "vdpbf16ps": paired_loops.vdpbf16ps_row,
+    "tdpbf16ps": paired_loops.tdpbf16ps_row,
+    "bfdot": paired_loops.bfdot_row,
 }
 _ROUND = """
 from {package}.{module} import round_bits as {role}_bits, wrap_bits as {role}_wrap
@@ -166,6 +171,18 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     return compiled
 
 
+@cache
+def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
+    head = f"COLS, TILE, LOW = {COLS}, {tile}, np.float32(2.0**-126)\n{_STEP_GRID}"
+    head += _rounding("inner", code)
+    row = (_PAIRED[instruction], "paired_row", _INLINE)
+    helpers = _parts((paired_loops.step, paired_loops.odd_single))
+    entry = (paired_loops.paired_chains, "kernel", _KERNEL)
+    text = module_text(head, [*_parts(_TEXTS), *helpers, row, entry])
+    compiled: Kernel = load(_module(f"{instruction}_chains", (_lane(),), text)).kernel
+    return compiled
+
+
 def plain(task: PlainTask) -> None:
     """Accumulations with one fixed rule."""
     with threads_for(task.out.size * task.a.shape[2]):
@@ -182,6 +199,12 @@ def _run_plain(task: PlainTask) -> None:
     elif task.kind == "flushed":
         run = _plain("flushed", None, f"PAIR = {task.length}")
         run(*common, np.float32(task.lows[2]), np.float32(np.nan))
+    elif task.kind in _PAIRED:
+        code = _code(task.step)
+        assert task.step is not None
+        assert code is not None
+        run = _paired(task.kind, task.length, code)
+        run(*common, np.float32(np.nan), _grid(task.step))
     else:
         clamp = task.limits != (0, 0)
         run = _plain("integer", None, f"A, CLAMP = np.{task.out.dtype.name}, {clamp}")

@@ -186,4 +186,48 @@ def _integers(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
     return ((total + half) % (1 << width) - half).astype(c.dtype)
 
 
-_GROUPS = {"fma": _fused, "exact": _exact, "flushed": _flushed, "integer": _integers}
+_LOW = 2.0**-126
+
+
+def _vdpbf16ps(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
+    """The odd element of a pair, then the even one."""
+    for k in (1, 0):
+        c = _texts().flushed(_fused(task, a[:, k, None], b[k], c), np.float32(_LOW))
+    return c
+
+
+def _tdpbf16ps(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
+    """Even and odd elements of a tile apart; their sum is added to the result."""
+    low, flushed, parts = np.float32(_LOW), _texts().flushed, []
+    for first in (0, 1):
+        part = np.zeros_like(c)
+        for k in range(first, a.shape[1], 2):
+            part = flushed(_fused(task, a[:, k, None], b[k], part), low)
+        parts.append(part)
+    total = flushed(c + flushed(parts[0] + parts[1], low), low)
+    return np.where(total == total, total, np.float32(np.nan))
+
+
+def _bfdot(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
+    """Products, their sum and the sum with the result, each rounded to odd."""
+    assert task.step is not None
+    events, text, step = Events(np.zeros((1, 2), np.uint32), 0), _texts(), task.step
+
+    def odd(bits: Any) -> Any:
+        x = text.flushed(bits.view(np.float64), _LOW)
+        return events.round(x.view(np.uint64), step)
+
+    low, high = (odd((a[:, k, None].astype(np.float64) * b[k]).view(np.uint64)) for k in (0, 1))
+    total = odd(text.add_odd(c.astype(np.float64), odd(text.add_odd(low, high))))
+    return text.plain_nan(total.view(np.uint64)).view(np.float64)
+
+
+_GROUPS = {
+    "vdpbf16ps": _vdpbf16ps,
+    "tdpbf16ps": _tdpbf16ps,
+    "bfdot": _bfdot,
+    "fma": _fused,
+    "exact": _exact,
+    "flushed": _flushed,
+    "integer": _integers,
+}

@@ -13,12 +13,13 @@ from numformats.engines.group_scaled import GroupScaledFDPA
 from numformats.engines.integer import IntegerDot
 from numformats.engines.mac import MACChain
 from numformats.engines.matmul import matmul
+from numformats.engines.paired import PairedDot
 from numformats.engines.requantize import MultiplierRequantize, ShiftRequantize, requantize
 from numformats.engines.round_down import RoundDownFDPA
 
 __all__ = [
     "ApFixed", "EmulatedFDPA", "Engine", "ExactFDPA", "FMAChain", "FlushedAddMul",
-    "GroupScaledFDPA", "IntegerDot", "MACChain", "MultiplierRequantize", "RoundDownFDPA",
-    "ShiftRequantize", "TruncatedFDPA", "Unit",
+    "GroupScaledFDPA", "IntegerDot", "MACChain", "MultiplierRequantize", "PairedDot",
+    "RoundDownFDPA",    "ShiftRequantize", "TruncatedFDPA", "Unit",
     "engine", "matmul", "requantize", "units",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from numformats.engines.fdpa import TruncatedFDPA
 from numformats.engines.flushed import BF16, FlushedAddMul
 from numformats.engines.fma import FMAChain
 from numformats.engines.group_scaled import GroupScaledFDPA
+from numformats.engines.paired import PairedDot
 from numformats.engines.round_down import RoundDownFDPA
 from numformats.small_float import Float
 
@@ -95,6 +96,11 @@ AMD: tuple[tuple[str, str, str, Engine], ...] = (
     ("amd-mi300", "mfma", "fp16", RoundDownFDPA("fp16", "fp16", length=8)),
     ("amd-mi300", "mfma", "bf16", RoundDownFDPA(BF16, BF16, length=8)),
 )
+CPUS = (
+    ("intel-avx512", "vdpbf16ps"),
+    ("intel-amx", "tdpbf16ps"),
+    ("arm-bf16", "bfdot"),
+)
 XF32 = Float(8, 10, overflow="infinity")
 ALIASES = {
     "nvidia-a30": "nvidia-a100",
@@ -158,4 +164,9 @@ def _all() -> Iterator[Unit]:
         yield Unit("amd-mi300", "mfma", a, b, "fp32", late)
 
 
-UNITS: tuple[Unit, ...] = tuple(_all())
+def _cpus() -> Iterator[Unit]:
+    for chip, instruction in CPUS:
+        yield Unit(chip, instruction, "bf16", "bf16", "fp32", PairedDot(instruction))
+
+
+UNITS: tuple[Unit, ...] = (*_all(), *_cpus())

@@ -58,8 +58,8 @@ BF8 = {"e4m3fnuz": "fp8", "e5m2fnuz": "bf8"}
 
 
 def has_peer(unit: Any) -> bool:
-    """MMA-Sim lists no FP8 ``mma.sync`` on Hopper and Blackwell."""
-    return not isinstance(unit.engine, nf.engines.EmulatedFDPA)
+    """MMA-Sim lists no FP8 ``mma.sync`` on Hopper and Blackwell, and no CPUs."""
+    return not isinstance(unit.engine, nf.engines.EmulatedFDPA | nf.engines.PairedDot)
 
 
 def peer(unit: Any) -> Any:

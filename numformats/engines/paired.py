@@ -1,0 +1,83 @@
+"""Pairwise bfloat16 dot products of CPUs: AVX-512 and AMX (Intel), BFDOT and BFMMLA (Arm)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.chain_task import PlainTask, Step
+from numformats.checks import choice
+from numformats.core.chain import flushed
+from numformats.engines.engine import FP32, Engine
+from numformats.engines.flushed import BF16, LOWEST
+from numformats.engines.job import Job, Operand, numbers
+from numformats.engines.running import output_grid
+from numformats.formats import Float
+from numformats.rounding import find
+
+TILE = 32  # elements of a row of an AMX tile
+LENGTHS = {"vdpbf16ps": 2, "tdpbf16ps": TILE, "bfdot": 2}
+
+
+@dataclass(frozen=True)
+class PairedDot(Engine):
+    """bfloat16 pairs into float32, without subnormals, as three instructions of CPUs do it.
+
+    ``vdpbf16ps`` (AVX512-BF16): ``d = fma(a0, b0, fma(a1, b1, d))``, nearest even. ``tdpbf16ps``
+    (AMX): the even elements of a tile of 32 and its odd ones are accumulated apart from 0 by fused
+    multiply-adds, added, and their sum is added to d. ``bfdot`` (Arm BFDOT, BFMMLA without
+    FEAT_EBF16): ``d = d + (a0 * b0 + a1 * b1)``, each operation rounded to odd, overflow to Inf.
+    Subnormal operands, results and c become zeros of their sign.
+
+    Args:
+        instruction: ``"vdpbf16ps"``, ``"tdpbf16ps"`` or ``"bfdot"``.
+
+    The order of the last two sums of ``tdpbf16ps`` is not documented without doubt. NaN is the
+    positive quiet NaN. Promise: bit-identical across backends.
+
+    Raises:
+        ValueError: another instruction.
+
+    Example:
+        >>> engine = PairedDot("bfdot")
+
+    Reference: Intel SDM (VDPBF16PS), Intel ISA Extensions Reference (TDPBF16PS), oneDNN; Arm
+    Architecture Reference Manual (BFDotAdd).
+    """
+
+    instruction: str
+
+    def __post_init__(self) -> None:
+        choice("instruction", self.instruction, tuple(LENGTHS))
+
+    @property
+    def c_values(self) -> Float:
+        """The format of c."""
+        return FP32
+
+    @property
+    def results(self) -> Float:
+        """The format of the results."""
+        return FP32
+
+    def _read(self, x: Operand, axis: int) -> Any:
+        """The operand without subnormals, filled up with zeros to whole pairs."""
+        found = _flushed(numbers(x, BF16, np.float32))
+        pad = [(0, 0)] * 3
+        pad[axis] = (0, found.shape[axis] % 2)
+        return np.pad(np.asarray(found, np.float32), pad)
+
+    def run(self, job: Job) -> None:
+        """Add the products of ``job`` to ``job.out``."""
+        job.out[...] = _flushed(job.out)
+        a, b = self._read(job.a, 2), self._read(job.b, 1)
+        step = Step(FP32, find("to_odd"), output_grid(FP32, "to_odd", True), 0)
+        length = LENGTHS[self.instruction]
+        job.backend.plain(
+            PlainTask(self.instruction, a, b, job.a.at, job.b.at, job.out, length, step)
+        )
+
+
+@np.errstate(invalid="ignore")  # NaN and Inf times zero, in lanes that are not taken
+def _flushed(x: Any) -> Any:
+    return flushed(x, np.float32(LOWEST))
