@@ -21,6 +21,7 @@ from numformats.lowering import SIGNED_DECODE, Lowered
 from numformats.rounding import Mode
 
 _N: Params = (("U64", "n"),)
+_VECTORS: Params = (("U64", "n"), ("U64", "vectors"))
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class LevelsUnit(UnitBase):
         maxima = (("U64*", "top"), ("U64*", "finite"))
         given: Params = ((f"const {kind}*", "x"), ("const F64*", "variance"), ("F64", "common"))
         seen = f"tops<{kind}, {cpp.literal(self.reach)}>"
-        first = f"{seen}(x, variance, common, top, finite, n, {MADE_TILING});"
+        first = f"{seen}(x, variance, common, top, finite, n, vectors, {MADE_TILING});"
         made: Params = (("F64*", "totals"), (f"{scale}*", "scales"), ("F64*", "second"))
         read: Params = (("const U64*", "top"), ("const U64*", "finite"))
         second = f"levels<{name}>(top, finite, totals, scales, second, n);"
         return (
-            Entry(f"tops_{name}", (*given, *maxima, *_N, *TILING), first),
+            Entry(f"tops_{name}", (*given, *maxima, *_VECTORS, *TILING), first),
             Entry(f"levels_{name}", (*read, *made, *_N), second),
         )
 
@@ -112,8 +113,9 @@ class ScaledUnit(UnitBase):
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         arrays = ((f"const {C_TYPES[self.real]}*", "x"), (f"{C_TYPES[self.out]}*", "out"))
-        params = (*arrays, ("const F64*", "totals"), *_N, *TILING, *STREAM, ("U", "spare"))
-        body = f"scaled<{name}>(x, out, totals, n, {MADE_TILING}, k0, k1, first, spare);"
+        where = (("const F64*", "totals"), *_VECTORS, *TILING)
+        params = (*arrays, *where, *STREAM, ("U", "spare"))
+        body = f"scaled<{name}>(x, out, totals, n, vectors, {MADE_TILING}, k0, k1, first, spare);"
         return (Entry(f"scaled_{name}", params, body),)
 
 
@@ -128,15 +130,13 @@ class DecodeUnit(UnitBase):
     needs: tuple[str, ...] = ("tiling", "decode")
 
     def entries(self, name: str) -> tuple[Entry, ...]:
-        """Without and with scales."""
+        """One kernel."""
         arrays = ((f"const {C_TYPES[self.codes]}*", "codes"), (f"{C_TYPES[self.real]}*", "out"))
         fields = ", ".join(
             f"{'I' if f in SIGNED_DECODE else 'U'}({cpp.literal(int(v))})"
             for f, v in zip(DecodeSpec._fields, self.spec, strict=True)
         )
-        spec, blocks = f"DecodeSpec{{{fields}}}", (("const F64*", "totals"), ("F64", "second"))
-        both = f"block_decoded(codes, out, totals, second, n, {MADE_TILING}, {spec});"
-        return (
-            Entry(f"decoded_{name}", (*arrays, *_N), f"decoded(codes, out, n, {spec});"),
-            Entry(f"block_decoded_{name}", (*arrays, *blocks, *_N, *TILING), both),
-        )
+        spec = f"DecodeSpec{{{fields}}}"
+        params = (*arrays, ("const F64*", "totals"), ("F64", "second"), *_VECTORS, *TILING)
+        body = f"decoded(codes, out, totals, second, n, vectors, {MADE_TILING}, {spec});"
+        return (Entry(f"decoded_{name}", params, body),)

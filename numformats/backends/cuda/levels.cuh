@@ -1,12 +1,29 @@
-// Scales of blocks over reals: the largest magnitudes into zeroed memory, of draws where REACH.
+// The largest magnitude that the scale of element i has to cover: that of a draw where REACH.
+template <class Real, bool REACH>
+__device__ __forceinline__ U64 covered(Real x, U64 i, const F64* variance, F64 common) {
+    if constexpr (REACH) return magnitude_of(reach(F64(x), root(variance ? variance[i] : common)));
+    return magnitude_of(F64(x));
+}
+
+// Largest magnitudes of blocks, and of all finite elements, into zeroed memory; the first `vectors`
+// groups of four elements are aligned and lie in one block each.
 template <class Real, bool REACH>
 __device__ __forceinline__ void tops(const Real* x, const F64* variance, F64 common, U64* top,
-                                     U64* finite, U64 n, Tiling t) {
+                                     U64* finite, U64 n, U64 vectors, Tiling t) {
     U64 most = 0;
-    for (U64 i = thread(); i < n; i += threads()) {
-        F64 seen = F64(x[i]);
-        if constexpr (REACH) seen = reach(seen, root(variance ? variance[i] : common));
-        const U64 size = magnitude_of(seen);
+    for (U64 v = thread(); v < vectors; v += threads()) {
+        const Pack<Real, 4> given = *reinterpret_cast<const Pack<Real, 4>*>(x + 4 * v);
+        U64 largest = 0;
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            const U64 size = covered<Real, REACH>(given.v[j], 4 * v + j, variance, common);
+            largest = maximum(largest, size);
+            if (size < INF_BITS) most = maximum(most, size);
+        }
+        atomicMax(top + t.tile(4 * v), largest);
+    }
+    for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
+        const U64 size = covered<Real, REACH>(x[i], i, variance, common);
         atomicMax(top + t.tile(i), size);
         if (size < INF_BITS) most = maximum(most, size);
     }
