@@ -35,12 +35,16 @@ def is_main(unit: Any) -> bool:
 MAIN = list({unit.engine: unit for unit in reversed(UNITS) if is_main(unit)}.values())
 
 
+LARGE = ("nvidia-v100", "nvidia-a100", "nvidia-h100", "amd-mi300")
+
+
 def side(unit: Any) -> int:
-    """Rows and columns: 1e5 results an engine with equal formats and FP32 or FP64 output; fewer
-    for others, for FP8 but E4M3, and for units with the engine of another."""
+    """Rows and columns: 1e5 results an engine of the main chips with equal formats and FP32 or FP64
+    output; fewer for others, for FP8 but E4M3, and for units with the engine of another."""
     if unit not in MAIN:
         return 40
-    return 320 if unit.output != "fp16" and not unit.a.startswith("e5m2") else 128
+    main = unit.chip in LARGE and unit.output != "fp16" and not unit.a.startswith("e5m2")
+    return 320 if main else 100
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=label)
