@@ -5,13 +5,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from numformats.backends import chain_loops, intrinsics, paired_loops, plain_loops
 from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.emit import module_text
-from numformats.backends.emitted import PACKAGE, emit, load
+from numformats.backends.emitted import PACKAGE, load
+from numformats.backends.numba_kernels import module
 from numformats.backends.numba_text import lane_text, mode_text
 from numformats.backends.threads import threads_for
 from numformats.core import chain
@@ -80,12 +80,8 @@ _named: Any = namedtuple
 StepGrid = _named("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
 
 
-def _module(label: str, imports: tuple[str, ...], text: str) -> str:
-    return emit(label, imports, text, str(numba.__version__))
-
-
 def _lane() -> str:
-    return _module("lane64", (), lane_text(LANE64))
+    return module("lane64", (), lane_text(LANE64))
 
 
 class StepCode(NamedTuple):
@@ -110,11 +106,11 @@ def _grid(step: Step) -> Any:
 
 def _rounding(role: str, code: StepCode) -> str:
     """Source of ``round_<role>``."""
-    module = _module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
+    rounding = module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
     call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
         role=role, grid=_GRID, general=code.general
     )
-    return _ROUND.format(package=PACKAGE, module=module, role=role, inline=_INLINE, call=call)
+    return _ROUND.format(package=PACKAGE, module=rounding, role=role, inline=_INLINE, call=call)
 
 
 def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
@@ -139,7 +135,7 @@ def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bo
             (chain_loops.chains, "kernel", _KERNEL),
         ],
     )
-    compiled: Kernel = load(_module("chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module("chains", (_lane(),), text)).kernel
     return compiled
 
 
@@ -167,7 +163,7 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     text = module_text(
         head, [*fused, *_parts(_TEXTS), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
     )
-    compiled: Kernel = load(_module(f"{kind}_chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module(f"{kind}_chains", (_lane(),), text)).kernel
     return compiled
 
 
@@ -179,7 +175,7 @@ def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
     helpers = _parts((paired_loops.step, paired_loops.odd_single))
     entry = (paired_loops.paired_chains, "kernel", _KERNEL)
     text = module_text(head, [*_parts(_TEXTS), *helpers, row, entry])
-    compiled: Kernel = load(_module(f"{instruction}_chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module(f"{instruction}_chains", (_lane(),), text)).kernel
     return compiled
 
 

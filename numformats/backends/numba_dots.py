@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 
 from numformats.backends import dot_loops, group_loops
 from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, ScaledDotTask, SplitTask
 from numformats.backends.emit import LOADS, module_text
-from numformats.backends.emitted import emit, load
+from numformats.backends.emitted import load
+from numformats.backends.numba_kernels import module
 from numformats.backends.numba_text import lane_text, mode_text
 from numformats.backends.threads import threads_for
 from numformats.core import dot
@@ -64,19 +64,15 @@ def shr_term(x, s):
 """
 
 
-def _module(label: str, imports: tuple[str, ...], text: str) -> str:
-    return emit(label, imports, text, str(numba.__version__))
-
-
 @cache
 def _splitter(carrier: Carrier) -> Kernel:
-    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    lane = module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     head = f"from numformats.core.dot import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
     parts = [(f, None, _INLINE) for f in _SPLIT]
     text = module_text(
         head, [(LOADS[carrier.name], "load", _INLINE), *parts, (dot_loops.split, "kernel", _KERNEL)]
     )
-    compiled: Kernel = load(_module(f"split_{carrier.name}", (lane,), text)).kernel
+    compiled: Kernel = load(module(f"split_{carrier.name}", (lane,), text)).kernel
     return compiled
 
 
@@ -91,8 +87,8 @@ def split(task: SplitTask) -> int:
 
 @cache
 def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Kernel:
-    lane = _module("lane64", (), lane_text(LANE64))
-    rounding = _module(f"mode_{mode.name}", (lane,), mode_text(mode))
+    lane = module("lane64", (), lane_text(LANE64))
+    rounding = module(f"mode_{mode.name}", (lane,), mode_text(mode))
     head = _HEAD.format(
         width=64 if wide else 32,
         parts=rule.parts,
@@ -107,7 +103,7 @@ def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Ker
     rules = [(rule.first, "first", _INLINE), (rule.finish, "finish", _INLINE)]
     loops = [(f, None, _INLINE) for f in _LOOPS]
     text = module_text(head, [*texts, *rules, *loops, (dot_loops.dots, "kernel", _KERNEL)])
-    compiled: Kernel = load(_module(f"dots_{rule.finish.__name__}", (lane, rounding), text)).kernel
+    compiled: Kernel = load(module(f"dots_{rule.finish.__name__}", (lane, rounding), text)).kernel
     return compiled
 
 
@@ -143,8 +139,8 @@ def dots(task: DotTask) -> None:
 
 @cache
 def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
-    lane = _module("lane64", (), lane_text(LANE64))
-    rounding = _module(f"mode_{mode.name}", (lane,), mode_text(mode))
+    lane = module("lane64", (), lane_text(LANE64))
+    rounding = module(f"mode_{mode.name}", (lane,), mode_text(mode))
     head = _HEAD.format(
         width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,
         inline=_INLINE,
@@ -154,7 +150,7 @@ def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kern
     loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
     parts = [(f, None, _INLINE) for f in (*texts, *loops)]
     text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
-    compiled: Kernel = load(_module("scaled_dots", (lane, rounding), text)).kernel
+    compiled: Kernel = load(module("scaled_dots", (lane, rounding), text)).kernel
     return compiled
 
 

@@ -24,7 +24,8 @@ ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
 
 
-def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+def module(label: str, imports: tuple[str, ...], text: str) -> str:
+    """The name of the emitted module that holds ``text`` after its imports."""
     return emit(label, imports, text, str(numba.__version__))
 
 
@@ -40,13 +41,13 @@ def compiled(
 ) -> Kernel:
     """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
     waking threads costs more than it saves; that form compiles in half the time."""
-    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
-    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    lane = module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
+    imports = [lane, module(f"mode_{mode.name}", (lane,), mode_text(mode))]
     if loop in ("rows", "tiles", "levels"):
-        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+        imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in ("normals", "draws", "tops", "block_draws", "langevin"):
-        imports.append(_module("draw", (lane,), draw_text()))
+        imports.append(module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
-    name = _module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
+    name = module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
     compiled: Kernel = load(name).kernel
     return compiled
