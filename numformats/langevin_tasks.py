@@ -18,7 +18,8 @@ from numformats.rounding import Mode
 from numformats.tasks import check_drawable, draw_grid
 
 ACCUMULATORS = ("full", "low", "variance_corrected")
-GRADIENT, NOISE, WEIGHT = 0, 1, 2  # what a key's last fold is for
+# What a key's last fold is for: no two draws of one step share random bits.
+GRADIENT, NOISE, WEIGHT = 0, 1, 2
 _SINGLE = CARRIERS["float32"]
 _IDENTITY = Float(8, 23)
 _NO_DRAW = DrawGrid(np.int64(0), np.float64(0), np.float64(0), np.float64(0))

@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import torch
 
 import numformats as nf
+from numformats.langevin_tasks import GRADIENT, NOISE, WEIGHT
 from samplers.precision import Precision, resolve, saturated
-
-GRADIENT, NOISE, WEIGHT = 0, 1, 2
-"""What a key's last fold is for: no two draws of one step share random bits."""
 
 
 class Draw(NamedTuple):
