@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numformats.backends.emit import FRACTIONS
-from numformats.backends.reference import texts
+from numformats.backends.reference_text import texts
 from numformats.lanes import CARRIERS
 from numformats.rounding import MODES, mode
 
