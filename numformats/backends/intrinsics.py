@@ -6,7 +6,7 @@ modules behind ``@intrinsic``, like every other text that a kernel depends on.
 # ruff: noqa: F821, D103, ANN
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 
 
 def leading_zeros(context, x):
@@ -101,3 +101,18 @@ def fused(context, a, b, c):
         return builder.fma(*args)
 
     return (a(a, b, c), build) if a == b == c else None
+
+
+def prefetch(context, x, i):
+    """Ask for the cache line of element ``i`` of ``x``, which may lie beyond its end."""
+
+    def build(ctx, builder, signature, args):
+        data = ctx.make_array(signature.args[0])(ctx, builder, args[0]).data
+        place = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(fetch, [place, *(ir.Constant(word, v) for v in (0, 3, 1))])
+        return ctx.get_dummy_value()
+
+    return types.void(x, i), build

@@ -94,6 +94,8 @@ def round_run(x, out, words, amax, k, spare, g, c):
 def round_blocks(x, out, words, fields, spare, g, c):
     for j in range(x.shape[0]):
         moved = grid_at(fields, j, g)
+        for i in range(0, BLOCK, LINE):  # the maxima of the next chunk would wait for memory
+            prefetch(x, j * BLOCK + CHUNK + i)
         for i in range(BLOCK):
             rand = words[j, i] if STOCHASTIC else ZERO
             out[j, i] = store(round_finite(load(x[j, i]), rand, spare, moved), moved, c)

@@ -30,7 +30,7 @@ from numformats.rounding import Mode
 _PRELUDE = """\
 import numpy as np
 from numba import njit, prange
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from llvmlite import ir
 from numformats.core.decode import DecodeSpec
@@ -101,6 +101,7 @@ _INTRINSICS: Parts = (
     intrinsics.fused,
     intrinsics.shift_left,
     intrinsics.shift_right,
+    intrinsics.prefetch,
 )
 _ROWS: Parts = (
     loops.amax_of,
@@ -196,7 +197,7 @@ def kernel_text(
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
-        f"TASK = {TASK}\n"
+        f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
         f"{_DEVICE}\n{_STORE_CODE if encode else _STORE}"
