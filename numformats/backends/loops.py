@@ -101,6 +101,17 @@ def round_blocks(x, out, words, fields, spare, g, c):
             out[j, i] = store(round_finite(load(x[j, i]), rand, spare, moved), moved, c)
 
 
+def round_blocks_over(x, out, fields, spare, g, c):
+    """As ``round_blocks``, with the random words in the place of the results: fetching that memory
+    then overlaps with making them."""
+    for j in range(x.shape[0]):
+        moved = grid_at(fields, j, g)
+        for i in range(0, BLOCK, LINE):
+            prefetch(x, j * BLOCK + CHUNK + i)
+        for i in range(BLOCK):
+            out[j, i] = store(round_finite(load(x[j, i]), U(out[j, i]), spare, moved), moved, c)
+
+
 def prepare(amax, fields, g, b):
     """The scaled grids of many blocks at once, field by field; whether any block is not finite or
     needs the general text."""
@@ -127,7 +138,7 @@ def grid_at(fields, j, g):
     )  # fmt: skip
 
 
-def rows_chunk(x, out, scales, words, tops, amax, fields, spare, g, general, c, b, size):
+def rows_chunk(x, out, scales, words, over, tops, amax, fields, spare, g, general, c, b, size):
     """Blocks along one contiguous run; ``words`` are its random words, or anything."""
     count = amax.size
     whole = BLOCK > 0 and count * BLOCK == x.size
@@ -142,9 +153,14 @@ def rows_chunk(x, out, scales, words, tops, amax, fields, spare, g, general, c, 
             scales[j] = scale_code(I(fields[0, j]), amax[j], b)
     if whole and not (every or general):
         x2, out2 = x.reshape((count, BLOCK)), out.reshape((count, BLOCK))
-        words2 = words[: x.size if STOCHASTIC else 0].reshape((-1, BLOCK))
-        round_blocks(x2, out2, words2, fields, spare, g, c)
+        if over:
+            round_blocks_over(x2, out2, fields, spare, g, c)
+        else:
+            words2 = words[: x.size if STOCHASTIC else 0].reshape((-1, BLOCK))
+            round_blocks(x2, out2, words2, fields, spare, g, c)
         return
+    if over:
+        words[: x.size] = out
     for j in range(count):
         a, e = j * size, min((j + 1) * size, x.size)
         rand = words[a:] if STOCHASTIC else words
@@ -156,14 +172,18 @@ def rows_task(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
     per = min(max(1, CHUNK // size), (x.size + size - 1) // size)
     words = np.empty(per * size + 2 if STOCHASTIC else 1, U)
     tops, amax, fields = np.empty(per, x.dtype), np.empty(per, U), np.empty((5, per), U)
+    apart = OVER and x.ctypes.data != out.ctypes.data
     for a in range(0, x.size, per * size):
         e = min(a + per * size, x.size)
         count = (e - a + size - 1) // size
-        skip = fill(words, first + a, e - a, k0, k1) if STOCHASTIC else 0
+        over = apart and ((first + a) | (e - a)) & 1 == 0
+        skip = 0
+        if STOCHASTIC:
+            skip = fill(out[a:e] if over else words, first + a, e - a, k0, k1)
         levels = scales[a // size : a // size + count] if ENCODE else scales
         rows_chunk(
-            x[a:e], out[a:e], levels, words[skip:], tops, amax[:count], fields, spare, g, general,
-            c, b, size,
+            x[a:e], out[a:e], levels, words[skip:], over, tops, amax[:count], fields, spare, g,
+            general, c, b, size,
         )  # fmt: skip
 
 

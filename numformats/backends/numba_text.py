@@ -109,6 +109,7 @@ _ROWS: Parts = (
     loops.round_run,
     loops.grid_at,
     loops.round_blocks,
+    loops.round_blocks_over,
     loops.prepare,
     loops.rows_chunk,
     loops.rows_task,
@@ -197,6 +198,7 @@ def kernel_text(
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
+        f"OVER = {mode.stochastic and not encode and carrier.stored is carrier.lane.unsigned}\n"
         f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
