@@ -178,8 +178,10 @@ def rows_task(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
         count = (e - a + size - 1) // size
         over = apart and ((first + a) | (e - a)) & 1 == 0
         skip = 0
-        if STOCHASTIC:
-            skip = fill(out[a:e] if over else words, first + a, e - a, k0, k1)
+        if over:
+            fill(out[a:e], first + a, e - a, k0, k1)
+        elif STOCHASTIC:
+            skip = fill(words, first + a, e - a, k0, k1)
         levels = scales[a // size : a // size + count] if ENCODE else scales
         rows_chunk(
             x[a:e], out[a:e], levels, words[skip:], over, tops, amax[:count], fields, spare, g,
