@@ -183,9 +183,9 @@ class Accelerator:
             (..., M, N) of the kind of ``a``. Without scales: as ``nf.matmul``, and c, rounded to
             the engine's format for it, starts the sum. With scales: every segment of K that shares
             scales is multiplied from 0; in float32, its result times the (float32) product of both
-            scales is added to c, segments in order. Integers: the accumulator times both scales,
-            rounded once to float32 (float64 where ``a`` is), c rounded to its integers. Promise:
-            bit-identical across backends.
+            scales is added to c, segments in order. Integers: the accumulator times both scales in
+            float64, rounded to float32 (not where ``a`` is float64); c is rounded to its integers.
+            Promise: bit-identical across backends.
 
         Raises:
             TypeError: arrays that are not floats. ValueError: shapes or roles that do not fit.

@@ -28,7 +28,8 @@ def multiply_integers(
     forms = (chip.activations, chip.weights)
     left, right = (_integers(x.values, fmt) for x, fmt in zip((a, b), forms, strict=True))
     unit = 2.0 ** -sum(fmt.frac_bits for fmt in forms)
-    step = a.scale_at(0) * b.scale_at(0).swapaxes(-1, -2).astype(np.float64) * unit
+    rows, columns = a.scale_at(0), b.scale_at(0).swapaxes(-1, -2)
+    step = rows.astype(np.float64) * columns * unit
     start = None if c is None else _bias(c, step, engine)
     acc = matmul(left, right.swapaxes(-1, -2), start, engine=engine, backend=backend)
     kind = a.values.dtype

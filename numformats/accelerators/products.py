@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.accelerators.accelerator import Accelerator
+from numformats.accelerators.accelerator import FORWARD, Accelerator
 from numformats.accelerators.integers import multiply_integers
 from numformats.accelerators.storing import Stored, store
 from numformats.arrays import Host, as_kind, host
 from numformats.checks import choice
 from numformats.engines import matmul
+from numformats.engines.job import batches
 from numformats.halves import values_of
 from numformats.quantizing import quantize
 from numformats.random import Key, as_key
@@ -40,13 +41,16 @@ def multiply(
     """``Accelerator.matmul``."""
     for role in check_roles(roles):
         choice("role", role, ("weights", "activations", "errors"))
+    if chip.integer and roles != FORWARD:
+        raise ValueError(
+            f"roles={roles!r}: the integer unit of {chip.name} multiplies activations by weights; "
+            "write roles=('activations', 'weights')"
+        )
     call = Call(as_key(key), backend)
     source = host(a, "a")
     x, y = (working(h) for h in (source, host(b, "b")))
-    for name, value in (("a", x), ("b", y)):
-        if value.ndim < 2:
-            raise ValueError(f"{name} has shape {value.shape}; give matrices (..., rows, columns)")
     third = None if c is None else working(host(c, "c"))
+    batches(x, y, third)
     left = store(chip, x, roles[0], call.part(0), backend)
     right = store(chip, y.swapaxes(-1, -2), roles[1], call.part(1), backend)
     if chip.integer:

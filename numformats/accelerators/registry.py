@@ -12,7 +12,8 @@ from numformats.engines.chips import ALIASES
 
 @cache
 def _registry() -> dict[str, Accelerator]:
-    return {chip.name: chip for vendor in VENDORS for chip in vendor.PRESETS}
+    chips = [chip for vendor in VENDORS for chip in vendor.PRESETS]
+    return {chip.name: chip for chip in sorted(chips, key=lambda chip: chip.name)}
 
 
 def accelerators() -> dict[str, Accelerator]:

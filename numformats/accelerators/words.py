@@ -18,16 +18,16 @@ CONFIDENCE = {
 }
 SHORT: dict[str, Callable[[Any], str]] = {
     "TruncatedFDPA": lambda e: (
-        f"{'ST' if e.scaled else 'T'}-FDPA L={e.length} F={e.frac_bits}{_narrow(e.output)}"
+        f"{'ST' if e.scaled else 'T'}-FDPA L{e.length} F{e.frac_bits}{_narrow(e.output)}"
     ),
     "EmulatedFDPA": lambda e: f"2 x T-FDPA fp16{_narrow(e.output)}",
-    "GroupScaledFDPA": lambda e: f"GST-FDPA L={e.length} F={e.frac_bits}",
-    "RoundDownFDPA": lambda e: f"{'GTR' if e.grouped else 'TR'}-FDPA L={e.length} F={e.frac_bits}",
-    "ExactFDPA": lambda e: f"E-FDPA L={e.length}",
-    "FlushedAddMul": lambda e: f"FTZ-AddMul P={e.pairs}",
+    "GroupScaledFDPA": lambda e: f"GST-FDPA L{e.length} F{e.frac_bits}",
+    "RoundDownFDPA": lambda e: f"{'GTR' if e.grouped else 'TR'}-FDPA L{e.length} F{e.frac_bits}",
+    "ExactFDPA": lambda e: f"E-FDPA L{e.length}",
+    "FlushedAddMul": lambda e: f"FTZ-AddMul P{e.pairs}",
     "FMAChain": lambda e: f"FMA chain {e.fmt}",
     "MACChain": lambda e: _chain_short(e),
-    "IntegerDot": lambda e: f"int{e.a_bits} x int{e.b_bits}, {e.accumulator_bits} bit",
+    "IntegerDot": lambda e: f"int{e.a_bits} x int{e.b_bits}>{e.accumulator_bits}",
 }
 LONG: dict[str, Callable[[Any], str]] = {
     "TruncatedFDPA": lambda e: (
@@ -85,11 +85,11 @@ def _out(fmt: Format) -> str:
 
 def _narrow(fmt: Format) -> str:
     """A result format other than FP32."""
-    return "" if str(fmt) == "fp32" or fmt.bits > 16 else f", {fmt}"
+    return "" if str(fmt) == "fp32" or fmt.bits > 16 else f" {fmt}"
 
 
 def _chain_short(e: Any) -> str:
-    tail = f"/{e.chunk}, {e.c_values}" if e.chunk else ""
+    tail = f"/{e.chunk}>{e.c_values}" if e.chunk else ""
     return f"chain {e.accumulator}{tail}"
 
 

@@ -120,7 +120,7 @@ PRESETS = (
         sources=(SILICON[2], FP8_RECIPE),
         notes="Recorded: K = 32, equal operand formats, FP16 output; known from recordings alone, "
         "so NaN, Inf and overflow are not known. No scales: sums beyond 65504 overflow, so a "
-        "recipe that maps magnitudes to 448 would not do; write scaling=Scaling('tensor', limit=...).",
+        "recipe that maps magnitudes to 448 would not do; set scaling with a limit.",
     ),
     Accelerator(
         "nvidia-h100-deepseek",
