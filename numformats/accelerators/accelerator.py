@@ -192,7 +192,8 @@ class Accelerator:
 
         Example:
             >>> import numpy as np, numformats as nf
-            >>> nf.accelerator("nvidia-h100-fp8").matmul(np.float32([[3.0]]), np.float32([[0.5]]))
+            >>> chip = nf.accelerator("nvidia-b200-mxfp8")
+            >>> chip.matmul(np.float32([[3.0]]), np.float32([[0.5]]))
             array([[1.5]], dtype=float32)
         """
         from numformats.accelerators.products import multiply

@@ -13,7 +13,7 @@ LOWEST = np.float32(2.0**-126)  # of scales: the smallest normal float32
 
 @dataclass(frozen=True)
 class Scaling:
-    r"""One float32 scale for all elements that share it: stored element = x / scale, rounded.
+    """One float32 scale for all elements that share it: stored element = x / scale, rounded.
 
     ``scale = amax / limit``, with amax the largest finite magnitude among them (where that is 0,
     the scale is 1). The scale is at least 2**-126.
@@ -32,8 +32,8 @@ class Scaling:
         TypeError, ValueError: unknown kinds, a block without shape, limits that are not positive.
 
     Example:
-        >>> Scaling("block", block=(128, 128)).words
-        'one scale a tile of 128 x 128 (outer x K), largest magnitude to the format\'s largest'
+        >>> Scaling("block", block=(128, 128), limit=448.0).words
+        'one scale a tile of 128 x 128 (outer x K), largest magnitude to 448'
     """
 
     kind: str
