@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from numformats.accelerators.fitting import element, holds
 from numformats.accelerators.scaling import Scaling
 from numformats.checks import choice
 from numformats.engines import Engine, IntegerDot
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.formats import FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.random import Key
 from numformats.rounding import find
@@ -226,26 +227,3 @@ class Accelerator:
         from numformats.accelerators.files import save
 
         save(self, path)
-
-
-def element(fmt: Format | None) -> Float | FixedPoint | None:
-    """The format of single elements."""
-    return fmt.element if isinstance(fmt, BlockFloat) else fmt
-
-
-def holds(own: Float | FixedPoint, fmt: Float | FixedPoint) -> bool:
-    """Whether every finite value of ``fmt`` is one of ``own``."""
-    if own == fmt:
-        return True
-    if isinstance(own, FixedPoint) or isinstance(fmt, FixedPoint):
-        step = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
-        low = -own.frac_bits if isinstance(own, FixedPoint) else own.low_exponent
-        wide = isinstance(own, FixedPoint) or (
-            isinstance(fmt, FixedPoint) and fmt.max_code.bit_length() <= own.man_bits + 1
-        )
-        return step >= low and wide and fmt.max <= own.max and fmt.min >= own.min
-    return (
-        fmt.man_bits <= own.man_bits
-        and fmt.emax <= own.emax
-        and fmt.low_exponent >= own.low_exponent
-    )

@@ -9,6 +9,8 @@ from numformats.accelerators.files import ENDINGS, load
 from numformats.accelerators.presets import VENDORS
 from numformats.engines.chips import ALIASES
 
+LISTED = 14  # names in an error message
+
 
 @cache
 def _registry() -> dict[str, Accelerator]:
@@ -79,7 +81,8 @@ def _unknown(name: str) -> str:
     hint = f"did you mean {close[0]!r}? " if close else ""
     chip = "-".join(own.split("-")[:2])
     same = [known for known in _registry() if known.startswith(chip)]
-    listed = f"{chip} has {', '.join(same)}; " if same else ""
+    more = ", ..." if len(same) > LISTED else ""
+    listed = f"{chip} has {', '.join(same[:LISTED])}{more}; " if same else ""
     return (
         f"unknown accelerator {name!r}; {hint}{listed}nf.accelerators() lists all (in a shell: "
         "numformats accelerators)"

@@ -8,7 +8,7 @@ import numpy as np
 from numformats.checks import choice, flag, integer
 
 KINDS = ("tensor", "channel", "block")
-LOWEST = np.float32(2.0**-126)  # of scales: the smallest normal float32
+LOWEST, HIGHEST = np.float32(2.0**-126), np.finfo(np.float32).max  # of scales: normal float32
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Scaling:
     """One float32 scale for all elements that share it: stored element = x / scale, rounded.
 
     ``scale = amax / limit``, with amax the largest finite magnitude among them (where that is 0,
-    the scale is 1). The scale is at least 2**-126.
+    the scale is 1). Scales stay within the normal float32.
 
     Args:
         kind: ``"tensor"``; ``"channel"``: a row of the left operand, a column of the right one;
@@ -92,7 +92,7 @@ class Scaling:
             scale = amax.astype(np.float32) / np.float32(self.limit or largest)
         if self.power_of_two:
             scale = self._powers(scale)
-        return np.where(amax > 0, np.maximum(scale, LOWEST), np.float32(1))
+        return np.where(amax > 0, np.clip(scale, LOWEST, HIGHEST), np.float32(1))
 
     def _largest(self, size: Any) -> Any:
         if self.kind == "tensor":

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from numformats.accelerators.accelerator import FORWARD, ROLES, Accelerator, element, holds
+from numformats.accelerators.accelerator import FORWARD, ROLES, Accelerator
+from numformats.accelerators.fitting import element, holds
 from numformats.engines import (
     ApFixed,
     Engine,

@@ -4,7 +4,7 @@ Sources: arXiv 2511.10909; RFC of the FNUZ formats (LLVM/StableHLO); headers of 
 """
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import MMA_SIM, RECIPE_NOTE, stored
+from numformats.accelerators.presets.shared import MMA_SIM, RECIPE_NOTE, stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import MACChain, engine
 

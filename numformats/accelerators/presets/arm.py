@@ -4,7 +4,7 @@ Sources: Arm Architecture Reference Manual; CMSIS-NN; Ethos-U Vela.
 """
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import IntegerDot, MACChain, MultiplierRequantize
 

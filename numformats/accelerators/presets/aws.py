@@ -1,7 +1,7 @@
 """AWS Trainium 1 to 3 (and Inferentia 2). Sources: AWS Neuron documentation."""
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import MACChain
 
@@ -49,7 +49,8 @@ def _mx(name: str, fmt: str) -> Accelerator:
         engine=_WIDE,
         sources=(*_NEURON, "OCP Microscaling Formats (MX) 1.0"),
         notes=f"{_UNKNOWN} Scales multiply elements exactly before products here; the array "
-        "adds four MX products a cycle, in an order that is not public.",
+        "adds four MX products a cycle, in an order that is not public. No recipe for "
+        "errors is stated.",
     )
 
 

@@ -6,7 +6,8 @@ Sources: the table of ``numformats/engines/chips.py``; arXiv 2511.10909, 2512.07
 from typing import Any
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import MMA_SIM, RECIPE_NOTE, SILICON, TENSOR, fp8
+from numformats.accelerators.presets.nvidia import SILICON, fp8
+from numformats.accelerators.presets.shared import MMA_SIM, RECIPE_NOTE, TENSOR
 from numformats.engines import engine
 
 MX = "OCP Microscaling Formats (MX) 1.0; scales rounded up (cvt.rp.ue8m0x2), as cuBLAS does"

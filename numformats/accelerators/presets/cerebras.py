@@ -1,7 +1,7 @@
 """Cerebras WSE. Sources: Cerebras documentation; little is public."""
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.engines import MACChain
 
 _SOURCES = ("Cerebras documentation, mixed precision and CB16 (cbfloat16)",)

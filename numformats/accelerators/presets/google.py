@@ -1,7 +1,7 @@
 """Google TPU. Sources: Cloud TPU documentation; how the array adds up is not public."""
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import IntegerDot, MACChain
 

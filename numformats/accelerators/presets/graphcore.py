@@ -1,7 +1,7 @@
 """Graphcore IPU. Sources: Poplar and PopLibs documentation, Noune et al. 2022."""
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.engines import MACChain
 
 _SOURCES = (

@@ -3,7 +3,7 @@
 """
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import MACChain
 

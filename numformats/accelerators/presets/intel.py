@@ -4,7 +4,7 @@ Sources: Intel Software Developer's Manual; oneDNN; Intel Gaudi documentation; K
 """
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import IntegerDot, MACChain
 

@@ -5,10 +5,10 @@ Sources: the table of ``numformats/engines/chips.py``; arXiv 2511.10909, 2512.07
 """
 
 from numformats.accelerators.accelerator import Accelerator
+from numformats.accelerators.presets.shared import MMA_SIM, RECIPE_NOTE, TENSOR, stored
 from numformats.accelerators.scaling import Scaling
 from numformats.engines import engine
 
-MMA_SIM = "Xie et al., MMA-Sim, arXiv 2511.10909, and its package mmasim 2.1.1"
 SILICON = (
     MMA_SIM,
     "Khattak and Mikaitis, Accurate Models of NVIDIA Tensor Cores, arXiv 2512.07004",
@@ -19,11 +19,6 @@ FP8_RECIPE = (
     "errors, scales in software)"
 )
 SPECIALS = "NaN, Inf, signed zeros and overflow follow MMA-Sim, as recordings do not cover them."
-RECIPE_NOTE = (
-    "The unit does not scale: one dynamic scale a tensor is the usual software recipe, with no "
-    "history of magnitudes."
-)
-TENSOR = Scaling("tensor")
 _CHIPS = (
     ("nvidia-v100", "Volta V100", ("fp16",), "silicon"),
     ("nvidia-t4", "Turing T4", ("fp16",), "model"),
@@ -40,9 +35,9 @@ _RECORDED = {
 }
 
 
-def stored(fmt: str) -> dict[str, str]:
-    """All four roles in one format."""
-    return dict.fromkeys(("weights", "activations", "errors", "gradients"), fmt)
+def _model(chip: str) -> tuple[str, ...]:
+    """The models of a chip without recorded outputs; only MMA-Sim has Turing."""
+    return SILICON[:1] if chip == "nvidia-t4" else SILICON[:2]
 
 
 def _plain(chip: str, title: str, inputs: str, confidence: str) -> Accelerator:
@@ -55,7 +50,7 @@ def _plain(chip: str, title: str, inputs: str, confidence: str) -> Accelerator:
         **stored("fp32" if inputs == "tf32" else inputs),
         engine=engine(chip, inputs=inputs, path=None if chip != "nvidia-t4" else "mma"),
         confidence=confidence,
-        sources=SILICON if recorded else SILICON[:2],
+        sources=SILICON if recorded else _model(chip),
         notes=f"{note} {SPECIALS}" if recorded else cut,
     )
 
@@ -69,7 +64,7 @@ def _half(chip: str, title: str, confidence: str) -> Accelerator:
             chip, inputs="fp16", output="fp16", path="mma" if chip == "nvidia-t4" else None
         ),
         confidence=confidence,
-        sources=SILICON if confidence == "silicon" else SILICON[:2],
+        sources=SILICON if confidence == "silicon" else _model(chip),
         notes="c is rounded to FP16 first. Recordings do not tell F of FP16 outputs; it follows "
         "MMA-Sim, as do NaN, Inf, signed zeros and overflow.",
     )

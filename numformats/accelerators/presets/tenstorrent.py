@@ -1,7 +1,7 @@
 """Tenstorrent Wormhole. Source: Tenstorrent's tt-isa-documentation (a rough guide, as it says)."""
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.presets.nvidia import stored
+from numformats.accelerators.presets.shared import stored
 from numformats.engines import MACChain
 
 _SOURCES = ("Tenstorrent tt-isa-documentation, Wormhole B0: Matrix Unit (FPU), packers, formats",)
