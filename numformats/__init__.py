@@ -3,7 +3,8 @@
 The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
 ``error``, ``variance_corrected`` and ``langevin_step``; the formats ``FixedPoint``, ``Float`` and
 ``BlockFloat``, with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
-``matmul`` multiplies matrices on a simulated matrix unit, ``engine`` names one of a chip.
+``matmul`` multiplies matrices on a simulated matrix unit, ``engine`` names one of a chip, and
+``accelerator`` a preset: what a chip stores and how it multiplies; ``accelerators()`` lists them.
 """
 
 import importlib
@@ -30,22 +31,24 @@ __version__ = "0.1.0"
 __all__ = [
     "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
     "LangevinStep", "ScaledBlockCodes",
-    "backends", "decode", "encode", "engine", "engines", "error", "formats", "langevin_step",
-    "matmul", "mode", "pack", "packed_size", "parse", "quantize", "random", "requantize",
-    "roundings",
-       "spacing", "unpack", "values", "variance_corrected",
+    "accelerator", "accelerators", "backends", "decode", "encode", "engine", "engines", "error",
+    "formats", "langevin_step", "matmul", "mode", "pack", "packed_size", "parse", "quantize",
+    "random", "requantize", "roundings", "spacing", "unpack", "values", "variance_corrected",
 ]  # fmt: skip
 
 
-_LATER = ("engine", "engines", "matmul", "requantize")  # loaded when first used
+_LATER = {  # loaded when first used
+    "accelerator": "accelerators", "accelerators": "accelerators", "engine": "engines",
+    "engines": "engines", "matmul": "engines", "requantize": "engines",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Named formats as attributes in capitals: ``nf.E4M3`` is ``nf.formats()["e4m3"]``; and the
-    engines, which are loaded when first used."""
+    """Named formats as attributes in capitals: ``nf.E4M3`` is ``nf.formats()["e4m3"]``; and
+    engines and accelerators, which are loaded when first used."""
     if name in _LATER:
-        package = importlib.import_module("numformats.engines")
-        return package if name == "engines" else getattr(package, name)
+        package = importlib.import_module(f"numformats.{_LATER[name]}")
+        return package if name == _LATER[name] else getattr(package, name)
     if name.isupper() and name.lower() in _CATALOG:
         return _CATALOG[name.lower()]
     raise AttributeError(

@@ -8,6 +8,7 @@ try:
     import typer
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 except ImportError as error:  # pragma: no cover - the extra brings both
     sys.exit(f"numformats: {error.name} is missing; write pip install 'numformats[report]'")
 
@@ -34,3 +35,33 @@ def backends(
     for name, backend in found.items():
         table.add_row(name, "yes" if backend.available else "no", backend.reason)
     Console().print(table)
+
+
+@app.command(epilog="Example: numformats accelerators --json")
+def accelerators(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """All named accelerators: storage, how products add up, and how sure that is."""
+    rows = [chip.summary for chip in nf.accelerators().values()]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)
+    for heading in ("name", "storage", "engine", "confidence"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+    for row in rows:
+        table.add_row(*(Text(text) for text in row.values()))
+    Console().print(table)
+
+
+@app.command(epilog="Example: numformats show nvidia-h100-fp8")
+def show(
+    name: Annotated[str, typer.Argument(help="An accelerator, or a .json or .toml file of one.")],
+) -> None:
+    """One accelerator in plain words: what is stored how, how products add up, what is known."""
+    try:
+        chip = nf.accelerator(name)
+    except (TypeError, ValueError, OSError) as error:
+        print(f"numformats show: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    print(chip.explain())

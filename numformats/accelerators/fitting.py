@@ -1,0 +1,26 @@
+"""Whether values of one format are values of another."""
+
+from numformats.formats import BlockFloat, FixedPoint, Float, Format
+
+
+def element(fmt: Format | None) -> Float | FixedPoint | None:
+    """The format of single elements."""
+    return fmt.element if isinstance(fmt, BlockFloat) else fmt
+
+
+def holds(own: Float | FixedPoint, fmt: Float | FixedPoint) -> bool:
+    """Whether every finite value of ``fmt`` is one of ``own``."""
+    if own == fmt:
+        return True
+    if isinstance(own, FixedPoint) or isinstance(fmt, FixedPoint):
+        step = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
+        low = -own.frac_bits if isinstance(own, FixedPoint) else own.low_exponent
+        wide = isinstance(own, FixedPoint) or (
+            isinstance(fmt, FixedPoint) and fmt.max_code.bit_length() <= own.man_bits + 1
+        )
+        return step >= low and wide and fmt.max <= own.max and fmt.min >= own.min
+    return (
+        fmt.man_bits <= own.man_bits
+        and fmt.emax <= own.emax
+        and fmt.low_exponent >= own.low_exponent
+    )

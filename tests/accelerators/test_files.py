@@ -1,0 +1,109 @@
+"""Law: JSON and TOML files give back the accelerator that was saved, for presets and one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import tomllib
+
+import pytest
+
+import numformats as nf
+from numformats.accelerators import Accelerator, Scaling, from_dict, load, to_dict
+from numformats.engines import FMAChain, MACChain
+from tests.accelerators.chips import ALL, NAMES
+
+
+@pytest.mark.parametrize("ending", ["json", "toml"])
+@pytest.mark.parametrize("name", NAMES)
+def test_files_give_back_what_was_saved(name: str, ending: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / f"chip.{ending}"
+    ALL[name].save(path)
+    found = load(path)
+    assert found == ALL[name]
+    assert (hash(found), found.explain()) == (hash(ALL[name]), ALL[name].explain())
+
+
+def awkward() -> Accelerator:
+    return Accelerator(
+        "my.chip-1",
+        'Quotes " and \\ and a\ttab, é, Σ',
+        weights="e4m3",
+        activations=nf.parse("float<4,5,specials=finite>"),
+        errors="e5m2",
+        scaling={
+            "weights": Scaling("block", block=(3, 5), limit=3.5),
+            "errors": Scaling("tensor", power_of_two=True, exponent_step=4, exponents=(-8, 4)),
+        },
+        rounding="stochastic",
+        error_rounding="to_odd",
+        engine=MACChain("fp16", "fp16", accumulator="fp16", random_bits=5, rounding="stochastic_a"),
+        sources=("one", "two\nlines"),
+    )
+
+
+@pytest.mark.parametrize("ending", ["json", "toml"])
+def test_awkward_accelerators_come_back(ending: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / f"chip.{ending}"
+    awkward().save(path)
+    assert load(path) == nf.accelerator(str(path)) == nf.accelerator(path) == awkward()
+
+
+def test_both_kinds_of_file_hold_the_same_data(tmp_path: pathlib.Path) -> None:
+    awkward().save(tmp_path / "chip.json")
+    awkward().save(tmp_path / "chip.toml")
+    text, toml = ((tmp_path / f"chip.{e}").read_text(encoding="utf-8") for e in ("json", "toml"))
+    assert json.loads(text) == tomllib.loads(toml) == to_dict(awkward())
+
+
+def test_a_short_file_is_enough(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "chip.toml"
+    path.write_text('name = "plain"\n[engine]\nclass = "FMAChain"\nfmt = "fp32"\n')
+    assert load(path) == Accelerator("plain", engine=FMAChain("fp32"))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"engine": None}, "class = one of"),
+        ({"engine": {"class": "Chain"}}, "class of engine 'Chain'; did you mean"),
+        ({"engine": {"class": "FMAChain", "format": "fp32"}}, "argument of FMAChain 'format'"),
+        ({"engine": {"class": "TruncatedFDPA", "a_format": "e4m3"}}, "needs 'b_format'"),
+        ({"wieghts": "e4m3"}, "did you mean 'weights'"),
+        ({"weights": "e4m9"}, "unknown format 'e4m9'"),
+        ({"scaling": {"weights": {"kind": "tensors"}}}, "did you mean 'tensor'"),
+        ({"requantize": {"class": "ShiftRequantize"}}, "needs 'shift'"),
+    ],
+)
+def test_broken_data_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_dict(to_dict(ALL["nvidia-h100-fp8"]) | change)
+
+
+@pytest.mark.parametrize("missing", ["name", "engine"])
+def test_missing_fields_are_named(missing: str) -> None:
+    data = to_dict(ALL["nvidia-h100-fp8"])
+    del data[missing]
+    with pytest.raises(ValueError, match=f"has no '{missing}'"):
+        from_dict(data)
+
+
+def test_files_have_known_endings(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match=r"ends in \.json or \.toml"):
+        ALL["max78000"].save(tmp_path / "chip.yaml")
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.json")
+    for name in ("a.json", "a.toml"):
+        (tmp_path / name).write_text("name = = {")
+        with pytest.raises(ValueError, match=r"is no (JSON|TOML)"):
+            load(tmp_path / name)
+
+
+def test_engines_of_other_programs_cannot_be_named(tmp_path: pathlib.Path) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Own(FMAChain):
+        """An engine that no file can name."""
+
+    with pytest.raises(ValueError, match="Own is a class of this program only"):
+        Accelerator("own", engine=Own("fp32")).save(tmp_path / "own.json")
