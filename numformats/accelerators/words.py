@@ -25,9 +25,18 @@ SHORT: dict[str, Callable[[Any], str]] = {
     "RoundDownFDPA": lambda e: f"{'GTR' if e.grouped else 'TR'}-FDPA L{e.length} F{e.frac_bits}",
     "ExactFDPA": lambda e: f"E-FDPA L{e.length}",
     "FlushedAddMul": lambda e: f"FTZ-AddMul P{e.pairs}",
+    "PairedDot": lambda e: f"pairs, {e.instruction}",
     "FMAChain": lambda e: f"FMA chain {e.fmt}",
     "MACChain": lambda e: _chain_short(e),
     "IntegerDot": lambda e: f"int{e.a_bits} x int{e.b_bits}>{e.accumulator_bits}",
+}
+_PAIRED = {
+    "vdpbf16ps": "The odd product of a pair, then the even one, by fused multiply-adds in FP32, to "
+    "nearest even; subnormals become zero.",
+    "tdpbf16ps": "Even and odd elements of a tile of 32 are accumulated apart, from zero, by fused "
+    "multiply-adds in FP32; their sum is added to the running sum; subnormals become zero.",
+    "bfdot": "Two products, their sum, and its sum with the running one are rounded to odd in "
+    "FP32, one after the other; subnormals become zero, overflow becomes Inf.",
 }
 LONG: dict[str, Callable[[Any], str]] = {
     "TruncatedFDPA": lambda e: (
@@ -59,6 +68,7 @@ LONG: dict[str, Callable[[Any], str]] = {
         f"{e.length} products and the running sum are added exactly and rounded once to "
         f"{_out(e.output)} ({_mode(e.rounding)})."
     ),
+    "PairedDot": lambda e: _PAIRED[e.instruction],
     "FlushedAddMul": lambda e: (
         f"Products are rounded to FP32, added {e.pairs} at a time in a tree, then to the running "
         "sum; every step rounds to nearest even, and subnormals become zero."

@@ -6,7 +6,7 @@ Sources: Arm Architecture Reference Manual; CMSIS-NN; Ethos-U Vela.
 from numformats.accelerators.accelerator import Accelerator
 from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
-from numformats.engines import IntegerDot, MACChain, MultiplierRequantize
+from numformats.engines import IntegerDot, MACChain, MultiplierRequantize, PairedDot
 
 ARM_ARM = "Arm Architecture Reference Manual for A-profile, BFDOT and FEAT_EBF16"
 _UNIT = MultiplierRequantize(1 << 30, 1)  # times 1; matmul sets it from output_scale
@@ -44,15 +44,10 @@ PRESETS = (
         "arm-bfdot",
         "Arm BFDOT and BFMMLA without EBF16: BF16 pairs, rounded to odd",
         **stored("bf16"),
-        engine=MACChain(
-            "bf16", "bf16", accumulator="fp32", rounding="to_odd", product="fp32",
-            product_rounding="to_odd", chunk=2, outer="fp32", outer_rounding="to_odd",
-            order="pairwise",
-        ),
+        engine=PairedDot("bfdot"),
+        confidence="documented",
         sources=(ARM_ARM,),
-        notes="Both products, their sum and its addition are rounded to odd, as the manual says; "
-        "but the chip flushes subnormal operands and results, gives the default NaN, and Inf "
-        "beyond the range, while subnormals are kept here.",
+        notes="Follows the manual; not compared with recorded outputs.",
     ),
     Accelerator(
         "arm-ebf16",

@@ -6,7 +6,7 @@ Sources: Intel Software Developer's Manual; oneDNN; Intel Gaudi documentation; K
 from numformats.accelerators.accelerator import Accelerator
 from numformats.accelerators.presets.shared import stored
 from numformats.accelerators.scaling import Scaling
-from numformats.engines import IntegerDot, MACChain
+from numformats.engines import IntegerDot, MACChain, PairedDot
 
 SDM = "Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2"
 _BF16 = MACChain("bf16", "bf16", accumulator="fp32")
@@ -26,21 +26,19 @@ PRESETS = (
         "intel-avx512-bf16",
         "Intel AVX512-BF16 (VDPBF16PS)",
         **stored("bf16"),
-        engine=_BF16,
+        engine=PairedDot("vdpbf16ps"),
+        confidence="documented",
         sources=(SDM, "oneDNN, emulation of VDPBF16PS"),
-        notes="VDPBF16PS takes the odd element of a pair before the even one, treats subnormals as "
-        "zero, and flushes subnormal results; the chain here takes them in order and keeps "
-        "subnormals. Fused multiply-adds to nearest even in FP32 are the same.",
+        notes="Follows the manual, the order within a pair oneDNN's emulation; not compared with "
+        "recorded outputs.",
     ),
     Accelerator(
         "intel-amx-bf16",
         "Intel AMX (TDPBF16PS)",
         **stored("bf16"),
-        engine=_BF16,
+        engine=PairedDot("tdpbf16ps"),
         sources=(SDM,),
-        notes="TDPBF16PS adds even and odd elements apart, by fused multiply-adds from zero, then "
-        "both sums, then the tile (the last order is not verified), with subnormals as zero; "
-        "here it is one chain with subnormals.",
+        notes="That both parts are summed before they are added to the tile is not verified.",
     ),
     Accelerator(
         "intel-amx-int8",
