@@ -5,7 +5,9 @@ Axes between, before and after the blocked ones merge; a trailing whole axis mer
 blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -37,6 +39,27 @@ class Geometry:
     def blocks(self) -> int:
         """Number of blocks."""
         return prod(self.scales_shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    def pieces(self, size: int) -> Iterator[tuple["Geometry", int, int]]:
+        """Parts of about ``size`` elements that lie together in memory and hold whole blocks, with
+        the index of their first element and block."""
+        a, n1, b, n2, c = self.shape
+        per_row = self.blocks // max(a, 1)
+        if n1 == b == c == 1 and n2 > size:
+            step = max(size // self.tile[1], 1) * self.tile[1]
+            for row, at in product(range(a), range(0, n2, step)):
+                part = Geometry((1, 1, 1, min(step, n2 - at), 1), self.tile)
+                yield part, row * n2 + at, row * per_row + at // self.tile[1]
+            return
+        rows = max(size // max(n1 * b * n2 * c, 1), 1)
+        for row in range(0, a, rows):
+            part = Geometry((min(rows, a - row), n1, b, n2, c), self.tile)
+            yield part, row * n1 * b * n2 * c, row * per_row
 
 
 def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:

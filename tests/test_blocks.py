@@ -255,3 +255,25 @@ def test_stochastic_elements(name: str, mode: str) -> None:
     given = None if mode == "stochastic" else bits
     got = nf.quantize(x, nf.parse(name), mode, key=33, random_bits=given)
     assert_same(got, wanted, x)
+
+
+@pytest.mark.parametrize(
+    "shape, axis", [((5, 70), -1), ((1, 350), 1), ((7, 5, 10), 0), ((350,), 0)]
+)
+def test_work_in_pieces_gives_the_same(
+    shape: tuple[int, ...], axis: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks with float scales are worked on a piece at a time; pieces of any size agree."""
+    from numformats.backends import numba_real
+
+    rng = np.random.default_rng(1)
+    x = np.ldexp(rng.normal(size=shape), rng.integers(-9, 9, shape)).astype(np.float32)
+    fmt = nf.BlockFloat(nf.E2M1, 16, scale=nf.E4M3, axis=axis, tensor_scale=True)
+    wanted = nf.quantize(x, fmt, "stochastic", key=1)
+    codes, drawn = nf.encode(x, fmt), nf.variance_corrected(x, 0.1, fmt, key=2)
+    for size in (1, 33, 64, 200):
+        monkeypatch.setattr(numba_real, "PIECE", size)
+        np.testing.assert_array_equal(nf.quantize(x, fmt, "stochastic", key=1), wanted)
+        np.testing.assert_array_equal(nf.variance_corrected(x, 0.1, fmt, key=2), drawn)
+        for got, code in zip(nf.encode(x, fmt), codes, strict=True):
+            np.testing.assert_array_equal(got, code)

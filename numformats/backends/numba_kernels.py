@@ -45,7 +45,7 @@ def compiled(
     imports = [lane, module(f"mode_{mode.name}", (lane,), mode_text(mode))]
     if loop in ("rows", "tiles", "levels"):
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws", "tops", "block_draws", "langevin"):
+    if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", "langevin"):
         imports.append(module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     name = module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)

@@ -20,6 +20,8 @@ from numformats.backends.task import (
 from numformats.blocking import Geometry
 from numformats.lanes import CARRIERS
 
+PIECE = 1 << 20  # elements whose scales are at hand at a time
+
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Random words for elements ``first`` onwards (uint32: 32-bit lanes, uint64: 64-bit lanes)."""
@@ -42,45 +44,60 @@ def draws(task: DrawTask) -> tuple[int, int]:
     return int(short), int(beyond)
 
 
+def _finite_top(x: Any, variance: Any, how: Levels) -> Any:
+    """The largest finite magnitude, where the scale of the whole array depends on it."""
+    found = np.zeros(-(-x.size // TASK), np.uint64)
+    if how.spec.tensor_limit > 0:
+        flags = Flags(reach=variance is not None)
+        given = np.zeros(1) if variance is None else variance
+        compiled("finite_tops", x.size > SMALL, carrier=DOUBLE, flags=flags)(x, given, found)
+    return found.max(initial=0)
+
+
 def _levels(
-    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, encode: bool
+    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, encode: bool, top: Any
 ) -> tuple[Any, float]:
     """Scales of all blocks (float64, that of the array multiplied in) and that of the array; with
     a ``variance``, scales that cover draws."""
-    large, lane = x.size > SMALL, DOUBLE.lane
-    tops, finite = np.zeros((2, g.blocks), np.uint64)
-    reaching = Flags(reach=variance is not None)
+    large, low = x.size > SMALL, how.lowered
+    tops, reaching = np.zeros(g.blocks, np.uint64), Flags(reach=variance is not None)
     given = np.zeros(1) if variance is None else variance
-    compiled("tops", large, carrier=DOUBLE, flags=reaching)(x, given, tops, finite, *g.tiling)
-    totals, low = np.empty(g.blocks), how.lowered
+    compiled("tops", large, carrier=DOUBLE, flags=reaching)(x, given, tops, *g.tiling)
+    totals = tops.view(np.float64)  # each takes the place of its own
     kernel = compiled("levels", large, how.mode, DOUBLE, Flags(power=how.is_power), encode)
-    top = lane.unsigned(finite.max())
     grid = (low.grid, low.general, how.codes)
-    second = kernel(tops, totals, scales, top, how.spec, how.power, *grid)
+    second = kernel(tops, totals, scales, DOUBLE.lane.unsigned(top), how.spec, how.power, *grid)
     return totals, float(second)
 
 
 def scaled(task: ScaledTask) -> float:
     """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
-    large, g = task.x.size > SMALL, task.geometry
-    totals, second = _levels(task.x, None, g, task.levels, task.scales, task.encode)
-    flags = Flags(task.lowered.general)
-    kernel = compiled("scaled", large, task.mode, DOUBLE, flags, task.encode)
-    stream = (*task.words, task.first, DOUBLE.lane.unsigned(task.spare))
-    kernel(task.x, task.out, totals, *stream, task.lowered.grid, task.codes, *g.tiling)
+    large, second = task.x.size > SMALL, 1.0
+    kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)
+    top, spare = _finite_top(task.x, None, task.levels), DOUBLE.lane.unsigned(task.spare)
+    for g, at, block in task.geometry.pieces(PIECE):
+        part, codes = slice(at, at + g.size), task.scales[block : block + g.blocks]
+        x, scales = task.x[part], codes if task.encode else task.scales
+        totals, second = _levels(x, None, g, task.levels, scales, task.encode, top)
+        stream = (*task.words, task.first + at, spare)
+        kernel(x, task.out[part], totals, *stream, task.lowered.grid, task.codes, *g.tiling)
     return second
 
 
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
-    d, g = task.draw, task.geometry
-    totals, _ = _levels(d.mean, d.variance, g, task.levels, np.empty(1, np.uint8), False)
-    counts = np.zeros((-(-g.blocks // CHUNKS["block_draws"]), 2), np.int64)
-    keys = (*d.key, *d.other_key, d.first, d.grid)
+    d, nothing, found = task.draw, np.empty(1, np.uint8), np.zeros(2, np.int64)
     kernel = compiled("block_draws", d.mean.size > SMALL)
-    kernel(d.mean, d.variance, d.out, totals, *keys, counts, *g.tiling)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
+    top = _finite_top(d.mean, d.variance, task.levels)
+    for g, at, _ in task.geometry.pieces(PIECE):
+        part = slice(at, at + g.size)
+        mean, variance = d.mean[part], d.variance[part] if d.variance.size > 1 else d.variance
+        totals, _ = _levels(mean, variance, g, task.levels, nothing, False, top)
+        counts = np.zeros((-(-g.blocks // CHUNKS["block_draws"]), 2), np.int64)
+        keys = (*d.key, *d.other_key, d.first + at, d.grid)
+        kernel(mean, variance, d.out[part], totals, *keys, counts, *g.tiling)
+        found += counts.sum(axis=0)
+    return int(found[0]), int(found[1])
 
 
 def decode(task: DecodeTask) -> None:

@@ -23,7 +23,7 @@ from numformats.backends.emit import (
     mode_parts,
     module_text,
 )
-from numformats.core import draw, scale, scaled
+from numformats.core import scale, scaled
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
 
@@ -132,7 +132,8 @@ _PARTS: dict[str, Parts] = {
     "words": (random_loops.copy_run,),
     "normals": (random_loops.normal_run,),
     "draws": (random_loops.draw_run,),
-    "tops": (draw.reach, scaled.magnitude_of, scaled_loops.run_of, scaled_loops.seen),
+    "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
+    "tops": (scaled.magnitude_of, scaled_loops.run_of, scaled_loops.seen),
     "levels": (scaled.not_a_number, *LEVELS),
     "scaled": (*UNITS, *ELEMENTS, *_SCALED),
     "block_draws": (*UNITS, scaled_loops.run_of),

@@ -27,19 +27,27 @@ def seen(x, variance, i):
     return F64(x[i])
 
 
-def tops(x, variance, tops, finite, n1, nb, n2, nc, t1, t2, m1, m2):
-    """Largest magnitudes of all tiles, and of their finite elements; both arrays come zeroed."""
+def finite_tops(x, variance, found):
+    """The largest finite magnitudes of stretches of ``TASK`` elements."""
+    for index in prange(found.size):
+        task, top = I64(index), U64(0)
+        for i in range(task * TASK, min((task + 1) * TASK, x.size)):
+            size = magnitude_of(seen(x, variance, i))
+            top = maximum(top, where(size < INF_BITS, size, U64(0)))
+        found[task] = top
+
+
+def tops(x, variance, tops, n1, nb, n2, nc, t1, t2, m1, m2):
+    """Largest magnitudes of all tiles, which come zeroed."""
     for index in prange(tops.size // nc):
         tile = I64(index)  # unsigned and signed would make a float
         for i in range(t1):
             start, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
             for ic in range(nc):
-                top, low = tops[tile * nc + ic], finite[tile * nc + ic]
+                top = tops[tile * nc + ic]
                 for r in range(start + ic, start + length, nc):
-                    size = magnitude_of(seen(x, variance, r))
-                    top = maximum(top, size)
-                    low = maximum(low, where(size < INF_BITS, size, U64(0)))
-                tops[tile * nc + ic], finite[tile * nc + ic] = top, low
+                    top = maximum(top, magnitude_of(seen(x, variance, r)))
+                tops[tile * nc + ic] = top
 
 
 def levels(tops, totals, codes, top, v, b, g, general, c):
