@@ -31,6 +31,9 @@ CASES: list[tuple[str, str, str, float]] = [
     ("e4m3", "to_odd", "scalar", 0.8),
     ("fixed<8,4>", "nearest_even", "scalar", 0.8),
     ("fixed<16,8>", "toward_negative", "scalar", 0.8),
+    ("e8m0", "nearest_even", "scalar, general", 0.8),
+    ("float<4,3,subnormals=false>", "nearest_even", "scalar, general", 0.8),
+    ("fixed<16,8,overflow=wrap>", "nearest_even", "scalar, general", 0.8),
     ("mxfp8_e4m3", "nearest_even", "blocks", 0.6),
     ("mxfp4", "nearest_even", "blocks", 0.6),
     ("mxint8", "nearest_even", "blocks", 0.6),
@@ -83,7 +86,7 @@ def main() -> None:
         f"{platform.machine()}, {torch.get_num_threads()} threads, {options.elements} float32, "
         f"numpy {np.__version__}"
     )
-    print(f"{'format':18} {'rounding':16} {'share of copy':>13} {'bar':>5} {'M elements/s':>13}")
+    print(f"{'format':28} {'rounding':16} {'share of copy':>13} {'bar':>5} {'M elements/s':>13}")
     for fmt, rounding, kind, bar in CASES:
         if options.only not in f"{fmt} {rounding} {kind}":
             continue
@@ -91,7 +94,7 @@ def main() -> None:
         ratio, wall = share(lambda: copied.copy_(x), case, options.rounds)
         rate = options.elements / wall / 1e6
         mark = "" if ratio >= bar else "  missed"
-        print(f"{fmt:18} {rounding:16} {ratio:13.2f} {bar:5.2f} {rate:13.0f}{mark}")
+        print(f"{fmt:28} {rounding:16} {ratio:13.2f} {bar:5.2f} {rate:13.0f}{mark}")
         sys.stdout.flush()
         rows.append(
             {

@@ -51,19 +51,20 @@ def quantize(x, out, k0, k1, first, spare, g, c):
         quantize_task(x[a:b], out[a:b], words, k0, k1, first + a, spare, g, c)
 
 
+def wrap_all(x, out, words, spare, g, c, mask, sign, q):
+    for i in range(x.size):
+        rand = words[i] if STOCHASTIC else ZERO
+        out[i] = store(wrap_bits(load(x[i]), rand, spare, g, mask, sign, q), g, c)
+
+
 def wrap(x, out, k0, k1, first, spare, g, c, mask, sign, q):
     n = x.size
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        words = np.zeros(CHUNK + 2, U)
-        skip = 0
-        if STOCHASTIC:
-            skip = fill(words, first + a, b - a, k0, k1)
-        for i in range(b - a):
-            out[a + i] = store(
-                wrap_bits(load(x[a + i]), words[skip + i], spare, g, mask, sign, q), g, c
-            )
+        words = np.empty(CHUNK + 2 if STOCHASTIC else 1, U)
+        skip = fill(words, first + a, b - a, k0, k1) if STOCHASTIC else 0
+        wrap_all(x[a:b], out[a:b], words[skip:], spare, g, c, mask, sign, q)
 
 
 def amax_of(x):

@@ -126,7 +126,7 @@ _LANGEVIN: Parts = (
 )
 _PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_all, loops.quantize_task),
-    "wrap": (),
+    "wrap": (loops.wrap_all,),
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
     "words": (random_loops.copy_run,),
