@@ -7,7 +7,7 @@ import numpy as np
 from numformats.backends import select
 from numformats.device_libraries import Library, flat, library
 from numformats.device_places import carrier_for
-from numformats.langevin_tasks import Step
+from numformats.langevin_tasks import Step, check_operands
 
 
 def step(
@@ -29,16 +29,9 @@ def step(
 
 
 def _check(found: Library, theta: Any, other: Library, grad: Any) -> None:
-    for lib, name, given in ((found, "theta", theta), (other, "grad", grad)):
-        carrier = carrier_for(lib, given, name)
-        if carrier.name != "float32":
-            raise TypeError(
-                f"{name} has dtype {carrier.name}; a fused step works on float32: convert it, or "
-                "compose quantize, random.normal and variance_corrected"
-            )
-    got, want = tuple(grad.shape), tuple(theta.shape)
-    if got != want:
-        raise ValueError(f"grad has shape {got}, theta {want}; they must agree")
+    parts = ((found, "theta", theta), (other, "grad", grad))
+    dtypes = {name: carrier_for(lib, given, name).name for lib, name, given in parts}
+    check_operands(dtypes, tuple(theta.shape), tuple(grad.shape))
     if other.device(grad) != found.device(theta):
         raise ValueError(
             f"grad is on device {other.device(grad)}, theta on device {found.device(theta)}; move "

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_langevin
-from numformats.arrays import Host, host, like
+from numformats.arrays import host, like
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.formats import Format
-from numformats.langevin_tasks import Step, step
+from numformats.langevin_tasks import check_operands, step
 from numformats.random import Key
 
 
@@ -81,7 +81,8 @@ def langevin_step(
     if on_device(theta):
         return LangevinStep(*device_langevin.step(theta, grad, how, backend, inplace))
     source, slope = host(theta, "theta"), host(grad, "grad")
-    _check(source, slope, how)
+    dtypes = {"theta": source.carrier.name, "grad": slope.carrier.name}
+    check_operands(dtypes, source.shape, slope.shape)
     x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))
     stored = x if inplace else np.empty_like(x)
     seen = np.empty_like(x) if how.keeps else stored
@@ -93,14 +94,3 @@ def langevin_step(
     kept = theta if inplace else like(theta, source, stored.reshape(source.shape))
     used = like(theta, source, seen.reshape(source.shape)) if how.keeps else kept
     return LangevinStep(kept, used, *counts)
-
-
-def _check(theta: Host, grad: Host, how: Step) -> None:
-    for name, given in (("theta", theta), ("grad", grad)):
-        if given.carrier.name != "float32":
-            raise TypeError(
-                f"{name} has dtype {given.carrier.name}; a fused step works on float32: convert "
-                "it, or compose quantize, random.normal and variance_corrected"
-            )
-    if theta.shape != grad.shape:
-        raise ValueError(f"grad has shape {grad.shape}, theta {theta.shape}; they must agree")

@@ -127,14 +127,38 @@ def step(
     return Step(lr, variance, weight_decay, of_gradient, of_weight, accumulator, wanted.mode, found)
 
 
+def one_pass(fmt: Format) -> bool:
+    """Whether a format can be rounded to while memory is passed over once."""
+    wraps = isinstance(fmt, FixedPoint) and fmt.overflow == "wrap"
+    return not (isinstance(fmt, BlockFloat) or wraps)
+
+
 def _plain(name: str, fmt: Format | str | None) -> FixedPoint | Float | None:
     if fmt is None:
         return None
     found = parse(fmt)
-    wraps = isinstance(found, FixedPoint) and found.overflow == "wrap"
-    if isinstance(found, BlockFloat) or wraps:
+    if not one_pass(found):
+        kind = "block" if isinstance(found, BlockFloat) else "wrapping"
         raise ValueError(
-            f"{name}={found} is a {'wrapping' if wraps else 'block'} format, which takes more than "
+            f"{name}={found} is a {kind} format, which takes more than "
             "one pass; compose quantize, random.normal and variance_corrected"
         )
+    assert not isinstance(found, BlockFloat)
     return found
+
+
+def check_operands(dtypes: dict[str, str], theta: tuple[int, ...], grad: tuple[int, ...]) -> None:
+    """Dtypes by name, and shapes, of what a step works on.
+
+    Raises:
+        TypeError: another dtype than float32.
+        ValueError: shapes that differ.
+    """
+    for name, dtype in dtypes.items():
+        if dtype != "float32":
+            raise TypeError(
+                f"{name} has dtype {dtype}; a fused step works on float32: convert it, or compose "
+                "quantize, random.normal and variance_corrected"
+            )
+    if theta != grad:
+        raise ValueError(f"grad has shape {grad}, theta {theta}; they must agree")

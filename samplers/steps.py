@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 
 import numformats as nf
-from numformats.langevin_tasks import GRADIENT, NOISE, WEIGHT
-from samplers.precision import Precision, resolve, saturated
+from numformats.langevin_tasks import GRADIENT, NOISE, WEIGHT, one_pass
+from samplers.precision import PerChannel, Precision, resolve, saturated
 
 
 class Draw(NamedTuple):
@@ -55,7 +55,19 @@ def step(
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """
     if fusible(theta, precision):
-        return _fused(theta, grad, lr, weight_decay, variance, precision, key)
+        done = nf.langevin_step(
+            theta,
+            grad.to(theta.dtype),
+            lr=lr,
+            variance=variance,
+            key=key,
+            weight_decay=weight_decay,
+            gradient=precision.gradient,
+            weight=precision.weight,
+            accumulator=precision.accumulator,
+            rounding=precision.rounding,
+        )
+        return Draw(_tensor(done.stored), _tensor(done.seen), done.deficit, done.saturated)
     mean = drift(
         theta, grad, lr=lr, weight_decay=weight_decay, precision=precision, key=key.fold(GRADIENT)
     )
@@ -71,34 +83,9 @@ def torch_fuses(device: torch.device) -> bool:
 
 def fusible(theta: torch.Tensor, precision: Precision) -> bool:
     """Whether one pass over memory gives the bits of the composition."""
-    formats = (precision.weight, precision.gradient)
-    plain = all(f is None or (isinstance(f, nf.FixedPoint | nf.Float)) for f in formats)
-    wraps = any(isinstance(f, nf.FixedPoint) and f.overflow == "wrap" for f in formats)
-    return theta.dtype == torch.float32 and plain and not wraps and torch_fuses(theta.device)
-
-
-def _fused(
-    theta: torch.Tensor,
-    grad: torch.Tensor,
-    lr: float,
-    weight_decay: float,
-    variance: float,
-    precision: Precision,
-    key: nf.Key,
-) -> Draw:
-    done = nf.langevin_step(
-        theta,
-        grad.to(theta.dtype),
-        lr=lr,
-        variance=variance,
-        key=key,
-        weight_decay=weight_decay,
-        gradient=precision.gradient,
-        weight=precision.weight,
-        accumulator=precision.accumulator,
-        rounding=precision.rounding,
-    )
-    return Draw(_tensor(done.stored), _tensor(done.seen), done.deficit, done.saturated)
+    formats = (f for f in (precision.weight, precision.gradient) if f is not None)
+    plain = all(not isinstance(f, PerChannel) and one_pass(f) for f in formats)
+    return theta.dtype == torch.float32 and plain and torch_fuses(theta.device)
 
 
 def drift(

@@ -12,7 +12,7 @@ from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.emit import module_text
 from numformats.backends.emitted import PACKAGE, load
 from numformats.backends.numba_kernels import module
-from numformats.backends.numba_text import lane_text, mode_text
+from numformats.backends.numba_text import DEVICE, lane_text, mode_text
 from numformats.backends.threads import threads_for
 from numformats.core import chain
 from numformats.core.grid import Grid
@@ -22,7 +22,6 @@ from numformats.rounding import Mode
 Kernel = Callable[..., None]
 COLS = 256  # results of a task
 STEP_WORK = 8  # a rounded step costs as much as this many plain ones
-_INLINE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
 _TEXTS = (
     chain.sum_error,
@@ -110,11 +109,11 @@ def _rounding(role: str, code: StepCode) -> str:
     call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
         role=role, grid=_GRID, general=code.general
     )
-    return _ROUND.format(package=PACKAGE, module=rounding, role=role, inline=_INLINE, call=call)
+    return _ROUND.format(package=PACKAGE, module=rounding, role=role, inline=DEVICE, call=call)
 
 
 def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
-    return [(f, None, _INLINE) for f in functions]
+    return [(f, None, DEVICE) for f in functions]
 
 
 @cache
@@ -131,7 +130,7 @@ def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bo
         [
             *_parts(_TEXTS),
             *_parts(loops),
-            (row, "chain_row", _INLINE),
+            (row, "chain_row", DEVICE),
             (chain_loops.chains, "kernel", _KERNEL),
         ],
     )
@@ -171,7 +170,7 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
 def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
     head = f"COLS, TILE, LOW = {COLS}, {tile}, np.float32(2.0**-126)\n{_STEP_GRID}"
     head += _rounding("inner", code)
-    row = (_PAIRED[instruction], "paired_row", _INLINE)
+    row = (_PAIRED[instruction], "paired_row", DEVICE)
     helpers = _parts((paired_loops.step, paired_loops.odd_single))
     entry = (paired_loops.paired_chains, "kernel", _KERNEL)
     text = module_text(head, [*_parts(_TEXTS), *helpers, row, entry])

@@ -11,7 +11,7 @@ from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, Scal
 from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import load
 from numformats.backends.numba_kernels import module
-from numformats.backends.numba_text import lane_text, mode_text
+from numformats.backends.numba_text import DEVICE, lane_text, mode_text
 from numformats.backends.threads import threads_for
 from numformats.core import dot
 from numformats.lanes import LANE64, Carrier
@@ -20,7 +20,6 @@ from numformats.rounding import Mode
 Kernel = Callable[..., Any]
 TASK = 1 << 15  # elements that a thread splits at a time
 ROWS, COLS = 32, 256  # a tile: results of a task
-_INLINE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
 _SPLIT = (
     dot.operand_shift,
@@ -68,9 +67,9 @@ def shr_term(x, s):
 def _splitter(carrier: Carrier) -> Kernel:
     lane = module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
     head = f"from numformats.core.dot import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
-    parts = [(f, None, _INLINE) for f in _SPLIT]
+    parts = [(f, None, DEVICE) for f in _SPLIT]
     text = module_text(
-        head, [(LOADS[carrier.name], "load", _INLINE), *parts, (dot_loops.split, "kernel", _KERNEL)]
+        head, [(LOADS[carrier.name], "load", DEVICE), *parts, (dot_loops.split, "kernel", _KERNEL)]
     )
     compiled: Kernel = load(module(f"split_{carrier.name}", (lane,), text)).kernel
     return compiled
@@ -97,11 +96,11 @@ def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Ker
         nan=nan,
         rows=ROWS,
         cols=COLS,
-        inline=_INLINE,
+        inline=DEVICE,
     )
-    texts = [(f, None, _INLINE) for f in TEXTS]
-    rules = [(rule.first, "first", _INLINE), (rule.finish, "finish", _INLINE)]
-    loops = [(f, None, _INLINE) for f in _LOOPS]
+    texts = [(f, None, DEVICE) for f in TEXTS]
+    rules = [(rule.first, "first", DEVICE), (rule.finish, "finish", DEVICE)]
+    loops = [(f, None, DEVICE) for f in _LOOPS]
     text = module_text(head, [*texts, *rules, *loops, (dot_loops.dots, "kernel", _KERNEL)])
     compiled: Kernel = load(module(f"dots_{rule.finish.__name__}", (lane, rounding), text)).kernel
     return compiled
@@ -143,12 +142,12 @@ def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kern
     rounding = module(f"mode_{mode.name}", (lane,), mode_text(mode))
     head = _HEAD.format(
         width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,
-        inline=_INLINE,
+        inline=DEVICE,
     )  # fmt: skip
     head = head.replace("ROWS, COLS", f"GROUP, COUNT = {group}, {count}\nROWS, COLS")
     texts = (*TEXTS, dot.first_truncated, dot.finish_truncated, dot.group_exponent)
     loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
-    parts = [(f, None, _INLINE) for f in (*texts, *loops)]
+    parts = [(f, None, DEVICE) for f in (*texts, *loops)]
     text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
     compiled: Kernel = load(module("scaled_dots", (lane, rounding), text)).kernel
     return compiled

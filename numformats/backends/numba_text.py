@@ -75,8 +75,8 @@ def single(x):
     return F64(np.float32(x))
 """
 
-_DEVICE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
-_INLINE = _DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
+DEVICE = "@njit(error_model='numpy', cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)"
+_INLINE = DEVICE.replace("@njit(", "@njit(forceinline=True, ")  # too large to inline by itself
 _KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 
@@ -150,7 +150,7 @@ CHUNKS |= {"scaled": 256, "block_draws": 256}  # tiles that share a buffer
 
 
 def _device(functions: Parts) -> list[Part]:
-    return [(f, None, _DEVICE) for f in functions]
+    return [(f, None, DEVICE) for f in functions]
 
 
 def _intrinsics(functions: Parts) -> list[Part]:
@@ -163,12 +163,12 @@ def lane_text(lane: Lane) -> str:
     prelude = _PRELUDE.format(constants=constants(lane), intrinsics=instructions)
     fill = random_loops.fill_words if lane.width == 32 else random_loops.fill_long_words
     shared = (*CORE, random_loops.fill_two)
-    return module_text(prelude, [*_device(shared), (fill, "fill", _DEVICE)])
+    return module_text(prelude, [*_device(shared), (fill, "fill", DEVICE)])
 
 
 def mode_text(mode: Mode) -> str:
     """One rounding mode, and rounding with it."""
-    return module_text("", [(*part, _DEVICE) for part in mode_parts(mode)])
+    return module_text("", [(*part, DEVICE) for part in mode_parts(mode)])
 
 
 def scale_text(carrier: Carrier) -> str:
@@ -203,10 +203,10 @@ def kernel_text(
         f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
-        f"{_DEVICE}\n{_STORE_CODE if encode else _STORE}"
+        f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])
     if loop == "rows":
         parts = [*_intrinsics((intrinsics.block_maxima,)), *parts]
-    moves = [(LOADS[carrier.name], "load", _DEVICE), (STORES[carrier.name], "narrow", _DEVICE)]
+    moves = [(LOADS[carrier.name], "load", DEVICE), (STORES[carrier.name], "narrow", DEVICE)]
     return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

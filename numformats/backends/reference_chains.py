@@ -14,6 +14,7 @@ from numformats.backends.reference_rounding import scalar
 from numformats.backends.task import ScalarTask
 from numformats.core import chain
 from numformats.core.grid import CodeSpec
+from numformats.core.lane import fused
 from numformats.lanes import CARRIERS, LANE64
 
 _PRELUDE = """\
@@ -115,8 +116,11 @@ def plain(task: PlainTask) -> None:
 
 
 def _fused(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
-    exact = np.vectorize(_nearest if c.dtype == np.float64 else _nearest_single, otypes=[c.dtype])
-    return exact(*(np.broadcast_to(t, c.shape) for t in (a, b)), c)
+    a, b = (np.broadcast_to(t, c.shape) for t in (a, b))
+    if c.dtype == np.float64:
+        return np.vectorize(_nearest, otypes=[c.dtype])(a, b, c)
+    total = fused(a, b, c)
+    return np.where(total == total, total, np.float32(np.nan))
 
 
 def _nearest(a: float, b: float, c: float) -> float:
@@ -134,13 +138,6 @@ def _nearest(a: float, b: float, c: float) -> float:
         return float(total)
     except OverflowError:
         return float("inf") if total > 0 else float("-inf")
-
-
-def _nearest_single(a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c`` rounded once to float32: the product is exact in float64."""
-    p = np.array([np.float64(a) * np.float64(b)])
-    bits = _texts().plain_nan(_texts().add_odd(p, np.array([np.float64(c)])))
-    return bits.view(np.float64).astype(np.float32)[0]
 
 
 def odd_of(value: Fraction) -> float:
