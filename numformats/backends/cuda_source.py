@@ -46,7 +46,7 @@ def _rule(spec: Spec) -> str:
         sign = f"U({cpp.literal(w.sign_bit)})"
         more = f"U({cpp.literal(w.mask)}), {sign}, I({w.exponent})"
         return f"{space}::wrap_bits(bits, rand, spare, grid(), {more})"
-    flags = f"{cpp.literal(spec.lowered.general)}, {cpp.literal(spec.lowered.plain_inf)}"
+    flags = f"{cpp.literal(spec.lowered.needs)}, {cpp.literal(spec.lowered.plain_inf)}"
     return f"{space}::round_bits(bits, rand, spare, grid(), {flags})"
 
 

@@ -26,6 +26,7 @@ from numformats.core import scale, scaled
 from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
+from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.lanes import CARRIERS, LANE64, Lane
@@ -102,7 +103,9 @@ def lane_text(lane: Lane) -> str:
     """Types, constants and every core text of one lane."""
     w = lane.width
     words = ("unsigned int", "int") if w == 32 else ("unsigned long long", "long long")
+    needs = {"DEEP": DEEP, "GAPPED": GAPPED, "BARE": BARE, "ZEROLESS": ZEROLESS}
     numbers = {
+        "int": needs,
         "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1},
         "U": {
             "LEFT": w - 1 - lane.sig_bits, "ZERO": 0, "ONE": 1, "ALL": (1 << w) - 1,
