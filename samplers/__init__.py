@@ -4,12 +4,21 @@ from samplers import metrics
 from samplers.cycles import CosineCycles
 from samplers.precision import PerChannel, Precision
 from samplers.predictive import Prediction, predictive
+from samplers.priors import Gaussian, Laplace
+from samplers.psgld import PSGLD
+from samplers.sgdlp import SGDLP
+from samplers.sghmc import SGHMC
 from samplers.sgld import SGLD, Counters
 
 __all__ = [
+    "PSGLD",
+    "SGDLP",
+    "SGHMC",
     "SGLD",
     "CosineCycles",
     "Counters",
+    "Gaussian",
+    "Laplace",
     "PerChannel",
     "Precision",
     "Prediction",

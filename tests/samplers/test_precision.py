@@ -50,7 +50,7 @@ def test_construction_rounds_low_accumulators_to_nearest():
         [weight], 0.1, num_data=1, precision=Precision("fixed<8,4>", accumulator="low")
     )
     assert weight.tolist() == [0.3125, -0.0625, 7.9375]
-    assert optimizer.counters() == (3, 0.0, 1 / 3)
+    assert optimizer.counters() == (3, 0.0, 1 / 3, 1.0)
 
 
 @pytest.mark.parametrize("accumulator", LOW)
