@@ -83,8 +83,9 @@ SUMMED_LOSS = 100.0
 
 def warn_if_summed(loss: object) -> None:
     """Warn of a first loss whose size suggests a sum over the batch."""
-    if isinstance(loss, torch.Tensor | float | int) and abs(float(loss)) > SUMMED_LOSS:
-        _warn(f"the first loss is {float(loss):.4g}")
+    value = loss.detach() if isinstance(loss, torch.Tensor) else loss
+    if isinstance(value, torch.Tensor | float | int) and abs(float(value)) > SUMMED_LOSS:
+        _warn(f"the first loss is {float(value):.4g}")
 
 
 def warn_if_large(moves: Iterable[tuple[torch.Tensor, float]]) -> None:
@@ -106,7 +107,7 @@ def _warn(found: str) -> None:
         f"{found}: a loss that is summed over the batch looks like this; samplers take the mean "
         'over the batch (reduction="mean"), which num_data then scales up, or lr is too large',
         UserWarning,
-        stacklevel=4,
+        stacklevel=6,
     )
 
 
