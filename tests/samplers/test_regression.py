@@ -21,9 +21,10 @@ def data():
     return x, x @ [0.5, -1.0, 0.3] + rng.normal(size=POINTS) * NOISE_VARIANCE**0.5
 
 
-def exact(x, y, recursion):
+def exact(x, y, recursion, share=1.0):
     """Posterior mean, and the covariance of the chain: of the posterior, of the step size and of
-    the batches. Gradients are those of the mean loss: 1/N of the energy's.
+    the batches. Gradients are those of the mean loss: 1/N of the energy's; ``share`` multiplies
+    their covariance.
     """
     precision = (np.eye(DIM) / PRIOR_VARIANCE + x.T @ x / NOISE_VARIANCE) / POINTS
     mean = np.linalg.solve(precision, x.T @ y / NOISE_VARIANCE / POINTS)
@@ -32,14 +33,23 @@ def exact(x, y, recursion):
     forces = forces - mean / (POINTS * PRIOR_VARIANCE)
     average = curvatures.mean(0)
     second = np.mean([np.kron(a, a) for a in curvatures], axis=0) - np.kron(average, average)
+    share = share / BATCH
     covariance = linear.minibatch(
-        recursion, precision, second / BATCH, np.cov(forces.T, bias=True) / BATCH
+        recursion, precision, share * second, share * np.cov(forces.T, bias=True)
     )
     return mean, covariance[:DIM, :DIM]
 
 
-def draws(name, x, y, start, steps=150, **changes):
-    """The last state of many chains on batches drawn with replacement."""
+def with_replacement(generator):
+    return torch.randint(POINTS, (CHAINS, BATCH), generator=generator)
+
+
+def without_replacement(generator):
+    return torch.rand(CHAINS, POINTS, generator=generator).topk(BATCH).indices
+
+
+def draws(name, x, y, start, steps=150, batches=with_replacement, **changes):
+    """The last state of many chains, whose batches are independent over steps."""
     inputs, targets = torch.from_numpy(x).float(), torch.from_numpy(y).float()
     weight = torch.nn.Parameter(torch.from_numpy(start).float().repeat(CHAINS, 1))
     decay = 1 / (POINTS * PRIOR_VARIANCE)
@@ -48,7 +58,7 @@ def draws(name, x, y, start, steps=150, **changes):
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         optimizer.zero_grad()
-        batch = torch.randint(POINTS, (CHAINS, BATCH), generator=generator)
+        batch = batches(generator)
         residual = targets[batch] - torch.einsum("cnd,cd->cn", inputs[batch], weight)
         (residual**2 / (2 * NOISE_VARIANCE)).mean(dim=1).sum().backward()
         optimizer.step()
@@ -66,6 +76,16 @@ def test_mean_and_covariance_of_minibatch_chains_are_exact(name):
     x, y = data()
     mean, covariance = exact(x, y, ALGORITHMS[name].recursion(1 / POINTS))
     assert z_scores(draws(name, x, y, mean), mean, covariance).max() < 5
+
+
+def test_batches_without_replacement_have_less_noise():
+    """The factor (N - n)/(N - 1); with it dropped the same chains are rejected."""
+    x, y = data()
+    recursion = linear.langevin(0.35, 1 / POINTS)
+    mean, covariance = exact(x, y, recursion, (POINTS - BATCH) / (POINTS - 1))
+    drawn = draws("SGLD", x, y, mean, batches=without_replacement, steps=80, lr=0.35)
+    assert z_scores(drawn, mean, covariance).max() < 5
+    assert z_scores(drawn, *exact(x, y, recursion)).max() > 5
 
 
 @pytest.mark.parametrize("change", [{"num_data": BATCH}, {"weight_decay": 0.0}, {"temperature": 2}])
