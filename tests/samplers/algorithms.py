@@ -37,8 +37,8 @@ ALGORITHMS = {
         hmc(0.7, 1.5, 1.0, "baoab"), lambda heat: linear.baoab(0.7, 1.5, 1.0, heat), ("full",)
     ),
     "SGHMC, Euler": Algorithm(
-        hmc(0.5, 1.0, 0.8, "euler"),
-        lambda heat: linear.symplectic_euler(0.5, 1.0, 0.8, heat),
+        hmc(0.5, 0.6, 0.8, "euler"),
+        lambda heat: linear.symplectic_euler(0.5, 0.6, 0.8, heat),
         ("full",),
     ),
 }

@@ -57,6 +57,20 @@ def test_weights_of_low_accumulators_stay_on_the_grid(name, accumulator):
     assert ("accumulator" in optimizer.state[params[0]]) == (accumulator == "full")
 
 
+@pytest.mark.filterwarnings("ignore:the first gradients")
+@pytest.mark.parametrize("name, accumulator", CASES)
+def test_weights_reach_both_ends_of_the_range(name, accumulator):
+    up, down = parameters((50,), (50,))
+    optimizer = build(name, [up, down], precision=Precision(FMT, None, accumulator))
+    for _ in range(60):
+        give_gradients([up], -5.0)
+        give_gradients([down], 5.0)
+        optimizer.step()
+    assert torch.equal(up, torch.full((50,), 127 / 32))
+    assert torch.equal(down, torch.full((50,), -4.0))
+    assert optimizer.counters().saturated > 0.2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_frozen_parameters_and_empty_ones_are_left_alone(name):
     moving, frozen, empty = parameters((4,), (4,), (0, 3))
