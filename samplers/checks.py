@@ -46,6 +46,10 @@ def check_parameter(label: str, param: torch.Tensor) -> None:
         raise TypeError(f"{label} is {param.layout}; a sampler takes dense ones: call to_dense()")
 
 
+class NonFiniteGradientError(ValueError):
+    """A gradient with NaN or Inf: the chain has diverged, or the loss is undefined."""
+
+
 def check_gradient(label: str, step: int, grad: torch.Tensor | None) -> None:
     """Refuse gradients that are sparse, since every weight moves in every step because of the
     noise, or not finite."""
@@ -60,7 +64,7 @@ def check_gradient(label: str, step: int, grad: torch.Tensor | None) -> None:
         return
     bad = int((~torch.isfinite(grad)).sum())
     if bad:
-        raise ValueError(
+        raise NonFiniteGradientError(
             f"the gradient of {label} at its step {step} holds {bad} of {grad.numel()} elements "
             "that are NaN or infinite; no parameter has been moved: load an earlier state and use "
             "a smaller lr, or find the operation with torch.autograd.set_detect_anomaly(True)"

@@ -47,9 +47,8 @@ def main() -> None:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
             shutil.copy(ROOT / name, copy / name)
-        for tests in dict.fromkeys(f.tests for f in chosen):
-            if not passes(copy, list(tests)):
-                raise SystemExit(f"without any fault, {' '.join(tests)} fails; mend that first")
+        if not passes(copy, sorted({test for fault in chosen for test in fault.tests})):
+            raise SystemExit("a test fails without any fault; mend that first")
         for fault in chosen:
             found = caught(copy, fault)
             missed += [] if found else [fault.name]

@@ -13,11 +13,12 @@ SGHMC = "tests/samplers/test_sghmc.py"
 JOINT = "tests/samplers/test_sghmc_joint.py"
 CYCLES = "tests/samplers/test_cycles.py"
 STATIONARY = f"{LAWS}::test_stationary_covariance_is_the_recursions"
+DISTINCT = f"{CONDUCT}::test_seeds_chains_parameters_and_steps_draw_different_noise"
 PRIOR = f"{LAWS}::test_weight_decay_is_the_prior_precision"
 
 
 class Fault(NamedTuple):
-    """``old`` stands once in ``file`` and becomes ``new``; ``tests`` are pytest's arguments."""
+    """``old`` stands once in ``file`` and becomes ``new``; ``tests`` are files and node ids."""
 
     name: str
     file: str
@@ -69,14 +70,14 @@ SCALES = [
 
 STREAMS = [
     Fault("same noise for all parameters", "samplers/state.py",
-          ".fold(chain).fold(index)", ".fold(chain)", (CONDUCT, "-k", "different_noise")),
+          ".fold(chain).fold(index)", ".fold(chain)", (DISTINCT,)),
     Fault("same noise in all chains", "samplers/state.py",
-          ".fold(chain).fold(index)", ".fold(index)", (CONDUCT, "-k", "different_noise")),
+          ".fold(chain).fold(index)", ".fold(index)", (DISTINCT,)),
     Fault("same noise in each step", "samplers/optimizer.py",
-          '.fold(state["step"])', "", (CONDUCT, "-k", "different_noise")),
+          '.fold(state["step"])', "", (DISTINCT,)),
     Fault("noise from the process's generator, as of one rank", "samplers/state.py",
           "nf.Key(seed).fold", "nf.Key(torch.initial_seed() % 2**63).fold",
-          (CONDUCT, "-k", "global_generator")),
+          (f"{CONDUCT}::test_equal_keys_give_equal_bits_whatever_the_global_generator",)),
     Fault("position and velocity share their noise", "samplers/sghmc_steps.py",
           "VELOCITY_NOISE, VELOCITY = 3, 4", "VELOCITY_NOISE, VELOCITY = 1, 4", _of("SGHMC")),
     Fault("position and velocity share the bits of their draws", "samplers/sghmc_steps.py",
@@ -97,13 +98,13 @@ ROUNDING = [
     Fault("range one step short", "numformats/tasks.py",
           "np.float64(largest), np.float64(-smallest)",
           "np.float64(largest - float(fmt.smallest)), np.float64(-smallest)",
-          (CONDUCT, "-k", "ends_of_the_range")),
+          (f"{CONDUCT}::test_weights_reach_both_ends_of_the_range",)),
     Fault("gradient not rounded", "samplers/steps.py",
           "if precision.gradient is None:", "if True:",
-          ("tests/samplers/test_psgld.py", "-k", "rounded_one")),
+          ("tests/samplers/test_psgld.py",)),
     Fault("weights of a full accumulator not rounded", "samplers/steps.py",
           "return Draw(theta, seen, saturated", "return Draw(theta, theta, saturated",
-          ("tests/samplers/test_precision.py", "-k", "forward_sees")),
+          ("tests/samplers/test_precision.py",)),
     Fault("full accumulator kept rounded", "samplers/sghmc_steps.py",
           "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
           _of("SGHMC", "full")),
@@ -154,7 +155,7 @@ DYNAMICS = [
 STATE = [
     Fault("gradient changed by the step", "samplers/steps.py",
           "found = grad.to(theta.dtype)", "found = grad.to(theta.dtype).mul_(1.0001)",
-          (CONDUCT, "-k", "left_alone")),
+          (f"{CONDUCT}::test_gradients_frozen_parameters_and_empty_ones_are_left_alone",)),
     Fault("random stream not restored", "samplers/optimizer.py",
           'STATIC = ("prior", "precision")', 'STATIC = ("prior", "precision", "seed")', (RESUME,)),
     Fault("accumulator cast on loading", "samplers/optimizer.py",
