@@ -157,12 +157,10 @@ def _variance_corrected(
     drawn, counts = nf.variance_corrected(
         mean_x, m.var_x, fmt, key=key.fold(WEIGHT), return_counts=True
     )
-    asked = torch.full_like(mean_x, m.var_x, dtype=torch.float64)
-    actual = torch.maximum(asked, forced_variance(mean_x, asked, fmt))
+    actual = forced_variance(mean_x, m.var_x, fmt).clamp_(min=m.var_x)
     share = torch.where(actual > 0, m.cov / actual, 0.0)
-    noise = drawn.double() - mean_x.double()
-    mean = (mean_v.double() + share * noise).to(mean_v.dtype)
-    left = (m.var_v - share * m.cov).clamp_(min=0)
+    mean = mean_v.addcmul(share, drawn - mean_x)
+    left = torch.rsub(share, m.var_v, alpha=m.cov).clamp_(min=0)
     velocity = draw_velocity(mean, left, precision, key.fold(VELOCITY))
     return _drawn(drawn, int(counts.deficit), int(counts.saturated), velocity)
 

@@ -34,8 +34,10 @@ def draw_velocity(
     mean: torch.Tensor, variance: torch.Tensor, precision: Precision, key: nf.Key
 ) -> Velocity:
     """Q^vc(mean, variance), scaled so that every draw fits."""
-    reach = mean.double().abs().add(variance.sqrt(), alpha=REACH)
-    scale = velocity_scale(float(reach.amax()) if reach.numel() else 0.0, precision.weight)
+    reach = 0.0
+    if mean.numel():
+        reach = float(mean.abs().amax()) + REACH * math.sqrt(float(variance.amax()))
+    scale = velocity_scale(reach, precision.weight)
     drawn, counts = nf.variance_corrected(
         mean / scale,
         variance / scale**2,

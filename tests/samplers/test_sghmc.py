@@ -62,7 +62,7 @@ def test_keeping_the_asked_share_where_the_grid_forces_more_is_rejected(monkeypa
     """Negative control: regression on V_x instead of the variance that the draw has."""
     from samplers import sghmc_steps
 
-    monkeypatch.setattr(sghmc_steps, "forced_variance", lambda m, v, fmt: torch.zeros_like(v))
+    monkeypatch.setattr(sghmc_steps, "forced_variance", lambda m, v, fmt: torch.zeros_like(m))
     r = linear.exponential(*CONSTANTS, 0.01)
     mean = r.move @ [0.53125, 0.0]
     got_x, got_v, _ = one_step(nf.FixedPoint(8, 4), 0.53125, 0.0, 0.0, 0.01)
@@ -77,10 +77,9 @@ def test_forced_variance_counts_the_deficits_of_draws(name, variance):
     the draw itself, which also counts what lies beyond the range of its block."""
     fmt = resolve(nf.parse(name), (512,))
     mean = torch.from_numpy(np.random.default_rng(0).normal(size=512).astype(np.float32))
-    asked = torch.full((512,), variance, dtype=torch.float64)
-    forced = forced_variance(mean, asked, fmt)
+    forced = forced_variance(mean.double(), variance, fmt)
     counts = nf.variance_corrected(mean, variance, fmt, key=0, return_counts=True)[1]
-    beyond = counts.deficit - int((forced > asked * (1 + 1e-9)).sum())
+    beyond = counts.deficit - int((forced > variance * (1 + 1e-9)).sum())
     assert 0 <= beyond <= (20 if "fp4" in name else 0)
 
 
