@@ -50,7 +50,7 @@ def take_over(
         check_representable(name, param, draw.seen, precision)
     if state["still"]:
         state["moved"] |= draw.seen != param
-        state["still"] = state["moved"].numel() - int(state["moved"].sum())
+        state["still"] = state["moved"].numel() - int(state["moved"].count_nonzero())
     if "accumulator" in state:
         state["accumulator"] = draw.stored
     param.copy_(draw.seen)

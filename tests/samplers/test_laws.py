@@ -134,6 +134,22 @@ def test_drawing_position_and_velocity_independently_is_rejected(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
+def test_parts_of_a_tensor_in_groups_have_the_law_of_the_whole(name):
+    """Half of the coordinates in each of two groups, and no correlation between them."""
+    halves = [torch.nn.Parameter(torch.zeros(COORDINATES // 2)) for _ in range(2)]
+    groups = [{"params": [half]} for half in halves]
+    optimizer = ALGORITHMS[name].build(groups, num_data=NUM_DATA, temperature=TEMPERATURE)
+    for _ in range(SETTLING):
+        for half in halves:
+            half.grad = CURVATURE * half.detach()
+        optimizer.step()
+    first, second = (half.detach().double().numpy() for half in halves)
+    covariance = linear.stationary(ALGORITHMS[name].recursion(HEAT), CURVATURE)
+    assert np.abs(z_scores(np.append(first, second)[None, None], covariance)).max() < 5
+    assert abs(np.corrcoef(first, second)[0, 1]) < 5 / len(first) ** 0.5
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
 def test_weight_decay_is_the_prior_precision(name):
     """A flat loss leaves the recursion on U = wd·θ²/2."""
     weight = torch.nn.Parameter(torch.zeros(COORDINATES))
