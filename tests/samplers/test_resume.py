@@ -2,6 +2,9 @@
 number of threads."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import pytest
@@ -97,6 +100,32 @@ def test_result_does_not_depend_on_the_number_of_threads(algorithm, name):
         advance(parts, 3)
         results.append(parts)
     assert_same(*results)
+
+
+CONTINUE = """
+import sys, torch
+from tests.samplers.test_resume import PRECISIONS, advance, build
+parts = build(PRECISIONS["variance_corrected"], torch.float32, seed=99, name="SGHMC")
+for part, state in zip(parts, torch.load(sys.argv[1], weights_only=True), strict=True):
+    part.load_state_dict(state)
+advance(parts, 4)
+torch.save([part.state_dict() for part in parts], sys.argv[1])
+"""
+
+
+def test_another_process_goes_on_with_the_same_bits(tmp_path):
+    file = tmp_path / "state.pt"
+    whole, first = (
+        build(PRECISIONS["variance_corrected"], torch.float32, name="SGHMC") for _ in range(2)
+    )
+    advance(whole, 7)
+    advance(first, 3)
+    torch.save([part.state_dict() for part in first], file)
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", CONTINUE, str(file)], cwd=root, check=True)
+    for part, state in zip(first, torch.load(file, weights_only=True), strict=True):
+        part.load_state_dict(state)
+    assert_same(whole, first)
 
 
 def test_loading_copies_the_state():
