@@ -107,7 +107,7 @@ ROUNDING = [
           ("tests/samplers/test_precision.py",)),
     Fault("full accumulator kept rounded", "samplers/sghmc_steps.py",
           "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
-          _of("SGHMC", "full")),
+          (f"{CONDUCT}::test_weights_of_low_accumulators_stay_on_the_grid",)),
     Fault("deficits not counted", "samplers/steps.py",
           "int(counts.deficit), int(counts.saturated)", "0, int(counts.saturated)",
           ("tests/test_langevin.py", "tests/samplers/test_precision.py")),

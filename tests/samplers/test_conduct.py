@@ -55,6 +55,9 @@ def test_weights_of_low_accumulators_stay_on_the_grid(name, accumulator):
         optimizer.step()
         assert torch.equal(params[0] * 32, (params[0] * 32).round())
     assert ("accumulator" in optimizer.state[params[0]]) == (accumulator == "full")
+    with optimizer.accumulators():  # a full one keeps what the grid has not
+        on_grid = (params[0] * 32 == (params[0] * 32).round()).double().mean()
+        assert on_grid < 0.1 if accumulator == "full" else on_grid == 1
 
 
 @pytest.mark.filterwarnings("ignore:the first gradients")
