@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import torch
 from torch.optim.optimizer import ParamsT
@@ -19,8 +18,10 @@ from samplers.checks import (
     warn_if_large,
     warn_if_summed,
 )
+from samplers.counters import Counters, count, reset
 from samplers.describe import describe_group
-from samplers.precision import FULL, Precision, check_rules
+from samplers.entry import Entry, check_all_rules, checked_precision, entries
+from samplers.precision import Precision
 from samplers.priors import check_prior, slope
 from samplers.state import current, initialise, parameter_key, take_over
 from samplers.steps import Draw
@@ -29,34 +30,8 @@ STATIC = ("prior", "precision")
 """Options of groups that stay with the optimizer: they are no plain data for a ``state_dict``."""
 
 
-class Counters(NamedTuple):
-    """Values drawn so far, and the shares of them that missed their variance or their range;
-    ``stuck`` is the share of the weights of low-precision accumulators that have never moved."""
-
-    drawn: int
-    deficit: float
-    saturated: float
-    stuck: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A parameter, its number, its name (blank without one), its group and its precision."""
-
-    index: int
-    name: str
-    param: torch.Tensor
-    group: dict[str, Any]
-    precision: Precision
-
-    @property
-    def label(self) -> str:
-        """The parameter in messages."""
-        return f"parameter {self.index}" + (f" ({self.name!r})" if self.name else "")
-
-
 class Sampler(torch.optim.Optimizer):
-    """Base of the samplers. A sampler adds `_begin`, `_move` and the texts of `describe`.
+    """Base of the samplers. A sampler adds `_check`, `_begin`, `_move` and its `update` in words.
 
     Args:
         params: tensors, dicts of options, or ``model.named_parameters()``.
@@ -69,27 +44,21 @@ class Sampler(torch.optim.Optimizer):
     def __init__(
         self, params: ParamsT, defaults: dict[str, Any], precision: Precision | None
     ) -> None:
-        self.precision = _checked(precision)
+        self.precision = checked_precision(precision)
         check_options(defaults)
         super().__init__(params, defaults)
-        for precision in {self.precision, *(g.get("precision", FULL) for g in self.param_groups)}:
-            ruled = [
-                e for e in self._entries() if e.group.get("precision", self.precision) == precision
-            ]
-            check_rules(precision, {e.index: e.name for e in ruled})
+        check_all_rules(self.param_groups, self.precision)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own; they are quantized as on construction."""
         known = sum(len(group["params"]) for group in self.param_groups)
         super().add_param_group(param_group)
-        group = self.param_groups[-1]
-        check_options(group)
-        check_prior(group.get("prior"), group["weight_decay"])
-        if "precision" in group:
-            group["precision"] = _checked(group["precision"])
-        for entry in list(self._entries())[known:]:
-            check_parameter(entry.label, entry.param)
-            self._check_precision(entry)
+        try:
+            added = self._admitted(known)
+        except (ValueError, TypeError):
+            self.param_groups.pop()
+            raise
+        for entry in added:
             self.state[entry.param].update(initialise(entry.param, entry.precision))
             self.state[entry.param].update(self._begin(entry))
 
@@ -126,25 +95,12 @@ class Sampler(torch.optim.Optimizer):
     def counters(self) -> Counters:
         """Shares of the values drawn so far that missed their variance or were clipped, and of the
         weights that never moved."""
-        states = [self.state[entry.param] for entry in self._entries()]
-        total = {name: sum(s[name] for s in states) for name in ("deficit", "saturated", "still")}
-        drawn = sum(state["drawn"] for state in states)
-        watched = sum(state["moved"].numel() for state in states if "moved" in state)
-        return Counters(
-            drawn,
-            total["deficit"] / max(drawn, 1),
-            total["saturated"] / max(drawn, 1),
-            total["still"] / max(watched, 1),
-        )
+        return count(self.state[entry.param] for entry in self._entries())
 
     def reset_counters(self) -> None:
         """Count anew from here, for example after burn-in."""
         for entry in self._entries():
-            state = self.state[entry.param]
-            state |= {"drawn": 0, "deficit": 0, "saturated": 0}
-            if "moved" in state:
-                state["moved"].zero_()
-                state["still"] = state["moved"].numel()
+            reset(self.state[entry.param])
 
     @contextlib.contextmanager
     def accumulators(self) -> Iterator[None]:
@@ -204,13 +160,20 @@ class Sampler(torch.optim.Optimizer):
         return {**super().__getstate__(), "precision": self.precision}
 
     def _entries(self) -> Iterator[Entry]:
-        index = 0
-        for group in self.param_groups:
-            names = group.get("param_names", [""] * len(group["params"]))
-            precision = group.get("precision", self.precision)
-            for name, param in zip(names, group["params"], strict=True):
-                yield Entry(index, name, param, group, precision.for_parameter(index, name, param))
-                index += 1
+        return entries(self.param_groups, self.precision)
+
+    def _admitted(self, known: int) -> list[Entry]:
+        """The parameters of the last group, after the first ``known``, once they are checked."""
+        group = self.param_groups[-1]
+        check_options(group)
+        check_prior(group.get("prior"), group["weight_decay"])
+        if "precision" in group:
+            group["precision"] = checked_precision(group["precision"])
+        added = list(self._entries())[known:]
+        for entry in added:
+            check_parameter(entry.label, entry.param)
+            self._check(entry)
+        return added
 
     def _advance(self, entry: Entry) -> None:
         state, group, param = self.state[entry.param], entry.group, entry.param
@@ -225,8 +188,8 @@ class Sampler(torch.optim.Optimizer):
         """The sampler's own state of a parameter before its first step."""
         return {}
 
-    def _check_precision(self, entry: Entry) -> None:
-        """Refuse precisions that the sampler has no law for."""
+    def _check(self, entry: Entry) -> None:
+        """Refuse options and precisions that the sampler has no law for."""
 
     def _rate(self, group: dict[str, Any]) -> float:
         """How far a gradient moves a weight, all in all."""
@@ -242,11 +205,3 @@ class Sampler(torch.optim.Optimizer):
     ) -> Draw:
         """One step from the accumulator ``theta``: new tensors."""
         raise NotImplementedError
-
-
-def _checked(precision: object) -> Precision:
-    if precision is None:
-        return FULL
-    if not isinstance(precision, Precision):
-        raise TypeError(f"precision={precision!r}: write samplers.Precision(...) or None")
-    return precision

@@ -9,7 +9,8 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 import numformats as nf
-from samplers.optimizer import Entry, Sampler
+from samplers.entry import Entry
+from samplers.optimizer import Sampler
 from samplers.precision import Precision
 from samplers.priors import Prior
 from samplers.state import widened
@@ -89,8 +90,10 @@ class PSGLD(Sampler):
             "the gradients (pSGLD)"
         )
 
-    def _begin(self, entry: Entry) -> dict[str, Any]:
+    def _check(self, entry: Entry) -> None:
         _check_preconditioner(entry.group)
+
+    def _begin(self, entry: Entry) -> dict[str, Any]:
         square = torch.ones_like(entry.param.detach(), dtype=widened(entry.param.dtype))
         return {"square": square}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.optim.optimizer import ParamsT
 
-from samplers.optimizer import Entry
+from samplers.entry import Entry
 from samplers.precision import Precision
 from samplers.sgld import SGLD
 
@@ -60,7 +60,7 @@ class SGDLP(SGLD):
         """One step, as `describe` prints it."""
         return "θ ← θ - lr·g (SGD, a control without noise)"
 
-    def _check_precision(self, entry: Entry) -> None:
+    def _check(self, entry: Entry) -> None:
         if entry.precision.accumulator == "variance_corrected":
             raise ValueError(
                 f'{entry.label} has accumulator="variance_corrected", but SGDLP has no variance to '

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from samplers.optimizer import Entry, Sampler
+from samplers.entry import Entry
+from samplers.optimizer import Sampler
 from samplers.precision import Precision
 from samplers.priors import Prior
 from samplers.sghmc_steps import INTEGRATORS
@@ -99,7 +100,7 @@ class SGHMC(Sampler):
             f"{UPDATES[kind]} (SGHMC, {kind})" for kind in INTEGRATORS if kind in kinds
         )
 
-    def _begin(self, entry: Entry) -> dict[str, Any]:
+    def _check(self, entry: Entry) -> None:
         _check_dynamics(entry.group)
         accumulator = entry.precision.accumulator
         if entry.group["integrator"] != "exponential" and accumulator != "full":
@@ -107,6 +108,8 @@ class SGHMC(Sampler):
                 f"integrator={entry.group['integrator']!r} with accumulator={accumulator!r} for "
                 f'{entry.label}: write integrator="exponential", or accumulator="full"'
             )
+
+    def _begin(self, entry: Entry) -> dict[str, Any]:
         still = torch.zeros_like(entry.param.detach(), dtype=widened(entry.param.dtype))
         return {"velocity": still, "velocity_scale": 1.0}
 

@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from samplers.optimizer import Counters, Entry, Sampler
+from samplers.entry import Entry
+from samplers.optimizer import Sampler
 from samplers.precision import Precision
 from samplers.priors import Prior
 from samplers.steps import Draw, step
-
-__all__ = ["SGLD", "Counters"]
 
 
 class SGLD(Sampler):

@@ -127,3 +127,17 @@ def test_ordinary_losses_are_not_warned_of(name):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refused_group_leaves_the_optimizer_as_it_was(name):
+    first, second = parameters((3,), (4,))
+    optimizer = build(name, [first])
+    with pytest.raises(ValueError, match="lr=-1"):
+        optimizer.add_param_group({"params": [second], "lr": -1})
+    give_gradients([first, second])
+    optimizer.step()
+    assert len(optimizer.param_groups) == 1
+    assert torch.equal(second, torch.full((4,), 0.25))
+    optimizer.add_param_group({"params": [second]})
+    assert second in optimizer.state
