@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format bench bench-engines gpu-check wheel clean
+.PHONY: help setup demo test lint format mutants bench bench-engines gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -42,6 +42,9 @@ lint: setup  ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict $(PACKAGES)
 	$(BIN)/lint-imports
+
+mutants: setup  ## inject faults into the samplers and print the share that the tests catch
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 format: setup  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -4,6 +4,7 @@ Words come from Threefry-2x32-13. In 32-bit lanes element i takes word ``i & 1``
 1``; in 64-bit lanes element i takes both words of counter i, the first on top.
 """
 
+import functools
 import sys
 from dataclasses import dataclass
 from types import FunctionType
@@ -72,6 +73,7 @@ for _part in (text.rotate_add, text.four_rounds, text.threefry):
     _INTS[_part.__name__] = FunctionType(_part.__code__, _INTS)
 
 
+@functools.lru_cache(maxsize=1024)  # a key is folded several times
 def _mix(seed: int, stream: int) -> tuple[Any, Any]:
     """Threefry of ``stream`` under ``seed``."""
     a, b = _INTS["threefry"](seed & _MASK, seed >> 32, stream & _MASK, stream >> 32)

@@ -1,9 +1,10 @@
-"""What an SGLD optimizer refuses, and what to write instead."""
+"""What a sampler refuses or warns of, and what to write instead."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -34,42 +35,104 @@ def check_options(options: Mapping[str, Any]) -> None:
         )
 
 
-def check_parameter(index: int, param: torch.Tensor) -> None:
-    """Refuse parameters that are no real floating-point tensors."""
+def check_parameter(label: str, param: torch.Tensor) -> None:
+    """Refuse parameters that are no real, dense floating-point tensors."""
     if param.dtype not in FLOATS:
         raise TypeError(
-            f"parameter {index} has dtype {param.dtype}; SGLD takes {', '.join(map(str, FLOATS))} "
+            f"{label} has dtype {param.dtype}; a sampler takes {', '.join(map(str, FLOATS))} "
             "(view a complex parameter as real with torch.view_as_real)"
         )
+    if param.layout != torch.strided:
+        raise TypeError(f"{label} is {param.layout}; a sampler takes dense ones: call to_dense()")
 
 
-def check_gradient(index: int, grad: torch.Tensor | None) -> None:
-    """Refuse sparse gradients: every weight moves in every step, because of the noise."""
-    if grad is not None and grad.layout != torch.strided:
+class NonFiniteGradientError(ValueError):
+    """A gradient with NaN or Inf: the chain has diverged, or the loss is undefined."""
+
+
+def check_gradient(label: str, step: int, grad: torch.Tensor | None) -> None:
+    """Refuse gradients that are sparse, since every weight moves in every step because of the
+    noise, or not finite."""
+    if grad is None:
+        return
+    if grad.layout != torch.strided:
         raise TypeError(
-            f"the gradient of parameter {index} is {grad.layout}; SGLD moves every weight in "
+            f"the gradient of {label} is {grad.layout}; a sampler moves every weight in "
             "every step: build the layer with sparse=False, or call grad.to_dense()"
         )
+    if math.isfinite(float(grad.sum())):  # one quick pass; a finite sum means finite terms
+        return
+    bad = int((~torch.isfinite(grad)).sum())
+    if bad:
+        raise NonFiniteGradientError(
+            f"the gradient of {label} at its step {step} holds {bad} of {grad.numel()} elements "
+            "that are NaN or infinite; no parameter has been moved: load an earlier state and use "
+            "a smaller lr, or find the operation with torch.autograd.set_detect_anomaly(True)"
+        )
+
+
+def check_scaler(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse ``GradScaler.step``, which hands its scale to optimizers."""
+    if getattr(optimizer, "grad_scale", None) is not None or hasattr(optimizer, "found_inf"):
+        raise TypeError(
+            "GradScaler.step leaves out the steps whose scaled gradients overflow, and with them "
+            "their noise, which changes the stationary law; use bfloat16 autocast without a "
+            "scaler, or divide the gradients by the scale and call optimizer.step()"
+        )
+
+
+SUMMED_LOSS = 100.0
+"""Mean losses are rarely larger: a uniform guess over e^100 classes."""
+
+
+def warn_if_summed(loss: object) -> None:
+    """Warn of a first loss whose size suggests a sum over the batch."""
+    value = loss.detach() if isinstance(loss, torch.Tensor) else loss
+    if isinstance(value, torch.Tensor | float | int) and abs(float(value)) > SUMMED_LOSS:
+        _warn(f"the first loss is {float(value):.4g}")
+
+
+def warn_if_large(moves: Iterable[tuple[torch.Tensor, float]]) -> None:
+    """Warn of first gradients that would move the weights by more than their own size."""
+    size = change = 0.0
+    for param, rate in moves:
+        assert param.grad is not None
+        size += float(param.detach().double().square().sum())
+        change += rate**2 * float(param.grad.double().square().sum())
+    if change > size > 0:
+        _warn(
+            f"the first gradients times the step size have norm {math.sqrt(change):.3g}, the "
+            f"weights {math.sqrt(size):.3g}"
+        )
+
+
+def _warn(found: str) -> None:
+    warnings.warn(
+        f"{found}: a loss that is summed over the batch looks like this; samplers take the mean "
+        'over the batch (reduction="mean"), which num_data then scales up, or lr is too large',
+        UserWarning,
+        stacklevel=6,
+    )
 
 
 def check_representable(
-    index: int, param: torch.Tensor, quantized: torch.Tensor, precision: Precision
+    label: str, param: torch.Tensor, quantized: torch.Tensor, precision: Precision
 ) -> None:
     """Refuse a weight format whose values the parameter's dtype cannot hold."""
     if param.dtype == quantized.dtype:
         return
     if not torch.equal(quantized.to(param.dtype).to(quantized.dtype), quantized):
         raise ValueError(
-            f"parameter {index} has dtype {param.dtype}, which cannot hold the values of "
+            f"{label} has dtype {param.dtype}, which cannot hold the values of "
             f"weight={precision.weight!s}; use float32 parameters or a coarser format"
         )
 
 
-def check_state(number: int, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Refuse a state that another optimizer, or SGLD with another accumulator, has saved."""
+def check_state(kind: str, number: int, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse a state that another optimizer, or one with another accumulator, has saved."""
     if saved.keys() != own.keys():
         raise ValueError(
             f"the state of parameter {number} holds {sorted(saved)}, wanted {sorted(own)}: "
-            "it is no state of SGLD with this precision and accumulator; build the optimizer "
+            f"it is no state of {kind} with this precision and accumulator; build the optimizer "
             "as it was when the state was saved"
         )

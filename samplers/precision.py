@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -137,6 +138,27 @@ class Precision:
 
 
 FULL = Precision()
+
+
+def check_rules(precision: Precision, names: Mapping[int, str]) -> None:
+    """Refuse rules by name or index that fit none of the parameters.
+
+    Args:
+        precision: whose rules.
+        names: of the parameters that it is for, by index.
+    """
+    for match, _ in precision.rules:
+        if isinstance(match, int) and match not in names:
+            raise ValueError(
+                f"the rule for parameter {match} fits none; there are {len(names)} parameters, "
+                f"numbered from 0"
+            )
+        if isinstance(match, str) and not fnmatch.filter(names.values(), match):
+            close = difflib.get_close_matches(match.strip("*?"), names.values(), 3, cutoff=0.0)
+            raise ValueError(
+                f"the rule {match!r} fits no parameter's name; the closest are "
+                f"{', '.join(map(repr, close))}"
+            )
 
 
 def _check_rule(rule: object) -> None:

@@ -1,4 +1,4 @@
-"""What SGLD keeps for one parameter, and how a step changes it."""
+"""What a sampler keeps for one parameter, before the first step and after each."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 import numformats as nf
 from samplers.checks import check_representable
 from samplers.precision import Precision, saturated
-from samplers.steps import quantize, step
+from samplers.steps import Draw, quantize
 
 
 @torch.no_grad()
 def initialise(param: torch.Tensor, precision: Precision) -> dict[str, Any]:
     """The state of a parameter before its first step; quantizes the parameter to nearest.
 
-    ``accumulator`` is there only where it differs from what the parameter holds.
+    ``accumulator`` is there only where it differs from what the parameter holds; ``moved`` marks
+    the weights of a low-precision accumulator that have changed, ``still`` counts the others.
     """
-    state: dict[str, Any] = {"step": 0, "drawn": 0, "deficit": 0, "saturated": 0}
-    wide = param.detach().to(_wide(param.dtype), copy=True)
+    state: dict[str, Any] = {"step": 0, "drawn": 0, "deficit": 0, "saturated": 0, "still": 0}
+    wide = param.detach().to(widened(param.dtype), copy=True)
     if precision.accumulator == "full" and (
         precision.weight is not None or wide.dtype != param.dtype
     ):
@@ -29,30 +30,27 @@ def initialise(param: torch.Tensor, precision: Precision) -> dict[str, Any]:
         param.copy_(quantize(wide, precision.weight, "nearest_even", nf.Key(0)))
         state["saturated"] = saturated(wide, precision.weight)
         state["drawn"] = param.numel()
+    if precision.accumulator != "full":
+        state["moved"] = torch.zeros_like(param, dtype=torch.bool)
+        state["still"] = param.numel()
     return state
 
 
-def advance(
-    param: torch.Tensor,
-    state: dict[str, Any],
-    group: dict[str, Any],
-    index: int,
-    precision: Precision,
+def current(param: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:
+    """The accumulator, float32 or float64."""
+    found = state.get("accumulator")
+    return param.detach().to(widened(param.dtype)) if found is None else found
+
+
+def take_over(
+    param: torch.Tensor, state: dict[str, Any], draw: Draw, name: str, precision: Precision
 ) -> None:
-    """One step of ``param``, parameter number ``index``, with the options of ``group``."""
-    assert param.grad is not None
-    lr = float(group["lr"])
-    draw = step(
-        state.get("accumulator", param.detach().to(_wide(param.dtype))),
-        param.grad,
-        lr=lr,
-        weight_decay=group["weight_decay"],
-        variance=2 * lr * group["temperature"] / group["num_data"],
-        precision=precision,
-        key=_parameter_key(group["seed"], group["chain"], index).fold(state["step"]),
-    )
+    """Write a step's outcome into the parameter and its state."""
     if precision.weight is not None:
-        check_representable(index, param, draw.seen, precision)
+        check_representable(name, param, draw.seen, precision)
+    if state["still"]:
+        state["moved"] |= draw.seen != param
+        state["still"] = state["moved"].numel() - int(state["moved"].count_nonzero())
     if "accumulator" in state:
         state["accumulator"] = draw.stored
     param.copy_(draw.seen)
@@ -60,12 +58,15 @@ def advance(
     state["drawn"] += param.numel()
     state["deficit"] += draw.deficit
     state["saturated"] += draw.saturated
+    state.update(draw.carried or {})
 
 
 @functools.lru_cache(maxsize=4096)
-def _parameter_key(seed: int, chain: int, index: int) -> nf.Key:
+def parameter_key(seed: int, chain: int, index: int) -> nf.Key:
+    """The key of a parameter; folded with the step it gives that of all random bits of the step."""
     return nf.Key(seed).fold(chain).fold(index)
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
+def widened(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of an accumulator beside a parameter of ``dtype``."""
     return torch.float64 if dtype == torch.float64 else torch.float32

@@ -1,4 +1,4 @@
-"""One step of SGLD on one tensor, as pure functions: drift, noise and the three accumulators."""
+"""One step of SGLD on one tensor, and its parts: descent, noise and the three accumulators."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ class Draw(NamedTuple):
     """Outcome of a step on one tensor.
 
     ``stored`` is the accumulator, ``seen`` what forward and backward use; ``deficit`` counts the
-    elements whose variance the grid could not meet, ``saturated`` those beyond the range.
+    elements whose variance the grid could not meet, ``saturated`` those beyond the range;
+    ``carried`` is the rest of the sampler's state.
     """
 
     stored: torch.Tensor
     seen: torch.Tensor
     deficit: int = 0
     saturated: int = 0
+    carried: dict[str, Any] | None = None
 
 
 def step(
@@ -36,8 +38,9 @@ def step(
     variance: float,
     precision: Precision,
     key: nf.Key,
+    pull: torch.Tensor | None = None,
 ) -> Draw:
-    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ), variance 2·lr·T/N), with Q by the accumulator.
+    """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ + pull), variance 2·lr·T/N), with Q by the accumulator.
 
     Args:
         theta: the accumulator, float32 or float64, any shape.
@@ -47,6 +50,7 @@ def step(
         variance: of the injected noise, 2·lr·T/num_data.
         precision: formats, rounding and accumulator.
         key: of this parameter and step; folded once more for each purpose.
+        pull: gradient of -log p(θ)/num_data, None for a flat or Gaussian prior.
 
     Returns:
         New tensors. Promise: a function of its arguments alone, the same for any thread count; with
@@ -54,7 +58,7 @@ def step(
 
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """
-    if fusible(theta, precision):
+    if pull is None and fusible(theta, precision):
         done = nf.langevin_step(
             theta,
             grad.to(theta.dtype),
@@ -68,10 +72,8 @@ def step(
             rounding=precision.rounding,
         )
         return Draw(_tensor(done.stored), _tensor(done.seen), done.deficit, done.saturated)
-    mean = drift(
-        theta, grad, lr=lr, weight_decay=weight_decay, precision=precision, key=key.fold(GRADIENT)
-    )
-    return _ACCUMULATORS[precision.accumulator](mean, variance, precision, key)
+    slope = descent(theta, gradient(theta, grad, precision, key), weight_decay, pull)
+    return accumulate(theta.add(slope, alpha=-lr), variance, precision, key)
 
 
 @functools.cache
@@ -88,31 +90,42 @@ def fusible(theta: torch.Tensor, precision: Precision) -> bool:
     return theta.dtype == torch.float32 and plain and torch_fuses(theta.device)
 
 
-def drift(
-    theta: torch.Tensor,
-    grad: torch.Tensor,
-    *,
-    lr: float,
-    weight_decay: float,
-    precision: Precision,
-    key: nf.Key,
+def gradient(
+    theta: torch.Tensor, grad: torch.Tensor, precision: Precision, key: nf.Key
 ) -> torch.Tensor:
-    """θ - lr·(Q_G(∇loss) + wd·θ), in the operations and the order of ``torch.optim.SGD``."""
-    descent = grad.to(theta.dtype)
-    if precision.gradient is not None:
-        descent = quantize(descent, precision.gradient, precision.rounding, key)
-    if weight_decay != 0:
-        descent = descent.add(theta, alpha=weight_decay)
-    return theta.add(descent, alpha=-lr)
+    """Q_G(∇loss) in the dtype of the accumulator."""
+    found = grad.to(theta.dtype)
+    if precision.gradient is None:
+        return found
+    return quantize(found, precision.gradient, precision.rounding, key.fold(GRADIENT))
 
 
-def diffuse(mean: torch.Tensor, variance: float, key: nf.Key) -> torch.Tensor:
+def descent(
+    theta: torch.Tensor, grad: torch.Tensor, weight_decay: float, pull: torch.Tensor | None = None
+) -> torch.Tensor:
+    """``grad`` + wd·θ + pull, in the operations and the order of ``torch.optim.SGD``."""
+    found = grad if weight_decay == 0 else grad.add(theta, alpha=weight_decay)
+    return found if pull is None else found.add(pull)
+
+
+def accumulate(
+    mean: torch.Tensor, variance: float | torch.Tensor, precision: Precision, key: nf.Key
+) -> Draw:
+    """The accumulator's draw with mean ``mean`` and variance ``variance``, a number or a tensor."""
+    return _ACCUMULATORS[precision.accumulator](mean, variance, precision, key)
+
+
+def diffuse(mean: torch.Tensor, variance: float | torch.Tensor, key: nf.Key) -> torch.Tensor:
     """Mean + √variance·ξ with ξ standard normal; no draw at all where the variance is 0."""
-    if variance == 0:
-        return mean
-    dtype = torch.empty((), dtype=mean.dtype).numpy().dtype
-    noise = torch.from_numpy(nf.random.normal(tuple(mean.shape), key, dtype=dtype))
-    return mean.add(noise.to(mean.device), alpha=math.sqrt(variance))
+    if isinstance(variance, torch.Tensor):
+        return mean.addcmul(variance.sqrt(), normals(mean, key))
+    return mean if variance == 0 else mean.add(normals(mean, key), alpha=math.sqrt(variance))
+
+
+def normals(like: torch.Tensor, key: nf.Key) -> torch.Tensor:
+    """Standard normals of the shape, dtype and device of ``like``."""
+    dtype = torch.empty((), dtype=like.dtype).numpy().dtype
+    return _tensor(nf.random.normal(tuple(like.shape), key, dtype=dtype, like=like))
 
 
 def quantize(x: torch.Tensor, fmt: Any, rounding: str, key: nf.Key) -> torch.Tensor:
@@ -122,7 +135,9 @@ def quantize(x: torch.Tensor, fmt: Any, rounding: str, key: nf.Key) -> torch.Ten
     return _tensor(nf.quantize(x, target, rounding, key=needed))
 
 
-def _full(mean: torch.Tensor, variance: float, precision: Precision, key: nf.Key) -> Draw:
+def _full(
+    mean: torch.Tensor, variance: float | torch.Tensor, precision: Precision, key: nf.Key
+) -> Draw:
     theta = diffuse(mean, variance, key.fold(NOISE))
     if precision.weight is None:
         return Draw(theta, theta)
@@ -130,14 +145,16 @@ def _full(mean: torch.Tensor, variance: float, precision: Precision, key: nf.Key
     return Draw(theta, seen, saturated=saturated(theta, precision.weight))
 
 
-def _low(mean: torch.Tensor, variance: float, precision: Precision, key: nf.Key) -> Draw:
+def _low(
+    mean: torch.Tensor, variance: float | torch.Tensor, precision: Precision, key: nf.Key
+) -> Draw:
     exact = diffuse(mean, variance, key.fold(NOISE))
     theta = quantize(exact, precision.weight, precision.rounding, key.fold(WEIGHT))
     return Draw(theta, theta, saturated=saturated(exact, precision.weight))
 
 
 def _variance_corrected(
-    mean: torch.Tensor, variance: float, precision: Precision, key: nf.Key
+    mean: torch.Tensor, variance: float | torch.Tensor, precision: Precision, key: nf.Key
 ) -> Draw:
     fmt = resolve(precision.weight, tuple(mean.shape))
     drawn, counts = nf.variance_corrected(
@@ -147,7 +164,7 @@ def _variance_corrected(
     return Draw(theta, theta, int(counts.deficit), int(counts.saturated))
 
 
-_ACCUMULATORS: dict[str, Callable[[torch.Tensor, float, Precision, nf.Key], Draw]] = {
+_ACCUMULATORS: dict[str, Callable[..., Draw]] = {
     "full": _full,
     "low": _low,
     "variance_corrected": _variance_corrected,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from samplers import metrics
+from samplers.checks import NonFiniteGradientError
 from samplers.compare.config import Config
 from samplers.compare.rows import Row
 from samplers.cycles import CosineCycles
@@ -45,8 +46,12 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
         seed=config.seed,
         chain=chain,
     )
-    samples = train(model, optimizer, row, config, images, generator)
-    if not all(torch.isfinite(p).all() for p in samples[-1].values()):
+    try:
+        samples = train(model, optimizer, row, config, images, generator)
+        diverged = not all(torch.isfinite(p).all() for p in samples[-1].values())
+    except NonFiniteGradientError:
+        diverged = True
+    if diverged:
         raise ValueError(
             f"chain {chain} of {row.name} diverged at lr={config.lr}; write a smaller one"
         )

@@ -50,7 +50,7 @@ def test_construction_rounds_low_accumulators_to_nearest():
         [weight], 0.1, num_data=1, precision=Precision("fixed<8,4>", accumulator="low")
     )
     assert weight.tolist() == [0.3125, -0.0625, 7.9375]
-    assert optimizer.counters() == (3, 0.0, 1 / 3)
+    assert optimizer.counters() == (3, 0.0, 1 / 3, 1.0)
 
 
 @pytest.mark.parametrize("accumulator", LOW)
@@ -87,6 +87,60 @@ def test_rules_go_by_index_name_and_predicate():
         "2.weight": "fixed<8,3>",
         "2.bias": "None",
     }
+
+
+@pytest.mark.parametrize(
+    "rules, message",
+    [
+        ((("bn*", None),), r"'bn\*' fits no parameter's name.*'1\.bias'"),
+        ((("0.wieght", Precision("e4m3")),), r"closest are '0\.weight'"),
+        (((6, None),), r"parameter 6 fits none.*6 parameters"),
+    ],
+)
+def test_rules_that_fit_nothing_are_refused(rules, message):
+    with pytest.raises(ValueError, match=message):
+        SGLD(net().named_parameters(), 0.1, num_data=1, precision=Precision(rules=rules))
+
+
+def test_groups_have_precisions_of_their_own():
+    """Their rules look at the group's parameters alone."""
+    named = list(net().named_parameters())
+    own = Precision("e4m3", accumulator="low", rules=(("0.bias", None),))
+    groups = [{"params": named[:2], "precision": own}, {"params": named[2:]}]
+    optimizer = SGLD(groups, 0.1, num_data=1, precision=Precision("fixed<8,3>"))
+    assert [str(e.precision.weight) for e in optimizer._entries()] == [
+        "e4m3", "None", *["fixed<8,3>"] * 4
+    ]  # fmt: skip
+    assert "Arithmetic of group 0: weights e4m3" in optimizer.describe()
+    groups[1] = {"params": named[2:], "precision": Precision(rules=(("0.bias", None),))}
+    with pytest.raises(ValueError, match="fits no parameter's name"):
+        SGLD(groups, 0.1, num_data=1)
+
+
+def test_normalisation_weights_stay_in_float32_by_name():
+    """Fixed point with no integer bits would clip their ones to 127/256."""
+    model = net()
+    rules = (("1.*", None),)
+    SGLD(model.named_parameters(), 0.1, num_data=1, precision=Precision("fixed<8,8>", rules=rules))
+    assert torch.equal(model[1].weight, torch.ones(4))
+    SGLD(model.named_parameters(), 0.1, num_data=1, precision=Precision("fixed<8,8>"))
+    assert torch.equal(model[1].weight, torch.full((4,), 127 / 256))
+
+
+def test_stuck_weights_are_counted():
+    """Nearest rounding without noise never moves what is below half a gap."""
+    weight = torch.nn.Parameter(torch.zeros(10))
+    precision = Precision("fixed<8,4>", accumulator="low", rounding="nearest_even")
+    optimizer = SGLD([weight], 0.1, num_data=1, temperature=0.0, precision=precision)
+    weight.grad = torch.tensor([0.2] * 7 + [4.0] * 3)
+    for _ in range(5):
+        optimizer.step()
+    assert optimizer.counters().stuck == 0.7
+    optimizer.reset_counters()
+    assert optimizer.counters() == (0, 0.0, 0.0, 1.0)
+    weight.grad = torch.full((10,), 4.0)
+    optimizer.step()
+    assert optimizer.counters() == (10, 0.0, 0.0, 0.0)
 
 
 def test_a_rule_by_name_needs_names():

@@ -2,12 +2,16 @@
 number of threads."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import pytest
 import torch
 
-from samplers import SGLD, CosineCycles, PerChannel, Precision
+from samplers import SGLD, CosineCycles, Laplace, PerChannel, Precision
+from tests.samplers.algorithms import ALGORITHMS
 
 PRECISIONS = {
     "float32": None,
@@ -18,12 +22,15 @@ PRECISIONS = {
 }
 
 
-def build(precision, dtype, seed=3):
+def build(precision, dtype, seed=3, name="SGLD"):
     torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Linear(6, 300), torch.nn.Tanh(), torch.nn.Linear(300, 2)
     ).to(dtype)
-    optimizer = SGLD(model.named_parameters(), 0.05, num_data=100, precision=precision, seed=seed)
+    options = {"lr": 0.05, "num_data": 100, "precision": precision, "seed": seed}
+    if name == "pSGLD":
+        options["adapt_steps"] = 5
+    optimizer = ALGORITHMS[name].build(model.named_parameters(), **options)
     return model, optimizer, CosineCycles(optimizer, steps=8, cycles=2, exploration=0.25)
 
 
@@ -50,22 +57,32 @@ def everything(parts):
 def assert_same(a, b):
     (tensors_a, numbers_a), (tensors_b, numbers_b) = everything(a), everything(b)
     assert numbers_a == numbers_b
+    assert a[1].counters() == b[1].counters()
     assert all(
         x.dtype == y.dtype and torch.equal(x, y) for x, y in zip(tensors_a, tensors_b, strict=True)
     )
 
 
+CASES = [
+    (algorithm, name)
+    for algorithm, found in ALGORITHMS.items()
+    for name, precision in PRECISIONS.items()
+    if precision is None or precision.accumulator in found.accumulators
+]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("name", PRECISIONS)
-def test_resumed_run_is_the_uninterrupted_one(name, dtype):
-    whole = build(PRECISIONS[name], dtype)
+@pytest.mark.parametrize("algorithm, name", CASES)
+def test_resumed_run_is_the_uninterrupted_one(algorithm, name, dtype):
+    """In the middle of a cycle, through a file that holds plain data and tensors only."""
+    whole = build(PRECISIONS[name], dtype, name=algorithm)
     advance(whole, 7)
-    first = build(PRECISIONS[name], dtype)
+    first = build(PRECISIONS[name], dtype, name=algorithm)
     advance(first, 3)
     file = io.BytesIO()
     torch.save([part.state_dict() for part in first], file)
     file.seek(0)
-    second = build(PRECISIONS[name], dtype, seed=99)
+    second = build(PRECISIONS[name], dtype, seed=99, name=algorithm)
     for part, state in zip(second, torch.load(file, weights_only=True), strict=True):
         part.load_state_dict(state)
     assert_same(first, second)
@@ -73,15 +90,42 @@ def test_resumed_run_is_the_uninterrupted_one(name, dtype):
     assert_same(whole, second)
 
 
-@pytest.mark.parametrize("name", PRECISIONS)
-def test_result_does_not_depend_on_the_number_of_threads(name):
+@pytest.mark.parametrize("algorithm, name", CASES)
+def test_result_does_not_depend_on_the_number_of_threads(algorithm, name):
     results = []
     for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(threads)
-        parts = build(PRECISIONS[name], torch.float32)
+        torch.set_num_threads(threads)
+        parts = build(PRECISIONS[name], torch.float32, name=algorithm)
         advance(parts, 3)
         results.append(parts)
     assert_same(*results)
+
+
+CONTINUE = """
+import sys, torch
+from tests.samplers.test_resume import PRECISIONS, advance, build
+parts = build(PRECISIONS["variance_corrected"], torch.float32, seed=99, name="SGHMC")
+for part, state in zip(parts, torch.load(sys.argv[1], weights_only=True), strict=True):
+    part.load_state_dict(state)
+advance(parts, 4)
+torch.save([part.state_dict() for part in parts], sys.argv[1])
+"""
+
+
+def test_another_process_goes_on_with_the_same_bits(tmp_path):
+    file = tmp_path / "state.pt"
+    whole, first = (
+        build(PRECISIONS["variance_corrected"], torch.float32, name="SGHMC") for _ in range(2)
+    )
+    advance(whole, 7)
+    advance(first, 3)
+    torch.save([part.state_dict() for part in first], file)
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", CONTINUE, str(file)], cwd=root, check=True)
+    for part, state in zip(first, torch.load(file, weights_only=True), strict=True):
+        part.load_state_dict(state)
+    assert_same(whole, first)
 
 
 def test_loading_copies_the_state():
@@ -107,3 +151,47 @@ def test_state_of_another_accumulator_is_refused():
     saved = build(PRECISIONS["full"], torch.float32)[1].state_dict()
     with pytest.raises(ValueError, match="accumulator"):
         build(PRECISIONS["low"], torch.float32)[1].load_state_dict(saved)
+
+
+def test_priors_and_precisions_of_groups_stay_with_the_optimizer():
+    """They are no plain data; the rest of a group's options comes from the file."""
+
+    def make(lr):
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 40))
+        group = {"params": [weight], "prior": Laplace(0.5), "precision": PRECISIONS["low"]}
+        return weight, SGLD([group], lr, num_data=3)
+
+    def go(weight, optimizer):
+        weight.grad = torch.full_like(weight, 0.01)
+        optimizer.step()
+
+    first, saved = make(0.1)
+    go(first, saved)
+    file = io.BytesIO()
+    torch.save([saved.state_dict(), first.detach()], file)
+    file.seek(0)
+    second, loaded = make(0.9)
+    state, values = torch.load(file, weights_only=True)
+    loaded.load_state_dict(state)
+    second.data.copy_(values)
+    assert loaded.param_groups[0]["lr"] == 0.1
+    assert loaded.param_groups[0]["prior"] == Laplace(0.5)
+    go(first, saved)
+    go(second, loaded)
+    assert torch.equal(first, second)
+    assert "accumulator" not in loaded.state[second]
+
+
+def test_accumulating_gradients_over_parts_of_a_batch_is_the_whole_batch():
+    """At the bits: halves of a batch whose means are exact."""
+    weights = [torch.nn.Parameter(torch.zeros(4)) for _ in range(2)]
+    data = torch.arange(32, dtype=torch.float32).reshape(8, 4) / 8
+    whole, parts = (SGLD([w], 0.25, num_data=8) for w in weights)
+    for _ in range(3):
+        for weight, pieces in zip(weights, (1, 2), strict=True):
+            weight.grad = None
+            for piece in data.chunk(pieces):
+                (((weight * piece).sum(1)).mean() / pieces).backward()
+        whole.step()
+        parts.step()
+    assert torch.equal(*weights)

@@ -1,0 +1,61 @@
+"""Velocities in few bits: rounded or drawn in units of a power of two for each tensor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+
+import numformats as nf
+from samplers.forced import REACH
+from samplers.precision import Precision, resolve, saturated
+from samplers.steps import quantize
+
+
+class Velocity(NamedTuple):
+    """A velocity on the grid ``scale``·fmt, and what the grid could not do."""
+
+    value: torch.Tensor
+    scale: float
+    deficit: int = 0
+    saturated: int = 0
+
+
+def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Velocity:
+    """Q(exact), scaled so that the largest element just fits."""
+    scale = velocity_scale(float(exact.abs().amax()) if exact.numel() else 0.0, precision.weight)
+    parts = exact / scale
+    value = quantize(parts, precision.weight, precision.rounding, key) * scale
+    return Velocity(value, scale, saturated=saturated(parts, precision.weight))
+
+
+def draw_velocity(
+    mean: torch.Tensor, variance: torch.Tensor, precision: Precision, key: nf.Key
+) -> Velocity:
+    """Q^vc(mean, variance), scaled so that every draw fits."""
+    reach = 0.0
+    if mean.numel():
+        reach = float(mean.abs().amax()) + REACH * math.sqrt(float(variance.amax()))
+    scale = velocity_scale(reach, precision.weight)
+    drawn, counts = nf.variance_corrected(
+        mean / scale,
+        variance / scale**2,
+        resolve(precision.weight, tuple(mean.shape)),
+        key=key,
+        return_counts=True,
+    )
+    return Velocity(drawn * scale, scale, int(counts.deficit), int(counts.saturated))
+
+
+def velocity_scale(top: float, fmt: Any) -> float:
+    """The smallest power of two S ≤ 1 with top ≤ S·(largest value of ``fmt``).
+
+    A power of two, so that dividing by S loses no bit. Formats with scales of their own, and
+    floats with the range of float32, take 1.
+    """
+    ranged = isinstance(fmt, nf.FixedPoint) or (isinstance(fmt, nf.Float) and fmt.exp_bits < 8)
+    if not ranged or not 0 < top < math.inf:
+        return 1.0
+    fraction, exponent = math.frexp(top / float(fmt.max))
+    return min(1.0, max(math.ldexp(1.0, exponent - (fraction == 0.5)), 2.0**-100))

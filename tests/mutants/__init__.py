@@ -1,0 +1,1 @@
+"""Injected faults: how many of them the samplers' tests see."""

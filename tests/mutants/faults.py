@@ -1,0 +1,179 @@
+"""The list of faults: one text changed in one place, and the tests that should see it.
+
+Each is a mistake that published samplers have made, or a step from one.
+"""
+
+from typing import NamedTuple
+
+LAWS = "tests/samplers/test_laws.py"
+TOY = "tests/samplers/test_toy.py"
+CONDUCT = "tests/samplers/test_conduct.py"
+RESUME = "tests/samplers/test_resume.py"
+SGHMC = "tests/samplers/test_sghmc.py"
+JOINT = "tests/samplers/test_sghmc_joint.py"
+CYCLES = "tests/samplers/test_cycles.py"
+STATIONARY = f"{LAWS}::test_stationary_covariance_is_the_recursions"
+DISTINCT = f"{CONDUCT}::test_seeds_chains_parameters_and_steps_draw_different_noise"
+PRIOR = f"{LAWS}::test_weight_decay_is_the_prior_precision"
+
+
+class Fault(NamedTuple):
+    """``old`` stands once in ``file`` and becomes ``new``; ``tests`` are files and node ids."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _of(name: str, kind: str = "None") -> tuple[str, ...]:
+    return (f"{STATIONARY}[{name}-{kind}]",)
+
+
+SCALES = [
+    Fault("SGLD: noise times sqrt 2", "samplers/sgld.py",
+          "variance=2 * lr", "variance=4 * lr", _of("SGLD")),
+    Fault("SGLD: T where its root belongs", "samplers/sgld.py",
+          'group["temperature"] / group', 'group["temperature"] ** 2 / group', _of("SGLD")),
+    Fault("SGLD: lr where its root belongs", "samplers/sgld.py",
+          "variance=2 * lr *", "variance=2 * lr**2 *", _of("SGLD")),
+    Fault("SGLD: num_data missing", "samplers/sgld.py",
+          ' / group["num_data"]', "", _of("SGLD")),
+    Fault("SGHMC: num_data missing", "samplers/sghmc.py",
+          ' / group["num_data"]', "", _of("SGHMC")),
+    Fault("pSGLD: num_data missing", "samplers/psgld.py",
+          ' / group["num_data"]', "", _of("pSGLD")),
+    Fault("noise of mean 0.1 (one pass)", "numformats/core/langevin.py",
+          "fused(F32(normal(word)), sigma, mean)",
+          "fused(F32(F32(normal(word)) + F32(0.1)), sigma, mean)", _of("SGLD")),
+    Fault("noise of mean 0.1 (composition)", "samplers/steps.py",
+          "dtype=dtype, like=like))", "dtype=dtype, like=like) + 0.1)", _of("SGHMC")),
+    Fault("variance for its root (one pass)", "numformats/langevin_tasks.py",
+          "np.float32(math.sqrt(self.variance))", "np.float32(self.variance)", _of("SGLD")),
+    Fault("variance for its root (composition)", "samplers/steps.py",
+          "alpha=math.sqrt(variance)", "alpha=variance", _of("SGHMC, BAOAB")),
+    Fault("prior twice (one pass)", "numformats/langevin_tasks.py",
+          "np.float32(self.weight_decay)", "np.float32(2 * self.weight_decay)", (PRIOR,)),
+    Fault("prior twice (composition)", "samplers/steps.py",
+          "grad.add(theta, alpha=weight_decay)", "grad.add(theta, alpha=2 * weight_decay)",
+          (PRIOR,)),
+    Fault("general prior not divided by num_data", "samplers/optimizer.py",
+          'slope(prior, theta) / group["num_data"]', "slope(prior, theta)",
+          ("tests/samplers/test_priors.py",)),
+    Fault("Laplace prior pushes outwards", "samplers/priors.py",
+          "return torch.sign(theta)", "return -torch.sign(theta)",
+          ("tests/samplers/test_priors.py",)),
+    Fault("gradient rises", "samplers/steps.py",
+          "theta.add(slope, alpha=-lr)", "theta.add(slope, alpha=lr)", (TOY,)),
+]  # fmt: skip
+
+STREAMS = [
+    Fault("same noise for all parameters", "samplers/state.py",
+          ".fold(chain).fold(index)", ".fold(chain)", (DISTINCT,)),
+    Fault("same noise in all chains", "samplers/state.py",
+          ".fold(chain).fold(index)", ".fold(index)", (DISTINCT,)),
+    Fault("same noise in each step", "samplers/optimizer.py",
+          '.fold(state["step"])', "", (DISTINCT,)),
+    Fault("noise from the process's generator, as of one rank", "samplers/optimizer.py",
+          'parameter_key(group["seed"]', "parameter_key(torch.initial_seed() % 2**63",
+          (f"{CONDUCT}::test_equal_keys_give_equal_bits_whatever_the_global_generator",)),
+    Fault("position and velocity share their noise", "samplers/sghmc_steps.py",
+          "VELOCITY_NOISE, VELOCITY = 3, 4", "VELOCITY_NOISE, VELOCITY = 1, 4", _of("SGHMC")),
+    Fault("position and velocity share the bits of their draws", "samplers/sghmc_steps.py",
+          "VELOCITY_NOISE, VELOCITY = 3, 4", "VELOCITY_NOISE, VELOCITY = 3, 2", (JOINT,)),
+]  # fmt: skip
+
+ROUNDING = [
+    Fault("nearest for stochastic (one pass)", "samplers/steps.py",
+          "rounding=precision.rounding", 'rounding="nearest_even"', (TOY,)),
+    Fault("nearest for stochastic (composition)", "samplers/steps.py",
+          "nf.quantize(x, target, rounding,", 'nf.quantize(x, target, "nearest_even",',
+          (f"{STATIONARY}[SGHMC-low]", f"{TOY}::test_both_forms_of_a_step_follow_the_exact_chain")),
+    Fault("correction's top-up dropped", "numformats/core/draw.py",
+          "rest = maximum(variance - part * (1.0 - part) * d * d, 0.0)",
+          "rest = maximum(variance - variance, 0.0)", (TOY,)),
+    Fault("correction's threshold halved", "numformats/core/draw.py",
+          "v0 = d * d * 0.25", "v0 = d * d * 0.125", (TOY, JOINT)),
+    Fault("range one step short", "numformats/tasks.py",
+          "np.float64(largest), np.float64(-smallest)",
+          "np.float64(largest - float(fmt.smallest)), np.float64(-smallest)",
+          (f"{CONDUCT}::test_weights_reach_both_ends_of_the_range",)),
+    Fault("gradient not rounded", "samplers/steps.py",
+          "if precision.gradient is None:", "if True:",
+          ("tests/samplers/test_psgld.py",)),
+    Fault("weights of a full accumulator not rounded", "samplers/steps.py",
+          "return Draw(theta, seen, saturated", "return Draw(theta, theta, saturated",
+          ("tests/samplers/test_precision.py",)),
+    Fault("full accumulator kept rounded", "samplers/sghmc_steps.py",
+          "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
+          (f"{CONDUCT}::test_weights_of_low_accumulators_stay_on_the_grid",)),
+    Fault("deficits not counted", "samplers/steps.py",
+          "int(counts.deficit), int(counts.saturated)", "0, int(counts.saturated)",
+          ("tests/test_langevin.py", "tests/samplers/test_precision.py")),
+]  # fmt: skip
+
+DYNAMICS = [
+    Fault("papers' sign in the position", "samplers/sghmc_steps.py",
+          "alpha=-m.kick_x", "alpha=m.kick_x", _of("SGHMC")),
+    Fault("covariance lost in the corrected draw", "samplers/sghmc_steps.py",
+          "torch.where(actual > 0, m.cov / actual, 0.0)", "torch.zeros_like(actual)",
+          _of("SGHMC", "variance_corrected")),
+    Fault("covariance lost in the noise", "samplers/sghmc_steps.py",
+          "alpha=m.cov / std_x", "alpha=0.0", _of("SGHMC")),
+    Fault("velocity's whole variance beside the covariance", "samplers/sghmc_steps.py",
+          "m.var_v, alpha=m.cov)", "m.var_v, alpha=0.0)",
+          _of("SGHMC", "variance_corrected")),
+    Fault("share of the asked for variance", "samplers/sghmc_steps.py",
+          "actual = forced_variance(mean_x, m.var_x, fmt)", "actual = torch.zeros_like(mean_x)",
+          (SGHMC,)),
+    Fault("velocity decays twice", "samplers/underdamped.py",
+          "decay=math.exp(-h)", "decay=math.exp(-2 * h)", _of("SGHMC")),
+    Fault("position's variance of leading order", "samplers/underdamped.py",
+          "friction**2 * _spread(h)", "friction**2 * (2 * h**3 / 3)",
+          ("tests/samplers/test_linear.py",)),
+    Fault("friction missing in the noise (1 - β)", "samplers/sghmc_steps.py",
+          "2 * d.friction * d.inverse_mass", "2 * d.inverse_mass", _of("SGHMC, Euler")),
+    Fault("inverse mass missing in the noise", "samplers/sghmc_steps.py",
+          "noise = d.inverse_mass * d.heat * -math", "noise = d.heat * -math",
+          ("tests/samplers/test_linear.py", *_of("SGHMC, BAOAB"))),
+    Fault("half a kick", "samplers/sghmc_steps.py",
+          "kicked = velocity.add(slope, alpha=-d.lr",
+          "kicked = velocity.add(slope, alpha=-d.lr / 2",
+          _of("SGHMC, BAOAB")),
+    Fault("velocity's scale not undone", "samplers/velocity.py",
+          "return Velocity(drawn * scale, scale", "return Velocity(drawn, scale", (SGHMC,)),
+    Fault("velocity not rounded", "samplers/velocity.py",
+          "precision.rounding, key) * scale", "precision.rounding, key) * 0 + exact",
+          _of("SGHMC", "low")),
+    Fault("preconditioner squared in the noise", "samplers/psgld.py",
+          "variance = steps * (2", "variance = steps * steps / lr * (2", _of("pSGLD")),
+    Fault("damping under the root", "samplers/psgld.py",
+          'lr / (group["damping"] + square.sqrt())', 'lr / (group["damping"] + square).sqrt()',
+          _of("pSGLD")),
+]  # fmt: skip
+
+STATE = [
+    Fault("gradient changed by the step", "samplers/steps.py",
+          "found = grad.to(theta.dtype)", "found = grad.to(theta.dtype).mul_(1.0001)",
+          (f"{CONDUCT}::test_gradients_frozen_parameters_and_empty_ones_are_left_alone",)),
+    Fault("random stream not restored", "samplers/optimizer.py",
+          'STATIC = ("prior", "precision")', 'STATIC = ("prior", "precision", "seed")', (RESUME,)),
+    Fault("accumulator cast on loading", "samplers/optimizer.py",
+          "if isinstance(value, torch.Tensor):  # the base", "if False:  # the base", (RESUME,)),
+    Fault("state shared on loading", "samplers/optimizer.py",
+          "entry.param.device, copy=True)", "entry.param.device)", (RESUME,)),
+    Fault("gradients that are not finite taken", "samplers/checks.py",
+          "    if bad:\n", "    if bad < 0:\n", ("tests/samplers/test_refusals.py",)),
+    Fault("step size of the next step", "samplers/cycles.py",
+          "math.cos(math.pi * self.position", "math.cos(math.pi * (self.position + 1)", (CYCLES,)),
+    Fault("sampling begins one step late", "samplers/cycles.py",
+          "self.position / self.length >= self", "self.position / self.length > self", (CYCLES,)),
+    Fault("noise while exploring", "samplers/cycles.py",
+          "temperature if self.sampling else 0.0", "temperature", (CYCLES, CONDUCT)),
+    Fault("logits averaged", "samplers/predictive.py",
+          "torch.logaddexp(total, log_probs)", "total + log_probs",
+          ("tests/samplers/test_predictive.py",)),
+]  # fmt: skip
+
+FAULTS = SCALES + STREAMS + ROUNDING + DYNAMICS + STATE
