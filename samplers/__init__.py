@@ -4,7 +4,9 @@ from samplers import metrics
 from samplers.cycles import CosineCycles
 from samplers.precision import PerChannel, Precision
 from samplers.predictive import Prediction, predictive
+from samplers.samples import Samples
 from samplers.sgld import SGLD, Counters
+from samplers.store import SampleStore
 
 __all__ = [
     "SGLD",
@@ -13,6 +15,8 @@ __all__ = [
     "PerChannel",
     "Precision",
     "Prediction",
+    "SampleStore",
+    "Samples",
     "metrics",
     "predictive",
 ]
