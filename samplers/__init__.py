@@ -1,15 +1,18 @@
 """Draw from Bayesian posteriors in low precision, with optimizers on any number format."""
 
 from samplers import metrics
+from samplers.chain import run_chain
 from samplers.cycles import CosineCycles
 from samplers.precision import PerChannel, Precision
 from samplers.predictive import Prediction, predictive
 from samplers.samples import Samples
 from samplers.sgld import SGLD, Counters
+from samplers.spec import ChainSpec
 from samplers.store import SampleStore
 
 __all__ = [
     "SGLD",
+    "ChainSpec",
     "CosineCycles",
     "Counters",
     "PerChannel",
@@ -19,4 +22,5 @@ __all__ = [
     "Samples",
     "metrics",
     "predictive",
+    "run_chain",
 ]

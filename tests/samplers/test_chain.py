@@ -1,0 +1,265 @@
+"""A chain is a plain training loop; its specification is plain data; what cannot run is refused."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chi2
+
+from samplers import SGLD, ChainSpec, CosineCycles, Precision, SampleStore, run_chain, run_folder
+from samplers.spec import precision_of
+from samplers.streams import INITIAL, BatchOrder, generator_seed
+from tests.conftest import ROOT
+from tests.samplers.chain_cases import points, spec, two_parts
+
+
+def plain_samples(steps, burn_in, thinning, cycles, exploration):
+    """The steps whose samples are kept, counted from 1, after the papers' definitions."""
+    if cycles is None:
+        return list(range(burn_in + thinning, steps + 1, thinning))
+    length = math.ceil(steps / cycles)
+    return [
+        k
+        for k in range(burn_in + 1, steps + 1)
+        if ((k - 1) % length) / length >= exploration and (-k) % length % thinning == 0
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"steps": 25, "thinning": 1},
+        {"cycles": None, "burn_in": 5, "thinning": 4},
+        {"cycles": None, "thinning": 27},
+        {"burn_in": 12, "thinning": 3, "exploration": 0.0},
+    ],
+)
+def test_kept_steps(tmp_path, changes):
+    wanted = spec(tmp_path, **changes)
+    run_chain(wanted)
+    names = ("steps", "burn_in", "thinning", "cycles", "exploration")
+    steps = [entry.step for entry in SampleStore(tmp_path).entries]
+    assert steps == plain_samples(**{name: getattr(wanted, name) for name in names})
+
+
+def linear():
+    return torch.nn.Linear(4, 3)
+
+
+@pytest.mark.parametrize("chain", [0, 3])
+def test_a_chain_is_the_plain_loop(tmp_path, chain):
+    """Equal bits from a loop with its own batches: rows of one permutation an epoch."""
+    run = spec(tmp_path, model=linear, precision=None, chain=chain)
+    run_chain(run)
+    x, y = points()
+    torch.manual_seed(generator_seed(5, chain, INITIAL))
+    model = linear()
+    optimizer = SGLD(model.parameters(), 0.1, num_data=50, weight_decay=1e-3, seed=5, chain=chain)
+    cycles, kept = CosineCycles(optimizer, 27, 3, 0.5), []
+    order = BatchOrder(50, 8, seed=5, chain=chain)
+    for k in range(27):
+        optimizer.zero_grad()
+        index = order(k)
+        torch.nn.functional.cross_entropy(model(x[index]), y[index]).backward()
+        optimizer.step()
+        if k + 1 in plain_samples(27, 0, 2, 3, 0.5):
+            kept.append({name: p.detach().clone() for name, p in model.named_parameters()})
+        cycles.step()
+    assert len(kept) == 6
+    for sample, wanted in zip(SampleStore(tmp_path), kept, strict=True):
+        assert all(torch.equal(sample[name], wanted[name]) for name in wanted)
+
+
+def test_an_epoch_has_every_point_once_in_an_order_of_its_own():
+    order = BatchOrder(50, 10, seed=1, chain=0)
+    epochs = [torch.cat([order(5 * epoch + k) for k in range(5)]) for epoch in range(3)]
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(50))
+    assert not torch.equal(epochs[0], epochs[1])
+    assert torch.equal(torch.cat([order(k) for k in range(5)]), epochs[0])
+    other = BatchOrder(50, 10, seed=1, chain=1)
+    assert not torch.equal(other(0), order(0))
+
+
+def test_batches_with_replacement_are_uniform():
+    """χ² of 20000 draws over 50 points; false alarms 1e-6. Epoch after epoch is far too even."""
+
+    def statistic(replacement):
+        order = BatchOrder(50, 10, seed=2, chain=0, replacement=replacement)
+        counts = np.bincount(torch.cat([order(k) for k in range(2000)]), minlength=50)
+        return float(((counts - 400) ** 2 / 400).sum())
+
+    low, high = chi2.ppf([5e-7, 1 - 5e-7], 49)
+    assert low < statistic(True) < high
+    assert statistic(False) < low
+
+
+def test_chains_share_a_folder_and_nothing_else(tmp_path):
+    for chain in (0, 1):
+        run_chain(spec(tmp_path, chain=chain))
+    store = SampleStore(tmp_path)
+    assert store.chains == (0, 1)
+    first, second = store.chain(0), store.chain(1)
+    for a, b in zip(first, second, strict=True):
+        assert not torch.equal(a["0.weight"], b["0.weight"])
+    alone = spec(tmp_path / "alone", chain=1)
+    run_chain(alone)
+    hashes = [e.sha256 for e in SampleStore(alone.folder).entries]
+    assert hashes == [e.sha256 for e in second.entries]
+
+
+def test_weights_are_stored_as_codes_and_the_rest_as_it_is(tmp_path):
+    run_chain(spec(tmp_path, model_options={"width": 1000}))
+    store = SampleStore(tmp_path)
+    packed = 4 * 1000 + 1000 + 3 * 1000 + 3  # a byte each; the norm's five vectors stay as they are
+    assert packed + 4 * 4 * 1000 < store.entries[0].bytes < packed + 4 * 4 * 1000 + 1500
+    grid = store[-1]["0.weight"] * 32
+    assert torch.equal(grid, grid.round())
+    assert store[-1]["1.num_batches_tracked"] == 27
+
+
+def test_a_finished_chain_and_the_callers_generator_are_left_alone(tmp_path):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    run_chain(spec(tmp_path))
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.name != "lock"}
+    seen = []
+    assert run_chain(spec(tmp_path, checkpoint_every=9), progress=seen.append) == tmp_path
+    assert seen == [27]
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_specification_is_equal_after_json(tmp_path):
+    rules = (("*norm*", None), (3, Precision("e4m3")))
+    run = spec(tmp_path, precision=Precision("perchannel<8>", "mxfp4", "low", rules=rules))
+    again = ChainSpec(**json.loads(json.dumps(run.to_json())))
+    assert again == run
+    assert run.model == "tests.samplers.chain_cases:network"
+    assert precision_of(run.precision) == Precision("perchannel<8>", "mxfp4", "low", rules=rules)
+
+
+CHANGES = [
+    ({"options": {"lr": 0.2, "weight_decay": 1e-3}}, r"options\.lr=0\.1 \(now 0\.2\)"),
+    ({"precision": None}, r"precision\.weight='fixed<8,5>' \(now None\)"),
+    ({"seed": 6}, r"seed=5 \(now 6\)"),
+    ({"steps": 30}, r"steps=27 \(now 30\)"),
+    ({"model": linear}, "network"),
+    ({"batch_size": 4}, "batch_size"),
+]
+
+
+@pytest.mark.parametrize("changes, message", CHANGES)
+@pytest.mark.parametrize("chain", [0, 1])
+def test_another_specification_in_the_folder_is_refused(finished, changes, message, chain):
+    with pytest.raises(ValueError, match=message):
+        run_chain(spec(finished, chain=chain, **changes))
+    assert not (finished / "chain-00001").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    run_chain(spec(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"steps": 0}, "steps=0"),
+        ({"thinning": 28, "cycles": None}, "thinning=28 keeps no sample"),
+        ({"burn_in": 27}, "burn_in=27"),
+        ({"cycles": 28}, "cycles=28"),
+        ({"exploration": 0.95}, "no sampling step"),
+        ({"options": {}}, "write lr"),
+        ({"options": {"lr": 0.1, "seed": 1}}, "fields of the specification"),
+        ({"options": {"lr": torch.ones(1)}}, "no plain data"),
+        ({"options": {"lr": math.nan}}, "no plain data"),
+        ({"model": lambda: None}, "no name that a new process could import"),
+        ({"precision": {"weight": "e9m9x"}}, "e9m9x"),
+        ({"precision": {"accumulator": "low"}}, "weight is None"),
+        ({"precision": Precision("e4m3", rules=((lambda n, t: True, None),))}, "predicate"),
+    ],
+)
+def test_a_specification_that_cannot_run_is_refused(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        spec(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"model": "no.such:model"}, "no.such:model"),
+        ({"optimizer": "SGDX"}, "samplers:SGDX"),
+        ({"batch_size": 51}, "batch_size=51, but the data have 50"),
+        ({"data": two_parts}, r"\(3, 4\), \(2,\)"),
+        ({"data": linear}, "gave a Linear"),
+        ({"options": {"lr": -1}}, "lr=-1"),
+    ],
+)
+def test_what_cannot_be_built_leaves_no_folder(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_chain(spec(tmp_path / "new", **changes))
+    assert not (tmp_path / "new").exists()
+
+
+def test_samples_that_no_run_left_are_not_touched(tmp_path):
+    SampleStore(tmp_path).append({"w": torch.ones(1)})
+    with pytest.raises(ValueError, match="no run has left them"):
+        run_chain(spec(tmp_path))
+    assert len(SampleStore(tmp_path)) == 1
+
+
+def test_a_diverging_chain_is_named_and_keeps_no_broken_sample(tmp_path):
+    run = spec(tmp_path, precision=None, options={"lr": 1e30}, cycles=None, thinning=1)
+    with pytest.raises(ValueError, match=r"chain 0 of .* loss of step \d+ is (nan|inf)"):
+        run_chain(run)
+    for sample in SampleStore(tmp_path):
+        assert all(torch.isfinite(t).all() for t in sample.values())
+
+
+def test_damaged_state_is_named(tmp_path):
+    run_chain(spec(tmp_path))
+    index = tmp_path / "chain-00000/index.jsonl"
+    lines = index.read_text().splitlines(keepends=True)
+    index.write_text("".join(lines[:-1]))
+    with pytest.raises(ValueError, match=r"kept 6 samples in 27 steps, but its index names 5"):
+        run_chain(spec(tmp_path))
+    checkpoint = tmp_path / "chain-00000/checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be read"):
+        run_chain(spec(tmp_path))
+
+
+HOLD = """
+import sys, filelock
+with filelock.FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_chain_has_one_writer(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "LOCK_SECONDS", 0.1)
+    run = spec(tmp_path)
+    folder = tmp_path / "chain-00000"
+    SampleStore(tmp_path).prepare()
+    folder.mkdir()
+    command = [sys.executable, "-c", HOLD, str(folder / "lock")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=os.environ
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(RuntimeError, match="another process runs chain 0"):
+            run_chain(run)
+        other.kill()
+        other.wait()
+    run_chain(run)
+    assert len(SampleStore(tmp_path)) == 6
