@@ -2,6 +2,7 @@
 
 from samplers import metrics
 from samplers.chain import run_chain
+from samplers.chains import run_chains
 from samplers.cycles import CosineCycles
 from samplers.precision import PerChannel, Precision
 from samplers.predictive import Prediction, predictive
@@ -23,4 +24,5 @@ __all__ = [
     "metrics",
     "predictive",
     "run_chain",
+    "run_chains",
 ]

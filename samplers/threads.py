@@ -13,11 +13,16 @@ import torch
 def threads(count: int) -> Iterator[None]:
     """Inside the context torch has ``count`` threads, and Numba as many of its own."""
     before = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(count)
-    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    numba.set_num_threads(min(count, most))
+    set_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         numba.set_num_threads(before[1])
+
+
+def set_threads(count: int) -> None:
+    """Torch has ``count`` threads from now on, and Numba as many of its own."""
+    torch.set_num_threads(count)
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(min(count, most))
