@@ -1,6 +1,7 @@
 """Draw from Bayesian posteriors in low precision, with optimizers on any number format."""
 
-from samplers import metrics
+from samplers import diagnostics, metrics
+from samplers.averaging import PredictiveAverage
 from samplers.chain import run_chain
 from samplers.chains import run_chains
 from samplers.cycles import CosineCycles
@@ -19,8 +20,10 @@ __all__ = [
     "PerChannel",
     "Precision",
     "Prediction",
+    "PredictiveAverage",
     "SampleStore",
     "Samples",
+    "diagnostics",
     "metrics",
     "predictive",
     "run_chain",
