@@ -41,6 +41,8 @@ class ChainSpec:
         thinning: steps from one sample to the next; in cycles counted back from a cycle's end.
         cycles: of `CosineCycles`; None keeps the step size.
         exploration: share of a cycle without noise.
+        schedule: factor of ``lr`` for a step (from 0) of so many steps; None keeps it, or has it
+            follow ``cycles``.
         replacement: draw each batch anew from all points; else epoch after epoch in a new order,
             without the points that fill no batch.
         seed: of everything random.
@@ -68,6 +70,7 @@ class ChainSpec:
     thinning: int = 1
     cycles: int | None = None
     exploration: float = 0.9
+    schedule: str | Callable[[int, int], float] | None = None
     replacement: bool = False
     seed: int = 0
     chain: int = 0
@@ -77,7 +80,8 @@ class ChainSpec:
 
     def __post_init__(self) -> None:
         plain: dict[str, Any] = {"folder": str(self.folder)}
-        plain |= {name: name_of(getattr(self, name)) for name in ("model", "data", "loss")}
+        functions = ("model", "data", "loss", *(["schedule"] if self.schedule else []))
+        plain |= {name: name_of(getattr(self, name)) for name in functions}
         if isinstance(self.precision, Precision):
             plain["precision"] = precision_data(self.precision)
         for name, value in plain.items():
@@ -146,6 +150,11 @@ def _check(spec: ChainSpec) -> None:
         raise ValueError(
             f"options={dict(spec.options)}: write lr among them, and {', '.join(OWN_OPTIONS[1:])} "
             "as fields of the specification"
+        )
+    if spec.schedule is not None and spec.cycles is not None:
+        raise ValueError(
+            f"cycles={spec.cycles!r} beside schedule={spec.schedule!r}: both set the step size; "
+            "leave one out"
         )
     precision_of(spec.precision)  # type: ignore[arg-type]
     _check_kept(spec)

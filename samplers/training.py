@@ -37,6 +37,8 @@ class Training:
         self.model: torch.nn.Module = named(str(spec.model))(**spec.model_options).to(spec.device)
         self.loss = named(str(spec.loss))
         self.optimizer = self._optimizer(count)
+        self.base = [group["lr"] for group in self.optimizer.param_groups]
+        self.schedule = None if spec.schedule is None else named(str(spec.schedule))
         self.cycles = (
             None
             if spec.cycles is None
@@ -62,6 +64,7 @@ class Training:
             ValueError: a loss that is not finite.
         """
         torch.manual_seed(generator_seed(self.spec.seed, self.spec.chain, STEP, self.done))
+        self._follow_schedule()
         inputs, targets = self._batch()
         self.optimizer.zero_grad()
         loss = self.loss(self.model(inputs), targets)
@@ -105,6 +108,13 @@ class Training:
         self.model.load_state_dict(state["model"])
         if self.cycles is not None:
             self.cycles.load_state_dict(state["cycles"])
+
+    def _follow_schedule(self) -> None:
+        if self.schedule is None:
+            return
+        factor = self.schedule(self.done, self.spec.steps)
+        for group, lr in zip(self.optimizer.param_groups, self.base, strict=True):
+            group["lr"] = lr * factor
 
     def _keeps(self) -> bool:
         spec = self.spec

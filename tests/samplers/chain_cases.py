@@ -41,6 +41,11 @@ def two_parts():
     return torch.zeros(3, 4), torch.zeros(2)
 
 
+def halving(step, steps):
+    """1 in the first third of a run, ½ in the second, ¼ in the third."""
+    return 0.5 ** (3 * step // steps)
+
+
 PRECISION = {
     "weight": "fixed<8,5>",
     "gradient": "fixed<8,5>",

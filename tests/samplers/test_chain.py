@@ -15,7 +15,7 @@ from samplers import SGLD, ChainSpec, CosineCycles, Precision, SampleStore, run_
 from samplers.spec import precision_of
 from samplers.streams import INITIAL, BatchOrder, generator_seed
 from tests.conftest import ROOT
-from tests.samplers.chain_cases import points, spec, two_parts
+from tests.samplers.chain_cases import halving, points, spec, two_parts
 
 
 def plain_samples(steps, burn_in, thinning, cycles, exploration):
@@ -52,28 +52,33 @@ def linear():
     return torch.nn.Linear(4, 3)
 
 
-@pytest.mark.parametrize("chain", [0, 3])
-def test_a_chain_is_the_plain_loop(tmp_path, chain):
-    """Equal bits from a loop with its own batches: rows of one permutation an epoch."""
-    run = spec(tmp_path, model=linear, precision=None, chain=chain)
-    run_chain(run)
+@pytest.mark.parametrize("chain, cyclical", [(0, True), (3, True), (0, False)])
+def test_a_chain_is_the_plain_loop(tmp_path, chain, cyclical):
+    """Equal bits from a loop over the same batches; once with the factors 1, ½ and ¼ of lr in
+    place of cycles."""
+    changes = {} if cyclical else {"cycles": None, "schedule": halving}
+    run_chain(spec(tmp_path, model=linear, precision=None, chain=chain, **changes))
     x, y = points()
     torch.manual_seed(generator_seed(5, chain, INITIAL))
     model = linear()
     optimizer = SGLD(model.parameters(), 0.1, num_data=50, weight_decay=1e-3, seed=5, chain=chain)
-    cycles, kept = CosineCycles(optimizer, 27, 3, 0.5), []
+    cycles, kept = CosineCycles(optimizer, 27, 3, 0.5) if cyclical else None, []
+    wanted = plain_samples(27, 0, 2, 3 if cyclical else None, 0.5)
     order = BatchOrder(50, 8, seed=5, chain=chain)
     for k in range(27):
         optimizer.zero_grad()
         index = order(k)
         torch.nn.functional.cross_entropy(model(x[index]), y[index]).backward()
+        if not cyclical:
+            optimizer.param_groups[0]["lr"] = 0.1 * [1, 0.5, 0.25][k // 9]
         optimizer.step()
-        if k + 1 in plain_samples(27, 0, 2, 3, 0.5):
+        if k + 1 in wanted:
             kept.append({name: p.detach().clone() for name, p in model.named_parameters()})
-        cycles.step()
-    assert len(kept) == 6
-    for sample, wanted in zip(SampleStore(tmp_path), kept, strict=True):
-        assert all(torch.equal(sample[name], wanted[name]) for name in wanted)
+        if cyclical:
+            cycles.step()
+    assert len(kept) == len(wanted) > 5
+    for sample, own in zip(SampleStore(tmp_path), kept, strict=True):
+        assert all(torch.equal(sample[name], own[name]) for name in own)
 
 
 def test_an_epoch_has_every_point_once_in_an_order_of_its_own():
@@ -179,6 +184,7 @@ def finished(tmp_path_factory):
         ({"cycles": 28}, "cycles=28"),
         ({"exploration": 0.95}, "no sampling step"),
         ({"options": {}}, "write lr"),
+        ({"schedule": halving}, "both set the step size"),
         ({"options": {"lr": 0.1, "seed": 1}}, "fields of the specification"),
         ({"options": {"lr": torch.ones(1)}}, "no plain data"),
         ({"options": {"lr": math.nan}}, "no plain data"),

@@ -11,13 +11,14 @@ import torch
 from samplers import SampleStore, run_chain
 from samplers.run_folder import load_checkpoint
 from tests.conftest import ROOT
-from tests.samplers.chain_cases import Augmented, spec
+from tests.samplers.chain_cases import Augmented, halving, spec
 
 SHORT = {"steps": 12, "cycles": 2, "checkpoint_every": 5}
 CASES = {
     "mid-cycle, variance corrected": {},
     "full accumulator": {"precision": {"weight": "e4m3", "accumulator": "full"}},
     "augmented, no cycles": {"data": Augmented, "cycles": None, "precision": None, "burn_in": 3},
+    "scheduled": {"schedule": halving, "cycles": None},
     "batches with replacement": {"replacement": True, "precision": None},
 }
 
