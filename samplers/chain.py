@@ -33,8 +33,9 @@ def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None)
         and number of threads; a finished chain is left as it is.
 
     Raises:
-        ValueError: names or options that make no sense, or another specification in the folder,
-            before anything is written; a loss that is not finite; a damaged checkpoint or store.
+        ValueError, TypeError: names or options that make no sense, or another specification in the
+            folder, before anything is written.
+        ValueError: a loss that is not finite; a damaged checkpoint or store.
         RuntimeError: another process runs this chain.
     """
     folder = Path(spec.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from functools import reduce
@@ -40,3 +41,21 @@ def named(name: str) -> Any:
             f"{name!r} cannot be found ({error}); write a name that imports here, "
             '"package.module:function"'
         ) from error
+
+
+CALL = "call"
+
+
+def as_data(value: Any) -> Any:
+    """A dataclass as a mapping of its fields, with its name under ``"call"``; all else as it is."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {CALL: name_of(type(value)), **fields}
+
+
+def built(data: Any) -> Any:
+    """What `as_data` took apart."""
+    if not isinstance(data, dict) or CALL not in data:
+        return data
+    return named(data[CALL])(**{name: value for name, value in data.items() if name != CALL})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samplers.named import name_of
+from samplers.named import as_data, name_of
 from samplers.precision import Precision
 
 NOT_COMPARED = ("folder", "chain", "checkpoint_every")  # chains of a folder differ in these alone
@@ -33,7 +33,7 @@ class ChainSpec:
         steps: optimizer steps of the run.
         batch_size: points in a batch.
         options: of the optimizer, ``lr`` at least; ``num_data`` is the length of the data where it
-            is not given.
+            is needed and not given. A dataclass (a prior) is kept by its name and fields.
         optimizer: the name of a class in ``samplers``, or ``"package.module:Class"``.
         precision: a `Precision`, its fields as a mapping, or None.
         loss: mean loss of a batch, from the model's output and the targets.
@@ -86,6 +86,8 @@ class ChainSpec:
             plain["precision"] = precision_data(self.precision)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
+        options = {name: as_data(value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", options)
         for name in ("options", "model_options", "data_options", "precision"):
             object.__setattr__(self, name, _plain(name, getattr(self, name)))
         _check(self)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
 import torch
 
 from samplers.cycles import CosineCycles
-from samplers.named import named
+from samplers.named import built, named
 from samplers.precision import FULL
 from samplers.shard import Sample
 from samplers.spec import ChainSpec, precision_of
@@ -22,8 +23,8 @@ class Training:
         spec: of the chain.
 
     Raises:
-        ValueError: names that do not import, data that are none, options that the optimizer
-            refuses.
+        ValueError, TypeError: names that do not import, data that are none, options that the
+            optimizer refuses.
     """
 
     def __init__(self, spec: ChainSpec) -> None:
@@ -48,12 +49,14 @@ class Training:
     def _optimizer(self, count: int) -> torch.optim.Optimizer:
         spec = self.spec
         name = spec.optimizer if ":" in spec.optimizer else f"samplers:{spec.optimizer}"
-        optimizer: torch.optim.Optimizer = named(name)(
+        kind = named(name)
+        needed = {"num_data": count} if "num_data" in inspect.signature(kind).parameters else {}
+        optimizer: torch.optim.Optimizer = kind(
             self.model.named_parameters(),
             precision=precision_of(spec.precision),  # type: ignore[arg-type]
             seed=spec.seed,
             chain=spec.chain,
-            **{"num_data": count, **spec.options},
+            **{**needed, **{option: built(value) for option, value in spec.options.items()}},
         )
         return optimizer
 

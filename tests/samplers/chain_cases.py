@@ -1,9 +1,11 @@
 """Models, data and specifications of the chains' tests, by names that a new process can import."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
-from samplers import ChainSpec
+from samplers import SGLD, ChainSpec
 
 
 def network(width=12):
@@ -39,6 +41,24 @@ class Augmented:
 
 def two_parts():
     return torch.zeros(3, 4), torch.zeros(2)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """An option that is no plain data."""
+
+    strength: float = 0.0
+
+
+class PulledSGD(SGLD):
+    """An optimizer of one's own, without num_data."""
+
+    def __init__(self, params, lr, *, pull, precision=None, seed=0, chain=0):
+        decay = pull.strength
+        super().__init__(
+            params, lr, num_data=1, temperature=0.0, weight_decay=decay,
+            precision=precision, seed=seed, chain=chain,
+        )  # fmt: skip
 
 
 def halving(step, steps):
