@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, TypeAlias
 
-from samplers.chain import run_chain
+from samplers.engines import Engine, Progress
+from samplers.local_engine import run_local
+from samplers.ray_engine import run_ray
 from samplers.spec import ChainSpec
 
-Progress: TypeAlias = Callable[[int, int], None]
-Engine: TypeAlias = Callable[[Sequence[ChainSpec], int, Progress], None]
-"""Runs specifications with so many workers and tells (number of the chain, steps done)."""
-
-REFRESH_SECONDS = 0.2
-_steps: Any = None
+ENGINES: dict[str, Engine] = {"local": run_local, "ray": run_ray}
 
 
 def run_chains(
@@ -34,8 +26,10 @@ def run_chains(
 
     Args:
         specs: one a chain.
-        engine: ``"local"``, or a function that maps specifications to workers.
+        engine: ``"local"``, ``"ray"`` (Ray Core tasks; on a cluster the folders lie where all nodes
+            see them), or an `Engine` of your own.
         processes: workers; 1 stays in this process, None takes as many as the CPUs have room for.
+            A Ray that runs already has its own.
         progress: show the bar, on standard error.
 
     Returns:
@@ -53,20 +47,12 @@ def run_chains(
     workers = min(processes or room, len(specs))
     run = _engine(engine)
     with _bar(specs, progress) as told:
-        run(specs, workers, told)
-    return [Path(spec.folder) for spec in specs]
-
-
-def run_local(specs: Sequence[ChainSpec], workers: int, progress: Progress) -> None:
-    """In this process where one worker is wanted, else in processes of this machine."""
-    errors = (_in_turn if workers == 1 else _in_processes)(specs, workers, progress)
-    for number, error in sorted(errors.items()):
+        errors = run(specs, workers, told)
+    for number, error in errors.items():
         error.add_note(f"chain {specs[number].chain} of {specs[number].folder!r}")
     if errors:
         raise errors[min(errors)]
-
-
-ENGINES: dict[str, Engine] = {"local": run_local}
+    return [Path(spec.folder) for spec in specs]
 
 
 def _engine(engine: str | Engine) -> Engine:
@@ -75,54 +61,6 @@ def _engine(engine: str | Engine) -> Engine:
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}; write one of {list(ENGINES)}, or a function")
     return ENGINES[engine]
-
-
-def _in_turn(
-    specs: Sequence[ChainSpec], workers: int, progress: Progress
-) -> dict[int, BaseException]:
-    errors: dict[int, BaseException] = {}
-    for number, spec in enumerate(specs):
-        try:
-            run_chain(spec, progress=functools.partial(progress, number))
-        except Exception as error:
-            errors[number] = error
-    return errors
-
-
-def _in_processes(
-    specs: Sequence[ChainSpec], workers: int, progress: Progress
-) -> dict[int, BaseException]:
-    context = get_context("spawn")
-    # without a lock, which a killed process would keep; -1 is a chain that has not begun
-    steps = context.RawArray("q", [-1] * len(specs))
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(steps,)) as pool:
-        futures = [pool.submit(_run, number, spec) for number, spec in enumerate(specs)]
-        pending = set(futures)
-        while pending:
-            _, pending = wait(pending, timeout=REFRESH_SECONDS)
-            for number, done in enumerate(steps):
-                if done >= 0:
-                    progress(number, done)
-    found = {number: future.exception() for number, future in enumerate(futures)}
-    return {number: error for number, error in found.items() if error is not None}
-
-
-def _start(steps: Any) -> None:
-    """In a worker: it ends with the process that started it, however that one ends."""
-    global _steps
-    _steps = steps
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run(number: int, spec: ChainSpec) -> Path:
-    return run_chain(spec, progress=lambda done: _steps.__setitem__(number, done))
 
 
 @contextmanager

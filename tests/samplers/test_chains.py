@@ -41,7 +41,7 @@ def test_the_bar_counts_the_steps_of_all_chains(tmp_path, alone, capfd):
             told.append((number, done))
             progress(number, done)
 
-        run_local(specs, workers, both)
+        return run_local(specs, workers, both)
 
     assert run_chains(chains(tmp_path), engine, processes=1) == [tmp_path] * 3
     assert contents(tmp_path) == contents(alone)
