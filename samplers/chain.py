@@ -35,7 +35,7 @@ def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None)
     Raises:
         ValueError, TypeError: names or options that make no sense, or another specification in the
             folder, before anything is written.
-        ValueError: a loss that is not finite; a damaged checkpoint or store.
+        ValueError: a loss that is no finite number; a damaged checkpoint or store.
         RuntimeError: another process runs this chain.
     """
     folder = Path(spec.folder)

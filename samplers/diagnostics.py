@@ -124,7 +124,7 @@ def kinetic_interval(
 ) -> tuple[float, float]:
     """Where `kinetic_temperature` of ``dimension`` velocities lies with probability ``level``.
 
-    Reference: Wenzel et al., ICML 2020 (arXiv 2002.02405), appendix I.
+    Reference: Wenzel et al., ICML 2020 (arXiv 2002.02405).
     """
     if dimension < 1 or not 0 < level < 1:
         raise ValueError(f"dimension={dimension!r}, level={level!r}; write at least 1, and (0, 1)")
@@ -148,7 +148,7 @@ def configurational_temperature(
     Returns:
         T_C, whose mean is T for every smooth target and fixed c.
 
-    Reference: Wenzel et al., ICML 2020 (arXiv 2002.02405), appendix I.
+    Reference: Wenzel et al., ICML 2020 (arXiv 2002.02405).
     """
     theta, gradient = _all(positions), _all(gradients)
     if theta.shape != gradient.shape:

@@ -60,7 +60,7 @@ def adaptive_edges(probabilities: torch.Tensor, bins: int = 15) -> Floats:
     Returns:
         Ascending edges from 0 to 1; inner ones are confidences, so that equal ones share a bin.
 
-    Reference: Nixon et al., CVPR Workshops 2019 (arXiv 1904.01685), section 4.
+    Reference: Nixon et al., CVPR Workshops 2019 (arXiv 1904.01685).
     """
     top = np.sort(as_probabilities(probabilities).max(axis=1))
     if bins < 1 or not top.size:

@@ -27,7 +27,7 @@ def refresh_norms(
         tensors: parameters and buffers of the model, by name; changed.
         batches: of inputs and anything, training data as a rule.
 
-    Reference: Izmailov et al., UAI 2018 (arXiv 1803.05407), section 3.2; ``torch.optim.swa_utils.
+    Reference: Izmailov et al., UAI 2018 (arXiv 1803.05407); ``torch.optim.swa_utils.
     update_bn`` does so with all layers in train mode.
     """
     with _only_norms_training(model) as names:

@@ -64,20 +64,12 @@ class Training:
         """One step; whether its sample is kept.
 
         Raises:
-            ValueError: a loss that is not finite.
+            ValueError: a loss that is no finite number.
         """
         torch.manual_seed(generator_seed(self.spec.seed, self.spec.chain, STEP, self.done))
         self._follow_schedule()
-        inputs, targets = self._batch()
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(inputs), targets)
-        if not math.isfinite(loss.item()):
-            raise ValueError(
-                f"chain {self.spec.chain} of {self.spec.folder!r}: the loss of step "
-                f"{self.done + 1} is {loss.item()}; it goes on from its last checkpoint, but "
-                f"needs a smaller step size than lr={self.spec.options['lr']}, in another folder"
-            )
-        loss.backward()
+        self._loss().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.done += 1
         kept = self._keeps()
@@ -111,6 +103,22 @@ class Training:
         self.model.load_state_dict(state["model"])
         if self.cycles is not None:
             self.cycles.load_state_dict(state["cycles"])
+
+    def _loss(self) -> torch.Tensor:
+        inputs, targets = self._batch()
+        loss: torch.Tensor = self.loss(self.model(inputs), targets)
+        if loss.dim():
+            raise ValueError(
+                f"loss={self.spec.loss!r} gave shape {tuple(loss.shape)}; return the mean over the "
+                "batch, one number"
+            )
+        if not math.isfinite(loss.item()):
+            raise ValueError(
+                f"chain {self.spec.chain} of {self.spec.folder!r}: the loss of step "
+                f"{self.done + 1} is {loss.item()}; it goes on from its last checkpoint, but "
+                f"needs a smaller step size than lr={self.spec.options['lr']}, in another folder"
+            )
+        return loss
 
     def _follow_schedule(self) -> None:
         if self.schedule is None:

@@ -68,7 +68,7 @@ def ood_auroc(inside: Any, outside: Any) -> float:
 def agreement(probabilities: Any, reference: Any) -> float:
     """Share of points for which both predictions name the same class.
 
-    Reference: Izmailov et al., ICML 2021 (arXiv 2104.14421), section 6.
+    Reference: Izmailov et al., ICML 2021 (arXiv 2104.14421).
     """
     p, q = _pair(probabilities, reference)
     return float((p.argmax(axis=-1) == q.argmax(axis=-1)).mean())
@@ -77,7 +77,7 @@ def agreement(probabilities: Any, reference: Any) -> float:
 def total_variation(probabilities: Any, reference: Any) -> float:
     """Mean over the points of ½ Σ_k |p_k - q_k|, in [0, 1].
 
-    Reference: Izmailov et al., ICML 2021 (arXiv 2104.14421), section 6.
+    Reference: Izmailov et al., ICML 2021 (arXiv 2104.14421).
     """
     p, q = _pair(probabilities, reference)
     return float(np.abs(p - q).sum(axis=-1).mean() / 2)

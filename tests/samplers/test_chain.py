@@ -170,6 +170,15 @@ def test_a_diverging_chain_is_named_and_keeps_no_broken_sample(tmp_path):
         assert all(torch.isfinite(t).all() for t in sample.values())
 
 
+def every_loss(output, target):
+    return torch.nn.functional.cross_entropy(output, target, reduction="none")
+
+
+def test_a_loss_that_is_no_number_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"every_loss' gave shape \(8,\)"):
+        run_chain(spec(tmp_path, loss=every_loss))
+
+
 def test_damaged_state_is_named(tmp_path):
     run_chain(spec(tmp_path))
     index = tmp_path / "chain-00000/index.jsonl"
