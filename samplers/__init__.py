@@ -1,21 +1,28 @@
 """Draw from Bayesian posteriors in low precision, with optimizers on any number format."""
 
-from samplers import metrics
+from samplers import diagnostics, metrics
+from samplers.averaging import PredictiveAverage
+from samplers.chain import run_chain
+from samplers.chains import run_chains
 from samplers.counters import Counters
 from samplers.cycles import CosineCycles
 from samplers.precision import PerChannel, Precision
 from samplers.predictive import Prediction, predictive
 from samplers.priors import Gaussian, Laplace
 from samplers.psgld import PSGLD
+from samplers.samples import Samples
 from samplers.sgdlp import SGDLP
 from samplers.sghmc import SGHMC
 from samplers.sgld import SGLD
+from samplers.spec import ChainSpec
+from samplers.store import SampleStore
 
 __all__ = [
     "PSGLD",
     "SGDLP",
     "SGHMC",
     "SGLD",
+    "ChainSpec",
     "CosineCycles",
     "Counters",
     "Gaussian",
@@ -23,6 +30,12 @@ __all__ = [
     "PerChannel",
     "Precision",
     "Prediction",
+    "PredictiveAverage",
+    "SampleStore",
+    "Samples",
+    "diagnostics",
     "metrics",
     "predictive",
+    "run_chain",
+    "run_chains",
 ]

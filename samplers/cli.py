@@ -1,10 +1,12 @@
-"""The command line: ``samplers compare`` and ``samplers report``."""
+"""The command line: ``samplers compare``, ``samplers sample`` and ``samplers report``."""
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -90,6 +92,34 @@ def compare(
 
 
 @app.command()
+def sample(
+    spec: Annotated[Path, typer.Argument(help="JSON file with the fields of samplers.ChainSpec.")],
+    chains: Annotated[int, typer.Option(help="Chains, numbered from the file's chain.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes [default: as many as the CPUs have room for].")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
+) -> None:
+    """Run chains, or what is left of them, and keep their samples in the file's folder.
+
+    Functions that the file names may lie in modules of the current folder.
+    """
+    from samplers.chains import run_chains
+    from samplers.durable import read_json
+    from samplers.spec import ChainSpec
+    from samplers.store import SampleStore
+
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        first = ChainSpec(**read_json(spec))
+        specs = [replace(first, chain=first.chain + k) for k in range(chains)]
+        folders = run_chains(specs, engine, processes=processes)
+    except (ValueError, TypeError, ImportError, RuntimeError) as error:
+        _fail(error)
+    console.print(SampleStore(folders[0]))
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder that `samplers compare` wrote.")],
 ) -> None:
@@ -117,7 +147,7 @@ def _widths(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split())
 
 
-def _fail(error: ValueError) -> None:
+def _fail(error: Exception) -> NoReturn:
     typer.echo(f"Error: {error}", err=True)
     raise typer.Exit(2)
 

@@ -41,6 +41,14 @@ def load_images(name: str, folder: Path | None = None) -> Images:
     raise ValueError(f"data set {name!r} is unknown; write one of {DATA_SETS}")
 
 
+def training_data(
+    name: str = "digits", folder: str | Path | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels and labels of the training set, for ``ChainSpec.data``; arguments of `load_images`."""
+    images = load_images(name, None if folder is None else Path(folder))
+    return images.train_x, images.train_y
+
+
 def _digits() -> Images:
     """1797 scans of 8x8 pixels; a fixed random half thousand of them is the test set."""
     from sklearn.datasets import load_digits

@@ -1,7 +1,8 @@
-"""Scores of predicted class probabilities: error, NLL, expected calibration error, Brier.
+"""Scores of predicted class probabilities: error, NLL, calibration, Brier, and those of
+``uncertainty``.
 
-All take ``probabilities`` of shape (n, classes) and integer ``labels`` of shape (n,), and count in
-float64.
+Scores against labels take ``probabilities`` of shape (n, classes) and integer ``labels`` of shape
+(n,), and count in float64.
 """
 
 from __future__ import annotations
@@ -12,7 +13,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from samplers.uncertainty import (
+    Floats,
+    agreement,
+    as_probabilities,
+    entropy,
+    mutual_information,
+    ood_auroc,
+    total_variation,
+)
+
+__all__ = [
+    "Reliability", "accuracy", "adaptive_edges", "agreement", "brier", "ece", "entropy",
+    "equal_width_edges", "error", "mutual_information", "nll", "ood_auroc", "papers_edges",
+    "reliability", "total_variation",
+]  # fmt: skip
 
 
 class Reliability(NamedTuple):
@@ -33,6 +48,26 @@ def equal_width_edges(bins: int = 15) -> Floats:
 def papers_edges() -> Floats:
     """The low-precision SGLD papers' edges: nine bins from ``linspace(0, 1, 10)``."""
     return np.linspace(0, 1, 10)
+
+
+def adaptive_edges(probabilities: torch.Tensor, bins: int = 15) -> Floats:
+    """Edges of bins with equally many confidences, as far as equal ones can be told apart.
+
+    Args:
+        probabilities: (n, classes), those that `ece` is then given beside these edges.
+        bins: how many; fewer where confidences repeat.
+
+    Returns:
+        Ascending edges from 0 to 1; inner ones are confidences, so that equal ones share a bin.
+
+    Reference: Nixon et al., CVPR Workshops 2019 (arXiv 1904.01685).
+    """
+    top = np.sort(as_probabilities(probabilities).max(axis=1))
+    if bins < 1 or not top.size:
+        raise ValueError(f"bins={bins!r} of {top.size} points; write at least 1 of each")
+    ends = np.ceil(np.arange(1, bins) * top.size / bins).astype(int) - 1
+    inner = np.unique(top[ends[ends >= 0]])
+    return np.concatenate([[0.0], inner[(inner > 0) & (inner < top[-1])], [1.0]])
 
 
 def accuracy(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
@@ -65,8 +100,8 @@ def ece(probabilities: torch.Tensor, labels: torch.Tensor, edges: Floats | None 
     Args:
         probabilities: (n, classes).
         labels: (n,).
-        edges: ascending, from 0 to 1; 15 bins of equal width where None, `papers_edges` for the
-            papers' figures.
+        edges: ascending, from 0 to 1; 15 bins of equal width where None, `adaptive_edges` for bins
+            of equally many points, `papers_edges` for the papers' figures.
 
     Reference: Guo et al., ICML 2017 (arXiv 1706.04599), equation 3.
     """
@@ -89,15 +124,13 @@ def reliability(
 
 
 def _checked(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[Floats, NDArray[np.int64]]:
-    p = np.asarray(torch.as_tensor(probabilities).detach().cpu(), dtype=np.float64)
+    p = as_probabilities(probabilities)
     y = np.asarray(torch.as_tensor(labels).cpu())
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
         raise ValueError(
             f"probabilities have shape {p.shape} and labels {y.shape}; "
             "write (n, classes) and (n,), n >= 1"
         )
-    if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1 + 1e-6:
-        raise ValueError("probabilities must lie in [0, 1]; pass softmax outputs, not logits")
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= p.shape[1]:
         raise ValueError(f"labels of dtype {y.dtype} must be integers in [0, {p.shape[1]})")
     return p, y.astype(np.int64)

@@ -2,86 +2,116 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
 
-Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
+from samplers.averaging import PredictiveAverage
+from samplers.batches import Batches, Data, as_batches
+from samplers.metrics import mutual_information
+from samplers.norms import evaluating, refresh_norms
+from samplers.samples import Samples
 
 
 class Prediction(NamedTuple):
     """What the samples predict together, and how well each explains the data.
 
     ``probabilities``: (n, classes), the mean over the samples; ``log_likelihoods``: (samples, n),
-    log p(label) of each point under each sample; ``labels``: (n,). Both first fields are float64.
+    log p(label) of each point under each sample; ``labels``: (n,); ``expected_entropy``: (n,), the
+    mean entropy of the samples' predictions in nats. All but the labels are float64.
     """
 
     probabilities: torch.Tensor
     log_likelihoods: torch.Tensor
     labels: torch.Tensor
+    expected_entropy: torch.Tensor
+
+    @property
+    def mutual_information(self) -> torch.Tensor:
+        """What the samples disagree about, (n,), in nats."""
+        return torch.from_numpy(mutual_information(self.probabilities, self.expected_entropy))
 
 
 @torch.no_grad()
 def predictive(
     model: torch.nn.Module,
     samples: Iterable[Mapping[str, torch.Tensor]],
-    data: tuple[torch.Tensor, torch.Tensor] | Batches,
+    data: Data,
+    *,
+    refresh: Data | None = None,
 ) -> Prediction:
     """Mean over the samples of softmax(model(x)): probabilities are averaged, not logits.
 
     Args:
         model: gives logits (batch, classes); called in eval mode and given back as it came.
-        samples: state dicts of ``model``, complete or of the parameters alone; taken one at a time,
-            never all held.
+        samples: a ``SampleStore``, or state dicts of ``model``, complete or of some tensors; the
+            others are the model's own. Taken one at a time, never all held.
         data: (inputs, labels), or batches of them that come in the same order every time.
+        refresh: (inputs, targets) or batches of them, training data as a rule, to compute the
+            running statistics of batch normalisation from for each sample's weights
+            (``norms.refresh_norms``); None takes those of the sample, or else of the model.
 
     Returns:
-        A `Prediction`; sums run in float64 through logsumexp. Promise: the order of the samples
+        A `Prediction`; sums run in float64 through logaddexp. Promise: the order of the samples
         does not matter beyond 1e-12 relative.
 
     Raises:
-        ValueError: no samples, or batches whose labels come in another order the second time.
+        ValueError: no samples, one that does not fit the model, or batches whose labels come in
+            another order the second time.
     """
-    batches = [data] if isinstance(data, tuple) else data
-    total: torch.Tensor | None = None
+    batches = as_batches(data)
+    average, likelihoods = PredictiveAverage(), []
     labels: torch.Tensor | None = None
-    likelihoods = []
-    with _evaluating(model):
-        for sample in samples:
-            log_probs, seen = _log_probabilities(model, sample, batches)
+    with evaluating(model):
+        for number, sample in enumerate(samples):
+            tensors = _tensors(model, sample, number)
+            if refresh is not None:
+                refresh_norms(model, tensors, as_batches(refresh))
+            log_probs, seen = _log_probabilities(model, tensors, batches)
             if labels is not None and not torch.equal(seen, labels):
                 raise ValueError(
                     "the batches came in another order for the next sample; "
                     "use a loader with shuffle=False"
                 )
             labels = seen
-            total = log_probs if total is None else torch.logaddexp(total, log_probs)
+            average.add(log_probs)
             likelihoods.append(log_probs.gather(1, seen[:, None])[:, 0])
-    if total is None or labels is None:
-        raise ValueError("no samples came; give at least one state dict")
-    return Prediction((total - math.log(len(likelihoods))).exp(), torch.stack(likelihoods), labels)
+    if labels is None:
+        where = f" in {str(samples.folder)!r}" if isinstance(samples, Samples) else ""
+        raise ValueError(f"no samples came{where}; give at least one state dict")
+    return Prediction(
+        average.probabilities, torch.stack(likelihoods), labels, average.expected_entropy
+    )
+
+
+def _tensors(
+    model: torch.nn.Module, sample: Mapping[str, torch.Tensor], number: int
+) -> dict[str, torch.Tensor]:
+    """The sample's tensors where the model lies, each tied one once."""
+    own = model.state_dict()
+    strange = [name for name in sample if name not in own]
+    if strange:
+        raise ValueError(
+            f"sample {number} holds {strange}, which the model lacks: it has {list(own)}; build "
+            "the model that the samples were drawn for"
+        )
+    for name, tensor in sample.items():
+        if tensor.shape != own[name].shape:
+            raise ValueError(
+                f"{name!r} of sample {number} has shape {tuple(tensor.shape)}, in the model "
+                f"{tuple(own[name].shape)}; build the model that the samples were drawn for"
+            )
+    once = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
+    return {name: t.to(own[name].device) for name, t in sample.items() if name in once}
 
 
 def _log_probabilities(
-    model: torch.nn.Module, sample: Mapping[str, torch.Tensor], batches: Batches
+    model: torch.nn.Module, tensors: dict[str, torch.Tensor], batches: Batches
 ) -> tuple[torch.Tensor, torch.Tensor]:
     outputs, labels = [], []
     for inputs, targets in batches:
-        logits = torch.func.functional_call(model, dict(sample), (inputs,))
+        logits = torch.func.functional_call(model, tensors, (inputs,))
         outputs.append(torch.log_softmax(logits.double(), dim=1))
         labels.append(targets)
     return torch.cat(outputs), torch.cat(labels).long()
-
-
-@contextlib.contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -243,6 +243,13 @@ def test_codes_and_scales(name: str) -> None:
     np.testing.assert_array_equal(nf.quantize(x, fmt), product)
 
 
+@pytest.mark.parametrize("name", ["mxfp8_e4m3", "mxfp6_e3m2", "mxfp4", "mxint8", "nvfp4"])
+def test_codes_of_large_arrays_are_those_of_their_values(name: str) -> None:
+    """Large arrays have kernels of their own; decoding is elementwise and serves as the peer."""
+    x = np.random.default_rng(12).normal(size=(1100, 32)).astype(np.float32)
+    assert_same(nf.decode(nf.encode(x, name), name), nf.quantize(x, name), x)
+
+
 @pytest.mark.parametrize("mode", oracle.STOCHASTIC)
 @pytest.mark.parametrize("name", ["mxfp8_e4m3", "mxfp4", "bfp<8,block=16>"])
 def test_stochastic_elements(name: str, mode: str) -> None:

@@ -133,8 +133,9 @@ def grid_at(fields, j, g):
     top, bottom = fields[3, j], fields[3 if MIRRORED else 4, j]
     sign_mask = U(MAGNITUDE + ONE) if MIRRORED else g.sign_mask
     zero_mask = sign_mask if MIRRORED else g.zero_mask
+    min_exp = I(g.min_exp + I(fields[0, j]))  # what a code counts from
     return Grid(
-        g.man_bits, g.min_exp, I(fields[1, j]), g.top_shift, ZERO, fields[2, j],
+        g.man_bits, min_exp, I(fields[1, j]), g.top_shift, ZERO, fields[2, j],
         top, bottom, top, bottom, top, bottom, zero_mask, sign_mask, ZERO, ZERO,
     )  # fmt: skip
 

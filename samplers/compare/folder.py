@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import shutil
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from samplers import durable
 from samplers.compare.config import Config
 from samplers.compare.rows import Row
+from samplers.durable import replace_json
 
 SCHEMA = 1
 
@@ -37,7 +37,7 @@ class ResultFolder:
             (path / "config.json").unlink(missing_ok=True)
         self._refuse_other_options()
         (path / "chains").mkdir(parents=True, exist_ok=True)
-        write_json(path / "config.json", {"schema": SCHEMA, **config.to_json()})
+        replace_json(path / "config.json", {"schema": SCHEMA, **config.to_json()})
 
     def load(self, row: Row, chain: int) -> dict[str, Any] | None:
         """The outcome of a finished chain, or None."""
@@ -46,7 +46,7 @@ class ResultFolder:
 
     def save(self, row: Row, chain: int, outcome: dict[str, Any]) -> None:
         """Keep the outcome of a finished chain; an interrupted write leaves nothing behind."""
-        write_json(self._chain_file(row, chain), outcome)
+        replace_json(self._chain_file(row, chain), outcome)
 
     def _chain_file(self, row: Row, chain: int) -> Path:
         return self.path / "chains" / f"{row.slug}-{chain}.json"
@@ -91,18 +91,6 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: no such file, or no JSON object in it.
     """
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{path}: cannot be read as JSON ({error}); remove it, or write --fresh"
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: holds a {type(content).__name__}; wanted a JSON object")
-    return content
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write all of it or nothing."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
+        return durable.read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; remove it, or write --fresh") from error

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplers.compare.config import Config
-from samplers.compare.folder import SCHEMA, ResultFolder, versions, write_json
+from samplers.compare.folder import SCHEMA, ResultFolder, versions
 from samplers.compare.plots import write_plots
 from samplers.compare.rows import rows
 from samplers.compare.summary import summarise, write_csv
 from samplers.compare.workers import one_thread, run_chains
+from samplers.durable import replace_json
 from samplers.images import load_images
 from samplers.toy import toy_draws
 
@@ -52,7 +53,7 @@ def run(
         with one_thread():
             draws = toy_draws(seed=config.seed)
     options = {"config": config.to_json(), "versions": versions()}
-    write_json(out / "results.json", {"schema": SCHEMA, **options, "rows": summaries})
+    replace_json(out / "results.json", {"schema": SCHEMA, **options, "rows": summaries})
     write_csv(out / "results.csv", summaries)
     write_plots(out, summaries, draws)
     return summaries

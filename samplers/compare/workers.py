@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import numba
-import torch
 
 from samplers.compare.chain import run_chain
 from samplers.compare.config import Config
 from samplers.compare.rows import Row
 from samplers.images import Images, load_images
+from samplers.threads import set_threads, threads
 
 _images: dict[str, Images] = {}
 
@@ -40,24 +38,13 @@ def run_chains(
             yield *futures[future], future.result()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """The networks are too small for threads: handing work over would cost more than it saves."""
-    torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
-    _set_threads(1, 1)
-    try:
-        yield
-    finally:
-        _set_threads(torch_threads, numba_threads)
-
-
-def _set_threads(torch_threads: int, numba_threads: int) -> None:
-    torch.set_num_threads(torch_threads)
-    numba.set_num_threads(numba_threads)
+    return threads(1)
 
 
 def _start(data: str, folder: Path | None) -> None:
-    _set_threads(1, 1)
+    set_threads(1)
     _images[data] = load_images(data, folder)
 
 

@@ -1,0 +1,78 @@
+"""Files that a kill at any moment leaves whole: what is there was written to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """All of ``content`` or what was there before; on disk when the call returns."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """A line at the end of a file, in the place of a last one that was cut short."""
+    new = not path.exists()
+    with path.open("ab" if new else "r+b") as file:
+        file.seek(0 if new else file.read().rfind(b"\n") + 1)
+        file.truncate()
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+    if new:
+        _sync_folder(path.parent)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file but for a last one without its end; none where there is no file."""
+    if not path.is_file():
+        return []
+    return path.read_bytes().decode(errors="replace").split("\n")[:-1]
+
+
+def replace_json(path: Path, content: dict[str, Any]) -> None:
+    """`replace_file` with a JSON object."""
+    replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        ValueError: no such file, or no JSON object in it.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}; wanted a JSON object")
+    return content
+
+
+def remove_partials(folder: Path) -> None:
+    """Throw away what a kill left half written; for the only writer of ``folder``."""
+    for path in folder.glob(f"*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is on disk only when its folder is; Windows has no such call."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

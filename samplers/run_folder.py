@@ -1,0 +1,118 @@
+"""What a run keeps beside its samples: its specification, a lock and a checkpoint a chain."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+
+from samplers.durable import read_json, replace_file, replace_json
+from samplers.sample_index import chain_folder
+from samplers.spec import ChainSpec
+from samplers.store import SampleStore
+
+SPEC = "spec.json"
+CHECKPOINT = "checkpoint.pt"
+LOCK_SECONDS = 10
+
+
+def refuse_other_spec(spec: ChainSpec) -> None:
+    """A folder holds the chains of one specification.
+
+    Raises:
+        ValueError: the folder holds another one, whose differences are named, or samples that no
+            run has left.
+    """
+    path = Path(spec.folder) / SPEC
+    if not path.is_file():
+        if len(SampleStore(spec.folder)):
+            raise ValueError(
+                f"{spec.folder!r} holds samples, but no {SPEC}: no run has left them; write "
+                "another folder"
+            )
+        return
+    held, wanted = flat(read_json(path)), flat(spec.identity())
+    changes = [
+        f"{name}={held.get(name)!r} (now {wanted.get(name)!r})"
+        for name in sorted({*held, *wanted})
+        if held.get(name) != wanted.get(name)
+    ]
+    if changes:
+        raise ValueError(
+            f"{spec.folder!r} holds a run with {', '.join(changes)}; write another folder, or the "
+            "specification as it was"
+        )
+
+
+def keep_spec(spec: ChainSpec) -> None:
+    """Write the specification, unless a chain of the folder has."""
+    path = Path(spec.folder) / SPEC
+    if not path.is_file():
+        replace_json(path, spec.identity())
+    refuse_other_spec(spec)
+
+
+def flat(data: Any, name: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with names like ``options.lr``."""
+    if not isinstance(data, Mapping):
+        return {name: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= flat(value, f"{name}.{key}" if name else key)
+    return found
+
+
+@contextmanager
+def only_writer(spec: ChainSpec) -> Iterator[None]:
+    """One process at a time runs a chain; the system frees the lock of a process that dies.
+
+    Raises:
+        RuntimeError: another process has it.
+    """
+    folder = chain_folder(Path(spec.folder), spec.chain)
+    folder.mkdir(exist_ok=True)
+    lock = filelock.FileLock(folder / "lock", timeout=LOCK_SECONDS)
+    try:
+        with lock:
+            yield
+    except filelock.Timeout as error:
+        raise RuntimeError(
+            f"another process runs chain {spec.chain} of {spec.folder!r}; wait for it, or write "
+            "another chain number"
+        ) from error
+
+
+def save_checkpoint(spec: ChainSpec, state: Mapping[str, Any]) -> None:
+    """Replace a chain's checkpoint; the old one is there until the new one is whole."""
+    file = io.BytesIO()
+    torch.save(dict(state), file)
+    replace_file(_checkpoint(spec), file.getvalue())
+
+
+def load_checkpoint(spec: ChainSpec) -> dict[str, Any] | None:
+    """A chain's checkpoint, or None.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    path = _checkpoint(spec)
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=spec.device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}); remove the folder {path.parent} to begin the chain "
+            "anew"
+        ) from error
+    return state
+
+
+def _checkpoint(spec: ChainSpec) -> Path:
+    return chain_folder(Path(spec.folder), spec.chain) / CHECKPOINT

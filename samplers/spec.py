@@ -1,0 +1,184 @@
+"""Everything that decides a chain, as frozen plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samplers.named import as_data, name_of
+from samplers.precision import Precision
+
+NOT_COMPARED = ("folder", "chain", "checkpoint_every")  # chains of a folder differ in these alone
+OWN_OPTIONS = ("params", "precision", "seed", "chain")
+
+
+@dataclass(frozen=True)
+class ChainSpec:
+    """What `run_chain` runs: plain data once built, equal after a round trip through JSON.
+
+    The model and the data come from functions that a new process can import, given as functions or
+    by name (``"package.module:function"``). Batches, initial weights, noise, rounding and torch's
+    own generator (dropout, augmentation) are functions of ``seed``, ``chain`` and the step alone.
+
+    Args:
+        folder: of the run; chains that differ in ``chain`` alone share it.
+        model: makes the ``torch.nn.Module``, from ``model_options``.
+        data: makes (inputs, targets), or an object with ``len`` that gives a batch for a tensor of
+            indices, from ``data_options``.
+        steps: optimizer steps of the run.
+        batch_size: points in a batch.
+        options: of the optimizer, ``lr`` at least; ``num_data`` is the length of the data where it
+            is needed and not given. A dataclass (a prior) is kept by its name and fields.
+        optimizer: the name of a class in ``samplers``, or ``"package.module:Class"``.
+        precision: a `Precision`, its fields as a mapping, or None.
+        loss: mean loss of a batch, from the model's output and the targets.
+        burn_in: steps before the first sample.
+        thinning: steps from one sample to the next; in cycles counted back from a cycle's end.
+        cycles: of `CosineCycles`; None keeps the step size.
+        exploration: share of a cycle without noise.
+        schedule: factor of ``lr`` for a step (from 0) of so many steps; None keeps it, or has it
+            follow ``cycles``.
+        replacement: draw each batch anew from all points; else epoch after epoch in a new order,
+            without the points that fill no batch.
+        seed: of everything random.
+        chain: its number.
+        checkpoint_every: steps from one checkpoint to the next.
+        threads: of torch and Numba while the chain runs; torch's bits may depend on it.
+        device: of model and data.
+
+    Raises:
+        ValueError: what cannot run, or is no plain data.
+    """
+
+    folder: str | Path
+    model: str | Callable[..., Any]
+    data: str | Callable[..., Any]
+    steps: int
+    batch_size: int
+    options: Mapping[str, Any]
+    optimizer: str = "SGLD"
+    precision: Precision | Mapping[str, Any] | None = None
+    loss: str | Callable[..., Any] = "torch.nn.functional:cross_entropy"
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    data_options: Mapping[str, Any] = field(default_factory=dict)
+    burn_in: int = 0
+    thinning: int = 1
+    cycles: int | None = None
+    exploration: float = 0.9
+    schedule: str | Callable[[int, int], float] | None = None
+    replacement: bool = False
+    seed: int = 0
+    chain: int = 0
+    checkpoint_every: int = 1000
+    threads: int = 1
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        plain: dict[str, Any] = {"folder": str(self.folder)}
+        functions = ("model", "data", "loss", *(["schedule"] if self.schedule else []))
+        plain |= {name: name_of(getattr(self, name)) for name in functions}
+        if isinstance(self.precision, Precision):
+            plain["precision"] = precision_data(self.precision)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+        options = {name: as_data(value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", options)
+        for name in ("options", "model_options", "data_options", "precision"):
+            object.__setattr__(self, name, _plain(name, getattr(self, name)))
+        _check(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as plain data: ``ChainSpec(**spec.to_json()) == spec``."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def identity(self) -> dict[str, Any]:
+        """What all chains of a folder have in common, and no later call may change."""
+        return {k: v for k, v in self.to_json().items() if k not in NOT_COMPARED}
+
+
+def precision_data(precision: Precision) -> dict[str, Any]:
+    """The fields of a `Precision` as plain data, formats by name; `precision_of` goes back.
+
+    Raises:
+        ValueError: a rule with a predicate, which has no name.
+    """
+    return {
+        f.name: _rules(precision) if f.name == "rules" else _plain_value(getattr(precision, f.name))
+        for f in dataclasses.fields(precision)
+    }
+
+
+def precision_of(data: Mapping[str, Any] | None) -> Precision | None:
+    """The `Precision` with these fields; those that are missing have their defaults."""
+    if data is None:
+        return None
+    rules = tuple((match, precision_of(inner)) for match, inner in data.get("rules", ()))
+    return Precision(**{**data, "rules": rules})
+
+
+def _rules(precision: Precision) -> list[Any]:
+    for match, _ in precision.rules:
+        if not isinstance(match, int | str):
+            raise ValueError(
+                f"the rule {match!r} of precision is a predicate, which is no plain data; write a "
+                "glob on the parameter's name or its index"
+            )
+    return [[m, None if inner is None else precision_data(inner)] for m, inner in precision.rules]
+
+
+def _plain_value(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)
+
+
+def _plain(name: str, value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}={value!r} is no plain data ({error}); write numbers, text, lists and mappings"
+        ) from error
+
+
+def _check(spec: ChainSpec) -> None:
+    for name in ("steps", "batch_size", "thinning", "checkpoint_every", "threads"):
+        if not getattr(spec, name) >= 1:
+            raise ValueError(f"{name}={getattr(spec, name)!r}; write at least 1")
+    if "lr" not in spec.options or any(name in spec.options for name in OWN_OPTIONS):
+        raise ValueError(
+            f"options={dict(spec.options)}: write lr among them, and {', '.join(OWN_OPTIONS[1:])} "
+            "as fields of the specification"
+        )
+    if spec.schedule is not None and spec.cycles is not None:
+        raise ValueError(
+            f"cycles={spec.cycles!r} beside schedule={spec.schedule!r}: both set the step size; "
+            "leave one out"
+        )
+    precision_of(spec.precision)  # type: ignore[arg-type]
+    _check_kept(spec)
+
+
+def _check_kept(spec: ChainSpec) -> None:
+    if not 0 <= spec.burn_in < spec.steps:
+        raise ValueError(f"burn_in={spec.burn_in!r}; write 0 <= burn_in < steps={spec.steps}")
+    if spec.cycles is None:
+        if spec.thinning > spec.steps - spec.burn_in:
+            raise ValueError(
+                f"thinning={spec.thinning} keeps no sample of {spec.steps - spec.burn_in} steps "
+                "after burn_in; write a smaller one"
+            )
+        return
+    if not 1 <= spec.cycles <= spec.steps:
+        raise ValueError(
+            f"cycles={spec.cycles!r}; write 1 <= cycles <= steps={spec.steps}, or None"
+        )
+    length = math.ceil(spec.steps / spec.cycles)
+    if not 0 <= spec.exploration <= (length - 1) / length:
+        raise ValueError(
+            f"exploration={spec.exploration!r} leaves no sampling step in cycles of {length} "
+            "steps; write a smaller share >= 0, or fewer cycles"
+        )

@@ -1,0 +1,127 @@
+"""A folder that posterior samples are written to: one file a sample, one index a chain."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samplers.durable import append_line, remove_partials, replace_file, replace_json
+from samplers.precision import parse_format
+from samplers.sample_index import (
+    INDEX,
+    KIND,
+    MARKER,
+    chain_folder,
+    index_line,
+    read_entries,
+    refuse_foreign,
+)
+from samplers.samples import Samples
+from samplers.shard import MARK, Entry, digest, shard_bytes
+
+
+class SampleStore(Samples):
+    """Samples in a folder, one safetensors file each, low-precision tensors as packed codes.
+
+    Reading gives back every bit and dtype. A sample is there once its line stands in the index of
+    its chain, written after the file itself is on disk: a kill at any moment leaves whole samples
+    only. Several processes may append, each to chains of its own; what others append is seen on
+    the next opening.
+
+    Args:
+        folder: made with the first sample.
+        formats: format of each tensor that lies on a grid, by its name or a glob; the first match
+            wins. A tensor that takes no less room as codes is kept as it is.
+
+    Raises:
+        ValueError: the folder holds something else, or an index that cannot be read.
+
+    Example:
+        >>> import tempfile, torch
+        >>> store = SampleStore(tempfile.mkdtemp(), formats={"*weight": "e2m1"})
+        >>> store.append({"weight": torch.tensor([0.5, -6.0])}, step=10)
+        >>> store[0]["weight"]
+        tensor([ 0.5000, -6.0000])
+    """
+
+    def __init__(self, folder: str | Path, formats: Mapping[str, Any] | None = None) -> None:
+        path = Path(folder)
+        self.formats = {
+            pattern: parse_format(fmt) if isinstance(fmt, str) else fmt
+            for pattern, fmt in (formats or {}).items()
+        }
+        refuse_foreign(path)
+        super().__init__(path, read_entries(path))
+
+    def append(
+        self, sample: Mapping[str, torch.Tensor], *, chain: int = 0, step: int | None = None
+    ) -> None:
+        """Keep a sample; it is on disk when the call returns.
+
+        Args:
+            sample: tensors of any dtype, for example a state dict of a model.
+            chain: its number.
+            step: of the chain, above that of the sample before; the next number where None.
+
+        Raises:
+            ValueError: an empty sample, a step that is not above the last one, or a tensor name
+                with ``#``.
+        """
+        last = max((e.step for e in self._entries if e.chain == chain), default=-1)
+        step = last + 1 if step is None else step
+        _check_sample(sample, chain, step, last)
+        folder = chain_folder(self.prepare(), chain)
+        folder.mkdir(exist_ok=True)
+        content = shard_bytes(sample, self._formats_of(sample))
+        path = folder / f"{step:08d}.safetensors"
+        replace_file(path, content)
+        entry = Entry(chain, step, path, len(content), digest(content))
+        append_line(folder / INDEX, index_line(entry))
+        after = sum(e.chain <= chain for e in self._entries)
+        self._entries.insert(after, entry)
+
+    def forget_after(self, step: int, *, chain: int) -> None:
+        """Throw away a chain's samples of later steps, and what a kill left half written."""
+        folder = chain_folder(self.folder, chain)
+        if not folder.is_dir():
+            return
+        remove_partials(folder)
+        kept = [e for e in self._entries if e.chain == chain and e.step <= step]
+        if kept or (folder / INDEX).exists():
+            lines = "".join(f"{index_line(entry)}\n" for entry in kept)
+            replace_file(folder / INDEX, lines.encode())
+        for path in set(folder.glob("*.safetensors")) - {e.path for e in kept}:
+            path.unlink()
+        self._entries = [e for e in self._entries if e.chain != chain or e.step <= step]
+
+    def prepare(self) -> Path:
+        """Make the folder what `SampleStore` opens, without a sample yet."""
+        if not (self.folder / MARKER).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace_json(self.folder / MARKER, KIND)
+        return self.folder
+
+    def _formats_of(self, sample: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        found = {}
+        for name in sample:
+            matching = (p for p in self.formats if p == name or fnmatch.fnmatchcase(name, p))
+            pattern = next(matching, None)
+            if pattern is not None and self.formats[pattern] is not None:
+                found[name] = self.formats[pattern]
+        return found
+
+
+def _check_sample(sample: Mapping[str, torch.Tensor], chain: int, step: int, last: int) -> None:
+    if not sample:
+        raise ValueError("the sample has no tensors; give a state dict, or named parameters")
+    bad = [name for name in sample if MARK in name]
+    if bad:
+        raise ValueError(f"tensor names {bad} hold {MARK!r}, which the file needs; rename them")
+    if chain < 0 or step <= last:
+        raise ValueError(
+            f"chain={chain}, step={step} after step {last}; write a chain >= 0 and ascending steps"
+        )

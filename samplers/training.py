@@ -1,0 +1,163 @@
+"""A chain in memory: model, optimizer, cycles and data, and what one step does to them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import torch
+
+from samplers.cycles import CosineCycles
+from samplers.named import built, named
+from samplers.precision import FULL
+from samplers.shard import Sample
+from samplers.spec import ChainSpec, precision_of
+from samplers.streams import INITIAL, STEP, BatchOrder, generator_seed
+
+
+class Training:
+    """The state of a chain and its step; what `run_chain` saves and goes on from.
+
+    Args:
+        spec: of the chain.
+
+    Raises:
+        ValueError, TypeError: names that do not import, data that are none, options that the
+            optimizer refuses.
+    """
+
+    def __init__(self, spec: ChainSpec) -> None:
+        self.spec, self.done = spec, 0
+        self.data = _data(spec)
+        count = len(self.data[1]) if isinstance(self.data, tuple) else len(self.data)
+        self.order = BatchOrder(
+            count, spec.batch_size, seed=spec.seed, chain=spec.chain, replacement=spec.replacement
+        )
+        torch.manual_seed(generator_seed(spec.seed, spec.chain, INITIAL))
+        self.model: torch.nn.Module = named(str(spec.model))(**spec.model_options).to(spec.device)
+        self.loss = named(str(spec.loss))
+        self.optimizer = self._optimizer(count)
+        self.base = [group["lr"] for group in self.optimizer.param_groups]
+        self.schedule = None if spec.schedule is None else named(str(spec.schedule))
+        self.cycles = (
+            None
+            if spec.cycles is None
+            else CosineCycles(self.optimizer, spec.steps, spec.cycles, spec.exploration)
+        )
+
+    def _optimizer(self, count: int) -> torch.optim.Optimizer:
+        spec = self.spec
+        name = spec.optimizer if ":" in spec.optimizer else f"samplers:{spec.optimizer}"
+        kind = named(name)
+        needed = {"num_data": count} if "num_data" in inspect.signature(kind).parameters else {}
+        optimizer: torch.optim.Optimizer = kind(
+            self.model.named_parameters(),
+            precision=precision_of(spec.precision),  # type: ignore[arg-type]
+            seed=spec.seed,
+            chain=spec.chain,
+            **{**needed, **{option: built(value) for option, value in spec.options.items()}},
+        )
+        return optimizer
+
+    def step(self) -> bool:
+        """One step; whether its sample is kept.
+
+        Raises:
+            ValueError: a loss that is no finite number.
+        """
+        torch.manual_seed(generator_seed(self.spec.seed, self.spec.chain, STEP, self.done))
+        self._follow_schedule()
+        self.optimizer.zero_grad()
+        self._loss().backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.done += 1
+        kept = self._keeps()
+        if self.cycles is not None:
+            self.cycles.step()
+        return kept
+
+    def sample(self) -> Sample:
+        """Parameters and buffers, as copies."""
+        return {name: t.detach().cpu().clone() for name, t in self.model.state_dict().items()}
+
+    def formats(self) -> dict[str, Any]:
+        """The weight format of each parameter that has one, by name."""
+        precision = precision_of(self.spec.precision) or FULL  # type: ignore[arg-type]
+        own = {
+            name: precision.for_parameter(index, name, param).weight
+            for index, (name, param) in enumerate(self.model.named_parameters())
+        }
+        return {name: fmt for name, fmt in own.items() if fmt is not None}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        cycles = None if self.cycles is None else self.cycles.state_dict()
+        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"done": self.done, "cycles": cycles, **parts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken."""
+        self.done = state["done"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.model.load_state_dict(state["model"])
+        if self.cycles is not None:
+            self.cycles.load_state_dict(state["cycles"])
+
+    def _loss(self) -> torch.Tensor:
+        inputs, targets = self._batch()
+        loss: torch.Tensor = self.loss(self.model(inputs), targets)
+        if loss.dim():
+            raise ValueError(
+                f"loss={self.spec.loss!r} gave shape {tuple(loss.shape)}; return the mean over the "
+                "batch, one number"
+            )
+        if not math.isfinite(loss.item()):
+            raise ValueError(
+                f"chain {self.spec.chain} of {self.spec.folder!r}: the loss of step "
+                f"{self.done + 1} is {loss.item()}; it goes on from its last checkpoint, but "
+                f"needs a smaller step size than lr={self.spec.options['lr']}, in another folder"
+            )
+        return loss
+
+    def _follow_schedule(self) -> None:
+        if self.schedule is None:
+            return
+        factor = self.schedule(self.done, self.spec.steps)
+        for group, lr in zip(self.optimizer.param_groups, self.base, strict=True):
+            group["lr"] = lr * factor
+
+    def _keeps(self) -> bool:
+        spec = self.spec
+        if self.done <= spec.burn_in:
+            return False
+        if self.cycles is None:
+            return (self.done - spec.burn_in) % spec.thinning == 0
+        left = self.cycles.length - 1 - self.cycles.position
+        return self.cycles.sampling and left % spec.thinning == 0
+
+    def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        index = self.order(self.done)
+        if isinstance(self.data, tuple):
+            index = index.to(self.spec.device)
+            return self.data[0][index], self.data[1][index]
+        inputs, targets = self.data[index]
+        return inputs.to(self.spec.device), targets.to(self.spec.device)
+
+
+def _data(spec: ChainSpec) -> Any:
+    data = named(str(spec.data))(**spec.data_options)
+    if not isinstance(data, tuple | list):
+        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+            raise ValueError(
+                f"data={spec.data!r} gave a {type(data).__name__}; return (inputs, targets), or an "
+                "object with len() that gives a batch for a tensor of indices"
+            )
+        return data
+    shapes = [tuple(getattr(part, "shape", ())) for part in data]
+    if len(data) != 2 or not all(shapes) or shapes[0][0] != shapes[1][0]:
+        raise ValueError(
+            f"data={spec.data!r} gave {len(data)} parts of shapes {shapes}; return two tensors, "
+            "inputs and targets, of equal length"
+        )
+    return tuple(part.to(spec.device) for part in data)

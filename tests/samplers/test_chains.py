@@ -1,0 +1,118 @@
+"""Several chains at once give what each gives alone, however the work was shared or cut short."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from samplers import SampleStore, run_chain, run_chains
+from samplers.chains import run_local
+from samplers.run_folder import load_checkpoint
+from tests.conftest import ROOT
+from tests.samplers.chain_cases import spec
+
+
+def chains(folder, count=3, **changes):
+    return [spec(folder, chain=chain, **changes) for chain in range(count)]
+
+
+def contents(folder):
+    return [(e.chain, e.step, e.sha256) for e in SampleStore(folder).entries]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    for one in chains(folder):
+        run_chain(one)
+    return folder
+
+
+def test_the_bar_counts_the_steps_of_all_chains(tmp_path, alone, capfd):
+    run_chain(chains(tmp_path)[1])
+    told = []
+
+    def engine(specs, workers, progress):
+        def both(number, done):
+            told.append((number, done))
+            progress(number, done)
+
+        return run_local(specs, workers, both)
+
+    assert run_chains(chains(tmp_path), engine, processes=1) == [tmp_path] * 3
+    assert contents(tmp_path) == contents(alone)
+    assert told == [
+        *((0, done) for done in range(28)),
+        (1, 27),  # finished before
+        *((2, done) for done in range(28)),
+    ]
+    assert "3 chain(s): 100%" in capfd.readouterr().err
+    run_chains(chains(tmp_path), processes=1, progress=False)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_chain_that_fails_is_named_and_the_others_finish(tmp_path, alone, processes, capfd):
+    specs = [*chains(tmp_path / "good"), spec(tmp_path / "bad", data="tests.samplers:nothing")]
+    with pytest.raises(ValueError, match="nothing") as error:
+        run_chains(specs[::-1], processes=processes)
+    assert any("chain 0 of" in note and "bad" in note for note in error.value.__notes__)
+    assert contents(tmp_path / "good") == contents(alone)
+    assert "81/108" in capfd.readouterr().err
+
+
+PARENT = """
+import sys
+from samplers import run_chains
+from tests.samplers.test_chains import LONG, chains
+if __name__ == "__main__":
+    run_chains(chains(sys.argv[1], 2, **LONG), processes=2)
+"""
+LONG = {"steps": 400, "checkpoint_every": 20, "thinning": 50}
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    """SIGKILL of the parent: its workers let go of their chains, which then go on elsewhere."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    folder = tmp_path / "run"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, script, folder], cwd=ROOT, env=environment) as parent:
+        deadline = time.monotonic() + 120
+        while len(list(folder.glob("chain-*/checkpoint.pt"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        parent.send_signal(signal.SIGKILL)
+    done = [load_checkpoint(one)["done"] for one in chains(folder, 2, **LONG)]
+    assert min(done) < LONG["steps"]
+    for chain in (0, 1):
+        run_chain(spec(folder, chain=chain, **LONG))
+    for chain in (0, 1):
+        run_chain(spec(tmp_path / "whole", chain=chain, **LONG))
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
+def test_bad_requests_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least one"):
+        run_chains([])
+    one = spec(tmp_path)
+    with pytest.raises(ValueError, match="came twice"):
+        run_chains([one, replace(one, seed=3)])
+    with pytest.raises(ValueError, match=r"'rays'.*'local'"):
+        run_chains([one], "rays")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_first_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "chains.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0]
+    exec(compile(example, "docs/chains.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert "40 samples of 2 chain(s)" in said
+    error = float(said.splitlines()[1].split()[0])
+    assert 0.01 < error < 0.15
