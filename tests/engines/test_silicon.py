@@ -4,7 +4,6 @@ units with one wrong parameter do not."""
 from __future__ import annotations
 
 import pathlib
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 import numformats as nf
 from tests.engines.inputs import bits
+from tests.engines.wrong_units import wrong
 
 SETS = {
     "v100": ("fp16",),
@@ -73,22 +73,15 @@ def test_every_recorded_output(
     assert misses(unit_of(gpu, inputs, output), rows, backend) == 0
 
 
-def wrong(engine: Any, k: int) -> dict[str, Any]:
-    """Units that differ in one parameter; rows of ``k`` products show no greater length."""
-    return {
-        "F-1": replace(engine, frac_bits=engine.frac_bits - 1),
-        "F+1": replace(engine, frac_bits=engine.frac_bits + 1),
-        "L/2": replace(engine, length=min(engine.length, k) // 2),
-        "RNE": replace(engine, rounding="nearest_even"),
-    }
-
-
 NATIVE = [
     case for case in CASES if case[2] == "fp32" and not (case[0] == "b200" and case[1][0] == "e")
 ]
 
 
-@pytest.mark.parametrize("change", ["F-1", "F+1", "L/2", "RNE"])
+CHANGES = ("frac_bits -1", "frac_bits +1", "half the length", "nearest_even")
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("gpu, inputs, output", NATIVE)
 def test_wrong_parameters_miss_outputs(
     gpu: str, inputs: str, output: str, change: str, data_folder: pathlib.Path
