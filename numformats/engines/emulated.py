@@ -9,7 +9,6 @@ from numformats.checks import integer
 from numformats.engines.engine import FP16, FP32, NAN32, AsFloat, Engine, set_formats
 from numformats.engines.fdpa import TruncatedFDPA
 from numformats.engines.job import Job, Operand, numbers, values
-from numformats.formats import Float
 from numformats.lanes import CARRIERS
 
 
@@ -68,18 +67,6 @@ class EmulatedFDPA(Engine):
             rounding="nearest_even" if half else "toward_zero",
             zero_exp=-21 if half else -133,
         )
-
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.output
-        return fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

@@ -24,14 +24,20 @@ class Engine:
     keyed: ClassVar[bool] = False  #: whether results depend on a random key
 
     @property
+    def inputs(self) -> tuple[FixedPoint | Float, FixedPoint | Float]:
+        """The formats of a and b."""
+        return self.a_format, self.b_format  # type: ignore[attr-defined]
+
+    @property
     def c_values(self) -> FixedPoint | Float:
         """The format of c."""
-        raise NotImplementedError
+        return self.results
 
     @property
     def results(self) -> FixedPoint | Float:
         """The format of the results."""
-        raise NotImplementedError
+        fmt: FixedPoint | Float = self.output  # type: ignore[attr-defined]
+        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

@@ -10,7 +10,6 @@ from numformats.engines.engine import FP32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, numbers
 from numformats.engines.mac import MACChain
 from numformats.engines.running import deterministic
-from numformats.formats import Float
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,6 @@ class ExactFDPA(Engine):
         return MACChain(
             self.a_format, self.b_format, accumulator=self.output, rounding=self.rounding
         )
-
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.output
-        return fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

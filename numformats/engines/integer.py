@@ -59,14 +59,17 @@ class IntegerDot(Engine):
         integer("length", self.length, 1, 1024)
 
     @property
-    def c_values(self) -> FixedPoint:
-        """The integers of the accumulator, as far as a fixed point of 32 bits shows them."""
-        return FixedPoint(min(self.accumulator_bits, 32), 0, overflow=self.overflow)
+    def inputs(self) -> tuple[FixedPoint, FixedPoint]:
+        """The integers of a and b."""
+        return (
+            FixedPoint(self.a_bits, 0, signed=self.a_signed),
+            FixedPoint(self.b_bits, 0, signed=self.b_signed),
+        )
 
     @property
     def results(self) -> FixedPoint:
-        """As ``c_values``."""
-        return self.c_values
+        """The integers of the accumulator, as far as a fixed point of 32 bits shows them."""
+        return FixedPoint(min(self.accumulator_bits, 32), 0, overflow=self.overflow)
 
     @property
     def limits(self) -> Range:

@@ -1,5 +1,5 @@
-"""``python -m tests.engines.evidence``: every instruction of MMA-Sim's tables against its unit, as a
-table for ``docs/engines.md``."""
+"""``python -m tests.engines.evidence``: every instruction of MMA-Sim beside its unit, as a table
+for ``docs/engines.md``."""
 
 from __future__ import annotations
 
