@@ -23,8 +23,8 @@ class ExactFDPA(Engine):
         output: format of c and of the results.
         rounding: mode of the one rounding.
 
-    NaN is the positive quiet NaN; an exact zero is +0 unless every term is -0. Promise: exact, so
-    bit-identical across backends; with FP32 and nearest even equal to MMA-Sim 2.1.1 but for the
+    NaN is the positive quiet NaN; an exact zero is +0, even of terms that are -0. Promise: exact,
+    so bit-identical across backends; with FP32 and nearest even equal to MMA-Sim 2.1.1 but for the
     bits of NaN.
 
     Raises:

@@ -46,12 +46,27 @@ EXACT: dict[str, Callable[[int, int, int], int]] = {
     "natural": lambda *given: up(scaled(*given)),
     "truncate": lambda *given: math.trunc(scaled(*given)),
 }
-# acc, scale, scale shift of Ethos-U -> double, natural, truncate
+# acc, scale, scale shift of Ethos-U -> double, natural, truncate: the vectors of ra8's
+# npu_vela_round tests, transcribed from tflite-micro
 VECTORS = [
     (-21941, 1321694465, 38, (-106, -105, -105)),
+    (-2190, 1945001765, 38, (-16, -15, -15)),
+    (-19609, 1128422195, 38, (-81, -80, -80)),
     (-14898, 1955825631, 40, (-27, -27, -26)),
+    (21941, 1321694465, 38, (106, 105, 105)),
     (126579, 1622305820, 45, (6, 6, 5)),
+    (-12025, 1136030071, 38, (-50, -50, -49)),
+    (-69425, 1185095836, 31, (-38312, -38312, -38312)),
+    (-140648, 1872161983, 38, (-958, -958, -957)),
+    (-70725, 1891413223, 40, (-122, -122, -121)),
+    (-146537, 1609175468, 20, (-224879976, -224879976, -224879975)),
+    (183350, 1539165521, 38, (1027, 1027, 1026)),
+    (-53471, 1464746328, 38, (-285, -285, -284)),
+    (0, 1073741824, 31, (0, 0, 0)),
+    (-1, 1073741824, 31, (0, 0, 0)),
 ]
+# here the left shift of "double" leaves 32 bits: CMSIS-NN wraps, the published numbers do not
+UNWRAPPED = [(1, 2147483647, 0, 2147483647), (-3, 1073741824, 1, -1610612736)]
 
 
 def accumulators() -> np.ndarray:
@@ -67,8 +82,17 @@ def test_published_vectors(acc: int, scale: int, shift: int, wanted: tuple[int, 
         assert requantize(np.int32([acc]), rule).tolist() == [value], rounding
 
 
+@pytest.mark.parametrize("acc, scale, shift, wanted", UNWRAPPED)
+def test_published_vectors_of_large_left_shifts(
+    acc: int, scale: int, shift: int, wanted: int
+) -> None:
+    for rounding in ("natural", "truncate"):
+        rule = MultiplierRequantize(scale, 31 - shift, rounding=rounding, **WIDE)
+        assert requantize(np.int32([acc]), rule).tolist() == [wanted], rounding
+
+
 @pytest.mark.parametrize("rounding", MULTIPLIER_ROUNDINGS)
-@pytest.mark.parametrize("shift", [-32, -20, -7, -1, 0, 1, 5, 30])
+@pytest.mark.parametrize("shift", [-32, -20, -7, -1, 0, 1, 5, 30, 31])
 def test_multiplier_against_exact_rationals(rounding: str, shift: int) -> None:
     acc, rng = accumulators(), np.random.default_rng(shift + 40)
     for multiplier in (1 << 30, (1 << 31) - 1, *map(int, rng.integers(1 << 30, 1 << 31, 4))):
@@ -76,6 +100,14 @@ def test_multiplier_against_exact_rationals(rounding: str, shift: int) -> None:
         wanted = [EXACT[rounding](a, multiplier, shift) + 3 for a in acc.tolist()]
         clipped = [min(max(w, WIDE["low"]), WIDE["high"]) for w in wanted]
         assert requantize(acc, rule).tolist() == clipped
+
+
+@pytest.mark.parametrize("product, wanted", [(-1, 0), (1, 1), (-3, -1), (3, 2), (-5, -2)])
+def test_doubling_high_multiply_rounds_ties_up(product: int, wanted: int) -> None:
+    """Halves: -1/2 gives 0 and -3/2 gives -1, in CMSIS-NN's form and in gemmlowp's."""
+    for rounding in ("double", "gemmlowp"):
+        rule = MultiplierRequantize(1 << 30, 0, rounding=rounding, **WIDE)
+        assert requantize(np.int32([product]), rule).tolist() == [wanted]
 
 
 def test_the_saturating_product_is_what_gemmlowp_differs_in() -> None:

@@ -4,6 +4,7 @@ units with one wrong parameter do not."""
 from __future__ import annotations
 
 import pathlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,14 @@ def test_fp8_of_mma_sync_is_not_the_native_path(
     path = "wgmma" if gpu == "h100" else "tcgen05"
     native = nf.engine(f"nvidia-{gpu}", inputs=inputs, output=output, path=path)
     assert misses(native, recorded(data_folder, gpu, inputs, output)) > 100
+
+
+@pytest.mark.parametrize("gpu, output", [("h100", "fp16"), ("b200", "fp32"), ("b200", "fp16")])
+@pytest.mark.parametrize("inputs", ["e4m3", "e5m2"])
+@pytest.mark.parametrize("chunk", [16, 64])
+def test_wrong_chunks_of_mma_sync_miss_outputs(
+    gpu: str, inputs: str, output: str, chunk: int, data_folder: pathlib.Path
+) -> None:
+    """Chunks of 64 are the right ones here (rows have 32 products), chunks of 16 are not."""
+    engine = replace(unit_of(gpu, inputs, output), chunk=chunk)
+    assert (misses(engine, recorded(data_folder, gpu, inputs, output)) > 0) == (chunk == 16)
