@@ -48,9 +48,13 @@ def as_format(name: str, value: Any, kinds: tuple[type, ...] = (Float,)) -> Any:
     """``value``, a format or its name, as one of ``kinds``.
 
     Raises:
-        TypeError: a format of another kind.
+        TypeError: a format of another kind, or no format.
+        ValueError: an unknown name.
     """
-    fmt = parse(value)
+    try:
+        fmt = parse(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
     if not isinstance(fmt, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"{name}={str(fmt)!r} is a {type(fmt).__name__}; give a {wanted}")
