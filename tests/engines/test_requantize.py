@@ -194,6 +194,36 @@ def test_ap_fixed_vectors(overflow: str, value: int, wanted: int) -> None:
     assert requantize(np.int32([value]), ApFixed(4, 4, 0, overflow=overflow)).tolist() == [wanted]
 
 
+def leading(x: int, bits: int, signed: bool, overflow: str, n: int) -> int:
+    """N saturated bits, on strings of bits, as AMD's ap_fixed_base sets them."""
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+    if low <= x <= high:
+        return x
+    word = list(format(x % (1 << bits), f"0{bits}b"))
+    sign, other = ("1", "0") if x < 0 and signed else ("0", "1")
+    if overflow == "AP_WRAP_SM":
+        turned = word[0] != sign if n == 1 else word[n - 1] == sign
+        word = [{"0": "1", "1": "0"}[b] for b in word] if turned else word
+    word[:n] = [sign] + [other] * (n - 1) if signed else ["1"] * n
+    found = int("".join(word), 2)
+    return found - (1 << bits) if signed and word[0] == "1" else found
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    "overflow, signed", [("AP_WRAP", True), ("AP_WRAP", False), ("AP_WRAP_SM", True)]
+)
+def test_saturated_bits(overflow: str, signed: bool, n: int) -> None:
+    acc = np.arange(-300, 300)
+    rule = ApFixed(6, 6, 0, signed=signed, overflow=overflow, saturated_bits=n)
+    got = requantize(acc, rule).tolist()
+    assert got == [leading(a, 6, signed, overflow, n) for a in acc.tolist()]
+    plain = requantize(acc, ApFixed(6, 6, 0, signed=signed, overflow=overflow)).tolist()
+    assert got != plain
+    if n == 6 and signed:  # all bits
+        assert got == requantize(acc, ApFixed(6, 6, 0, overflow="AP_SAT")).tolist()
+
+
 BAD = {
     "floats": (lambda: requantize(np.float32([1]), ShiftRequantize(1)), TypeError, "dtype float32"),
     "wide": (
@@ -213,6 +243,12 @@ BAD = {
         r"2 channels along axis -1 of an accumulator of shape \(2, 3\)",
     ),
     "unsigned": (lambda: ApFixed(4, 4, 0, signed=False, overflow="AP_WRAP_SM"), ValueError, "AP_W"),
+    "saturated": (
+        lambda: ApFixed(4, 4, 0, overflow="AP_SAT", saturated_bits=1),
+        ValueError,
+        "saturates them all",
+    ),
+    "too many": (lambda: ApFixed(4, 4, 0, saturated_bits=5), ValueError, "saturated_bits=5"),
     "growth": (lambda: ApFixed(40, 2, 3), ValueError, "more bits after the point"),
 }
 
