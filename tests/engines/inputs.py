@@ -112,6 +112,32 @@ def operands(unit: Any, rows: int, columns: int, k: int, seed: int) -> tuple[Any
     )
 
 
+def tiny_operands(unit: Any, engine: Any, side: int, k: int, seed: int) -> tuple[Any, ...]:
+    """About three terms a group, of few bits, whose exponents lie below e_zero, around the last bit
+    that a term of value zero leaves them; through scales where there are any."""
+    rng = np.random.default_rng(seed)
+    a, b = nf.parse(unit.a), nf.parse(unit.b)
+    zeros = 1 - np.sqrt(3 / min(engine.length, k))
+    low, high = engine.zero_exp - engine.frac_bits - 6, engine.zero_exp - 1
+    ends = (low // 2, high // 2)
+    if unit.scale:  # elements of any size, and scales that bring them there
+        high -= a.emax + b.emax
+        ends, scale_ends = (-16, 15), (min(low, high - 6) // 2, high // 2)
+
+    def some(fmt: Any, shape: tuple[int, int]) -> np.ndarray:
+        e = rng.integers(max(ends[0], fmt.low_exponent), min(ends[1], fmt.emax) + 1, shape)
+        x = np.ldexp(rng.choice([1.0, -1.0, 1.5, -1.25], shape), e)
+        x = np.where(rng.random(shape) < zeros, 0.0, x)
+        return nf.quantize(x, fmt, "toward_zero").astype(np.float32)
+
+    given = (some(a, (side, k)), some(b, (k, side)), np.zeros((side, side), DTYPES[unit.output]))
+    if not unit.scale:
+        return given
+    count = k // unit.scale_block
+    exponents = (rng.integers(*scale_ends, s) for s in ((side, count), (count, side)))
+    return (*given, *(np.ldexp(np.float32(1), e) for e in exponents))
+
+
 def bits(x: Any) -> np.ndarray:
     """The stored bits of a float array."""
     x = np.ascontiguousarray(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import numformats as nf
 from tests.engines import peers
-from tests.engines.inputs import assert_equal_bits, operands, raw_operands
+from tests.engines.inputs import assert_equal_bits, operands, raw_operands, tiny_operands
 from tests.engines.wrong_units import wrong
 
 RAW, HARD = 320, 160  # rows and columns: 102,400 results of random bits, 25,600 of hard operands
@@ -73,6 +74,28 @@ def test_wrong_parameters_differ(row: peers.Instruction) -> None:
         with np.errstate(all="ignore"):
             got = nf.matmul(*given[:3], engine=engine, **names)
         assert ((got != wanted) & np.isfinite(got) & np.isfinite(wanted)).any(), what
+
+
+def reaches(row: peers.Instruction) -> bool:
+    """Whether a few products can lie so far below e_zero that the zero of another term cuts them:
+    not those of narrow formats, but through scales, and not with scales that end at 2**-9."""
+    narrow = row.k == 32 and row.a in ("e2m3", "e2m1")
+    wide = row.a in ("bf16", "tf32") or (row.a, row.output) == ("fp16", "fp16")
+    cuts = hasattr(peers.unit_of(row).engine, "zero_exp")
+    return cuts and (wide or (row.scale == "e8m0" and not narrow))
+
+
+@pytest.mark.parametrize("row", [row for row in MAIN if reaches(row)], ids=label)
+def test_zero_terms_have_an_exponent(row: peers.Instruction) -> None:
+    """With the controls e_zero + 1 and - 1."""
+    engine = peers.unit_of(row).engine
+    given = tiny_operands(row, engine, HARD, row.k, 19)
+    got, wanted = peers.both(row, given)
+    assert_equal_bits(got, wanted)
+    names: dict[str, Any] = dict(zip(("scale_a", "scale_b"), given[3:], strict=False))
+    for step in (-1, 1):
+        other = replace(engine, zero_exp=engine.zero_exp + step)
+        assert (nf.matmul(*given[:3], engine=other, **names) != wanted).any(), step
 
 
 @pytest.mark.parametrize("row", FMA, ids=label)
