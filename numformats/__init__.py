@@ -15,6 +15,7 @@ from numformats.backends import backends
 from numformats.blocks import BlockCodes, ScaledBlockCodes
 from numformats.catalog import CATALOG as _CATALOG
 from numformats.catalog import formats
+from numformats.codes import Codes
 from numformats.coding import encode
 from numformats.decoding import decode
 from numformats.drawing import DrawCounts, variance_corrected
@@ -29,8 +30,8 @@ from numformats.rounding import mode, roundings
 
 __version__ = "0.1.0"
 __all__ = [
-    "BlockCodes", "BlockFloat", "DrawCounts", "Error", "FixedPoint", "Float", "Format", "Key",
-    "LangevinStep", "ScaledBlockCodes",
+    "BlockCodes", "BlockFloat", "Codes", "DrawCounts", "Error", "FixedPoint", "Float", "Format",
+    "Key", "LangevinStep", "ScaledBlockCodes",
     "accelerator", "accelerators", "backends", "decode", "encode", "engine", "engines", "error",
     "formats", "langevin_step", "matmul", "mode", "pack", "packed_size", "parse", "quantize",
     "random", "requantize", "roundings", "spacing", "unpack", "values", "variance_corrected",

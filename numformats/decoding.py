@@ -44,7 +44,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
         array([   1., -448.,   nan], dtype=float32)
     """
     fmt = parse(fmt)
-    _check_kind(codes, fmt)
+    check_kind(codes, fmt)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     kind = _dtype(element, dtype)
     if on_device(codes[0] if isinstance(codes, tuple) else codes):
@@ -57,7 +57,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
     return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
 
 
-def _check_kind(codes: Any, fmt: Format) -> None:
+def check_kind(codes: Any, fmt: Format) -> None:
     """Block formats take the tuple that ``encode`` gave, others an array."""
     if not isinstance(fmt, BlockFloat):
         if isinstance(codes, tuple):

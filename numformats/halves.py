@@ -5,14 +5,20 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host
+from numformats.lanes import Carrier
+
+
+def floats(stored: Any, carrier: Carrier) -> Any:
+    """Stored numbers of a carrier as floats (bfloat16 as float32)."""
+    if carrier.name == "bfloat16":
+        wide: Any = stored.astype(np.uint32) << np.uint32(16)
+        return wide.view(np.float32)
+    return stored
 
 
 def values_of(source: Host) -> Any:
-    """The values of an array, as floats (bfloat16 as float32)."""
-    if source.carrier.name == "bfloat16":
-        wide: Any = source.view.astype(np.uint32) << np.uint32(16)
-        return wide.view(np.float32)
-    return source.view
+    """The values of an array, as ``floats``."""
+    return floats(source.view, source.carrier)
 
 
 @np.errstate(invalid="ignore")  # signalling NaN

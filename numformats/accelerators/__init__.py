@@ -8,9 +8,10 @@ import sys
 from types import ModuleType
 
 from numformats.accelerators.accelerator import Accelerator
-from numformats.accelerators.files import from_dict, load, to_dict
+from numformats.accelerators.files import load
 from numformats.accelerators.registry import accelerator, accelerators
 from numformats.accelerators.scaling import Scaling
+from numformats.accelerators.tables import from_dict, to_dict
 
 __all__ = [
     "Accelerator", "Scaling", "accelerator", "accelerators", "from_dict", "load", "to_dict",

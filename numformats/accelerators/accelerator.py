@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from numformats.accelerators.fitting import element, holds
 from numformats.accelerators.scaling import Scaling
 from numformats.checks import choice
 from numformats.engines import Engine, IntegerDot
+from numformats.engines.fitting import element, holds
 from numformats.formats import FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.random import Key

@@ -1,123 +1,15 @@
-"""Accelerators as JSON and TOML files.
-
-Formats are text that ``nf.parse`` reads; engines, scalings and requantization rules are tables with
-the arguments of their classes (``class`` names the class where there are several). What is missing
-has its default.
-"""
+"""Accelerators in JSON and TOML files: the tables of ``tables.py`` as text."""
 
 import json
 import tomllib
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from numformats import engines
-from numformats.accelerators.accelerator import ROLES, Accelerator
-from numformats.accelerators.scaling import Scaling
-from numformats.checks import choice
-from numformats.engines import ApFixed, Engine, MultiplierRequantize, ShiftRequantize
-from numformats.formats import BlockFloat, FixedPoint, Float
+from numformats.accelerators.accelerator import Accelerator
+from numformats.accelerators.lines import line_of
+from numformats.accelerators.tables import Data, from_dict, to_dict
 
-Data = dict[str, Any]
-ENGINES = {
-    name: found
-    for name in engines.__all__
-    if isinstance(found := getattr(engines, name), type)
-    and issubclass(found, Engine)
-    and found is not Engine
-}
-RULES = {rule.__name__: rule for rule in (MultiplierRequantize, ShiftRequantize, ApFixed)}
 ENDINGS = (".json", ".toml")
-
-
-def to_dict(chip: Accelerator) -> Data:
-    """The preset as texts, numbers, lists and dicts; ``from_dict`` is the inverse.
-
-    Raises:
-        ValueError: an engine of a class that ``numformats.engines`` lacks.
-    """
-    data: Data = {"name": chip.name, "title": chip.title, "confidence": chip.confidence}
-    data |= {role: str(chip.storage(role)) for role in ROLES if chip.storage(role) is not None}
-    data["rounding"] = chip.rounding
-    if chip.error_rounding is not None:
-        data["error_rounding"] = chip.error_rounding
-    data["notes"], data["sources"] = chip.notes, list(chip.sources)
-    data["engine"] = _table(chip.engine, ENGINES)
-    if chip.scaling:
-        data["scaling"] = {role: _fields(scaling) for role, scaling in chip.scaling}
-    if chip.requantize is not None:
-        data["requantize"] = _table(chip.requantize, RULES)
-    return data
-
-
-def from_dict(data: Data) -> Accelerator:
-    """The preset that ``to_dict`` described.
-
-    Raises:
-        TypeError, ValueError: missing or unknown fields, names and values.
-    """
-    if not isinstance(data, dict):
-        raise TypeError(f"an accelerator is a table of fields, not {data!r}")
-    given = dict(data)
-    for name in ("name", "engine"):
-        if name not in given:
-            raise ValueError(f"the accelerator has no {name!r}; write one")
-    for name in given:
-        choice("field of an accelerator", name, [f.name for f in fields(Accelerator)])
-    given["engine"] = _built(given["engine"], ENGINES, "engine")
-    if "requantize" in given:
-        given["requantize"] = _built(given["requantize"], RULES, "requantize")
-    scalings = given.get("scaling", {})
-    if not isinstance(scalings, dict):
-        raise TypeError(f"scaling={scalings!r}; write a table for each role")
-    given["scaling"] = {role: _made(Scaling, s, "scaling") for role, s in scalings.items()}
-    if isinstance(given.get("sources"), list):
-        given["sources"] = tuple(given["sources"])
-    return Accelerator(**given)
-
-
-def _table(value: Any, known: dict[str, Any]) -> Data:
-    name = type(value).__name__
-    if known.get(name) is not type(value):
-        raise ValueError(
-            f"{name} is a class of this program only, and a file could not name it; a file holds "
-            f"one of {', '.join(known)}"
-        )
-    return {"class": name, **_fields(value)}
-
-
-def _fields(value: Any) -> Data:
-    """The arguments of a dataclass that are not their defaults."""
-    found: Data = {}
-    for part in fields(value):
-        given = getattr(value, part.name)
-        if given is None or (part.default is not MISSING and given == part.default):
-            continue
-        if isinstance(given, Float | FixedPoint | BlockFloat):
-            given = str(given)
-        found[part.name] = list(given) if isinstance(given, tuple) else given
-    return found
-
-
-def _built(data: Any, known: dict[str, Any], what: str) -> Any:
-    if not isinstance(data, dict) or not isinstance(data.get("class"), str):
-        raise ValueError(f"{what}={data!r}; write a table with class = one of {', '.join(known)}")
-    choice(f"class of {what}", data["class"], known)
-    rest = {name: value for name, value in data.items() if name != "class"}
-    return _made(known[data["class"]], rest, what)
-
-
-def _made(make: Any, data: Any, what: str) -> Any:
-    if not isinstance(data, dict):
-        raise TypeError(f"{what}={data!r}; write a table of arguments of {make.__name__}")
-    names = [f.name for f in fields(make)]
-    for name in data:
-        choice(f"argument of {make.__name__}", name, names)
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    for part in fields(make):
-        if part.default is MISSING and part.default_factory is MISSING and part.name not in given:
-            raise ValueError(f"{what}: {make.__name__} needs {part.name!r}; write it")
-    return make(**given)
 
 
 def save(chip: Accelerator, path: Any) -> None:
@@ -133,7 +25,8 @@ def load(path: Any) -> Accelerator:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: another ending, broken syntax, fields that do not fit.
+        TypeError, ValueError: another ending, broken syntax, fields that do not fit; with the line,
+            and the key at fault.
 
     Example:
         >>> import numformats as nf, pathlib, tempfile
@@ -148,7 +41,14 @@ def load(path: Any) -> Accelerator:
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} is no {path.suffix[1:].upper()}: {error}") from None
-    return from_dict(data)
+    try:
+        return from_dict(data)
+    except (TypeError, ValueError) as error:
+        keys: tuple[str, ...] = getattr(error, "keys", ())
+        place = f"{path}, line {line_of(text, path.suffix, keys)}"
+        place += f", key {'.'.join(keys)!r}" if keys else ""
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{place}: {error}") from None
 
 
 def _ending(path: Any) -> Path:

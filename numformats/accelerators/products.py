@@ -11,6 +11,7 @@ from numformats.accelerators.storing import Stored, store
 from numformats.arrays import Host, as_kind, host
 from numformats.checks import choice
 from numformats.engines import matmul
+from numformats.engines.coded import tensor_scaled
 from numformats.engines.job import batches
 from numformats.halves import values_of
 from numformats.quantizing import quantize
@@ -107,9 +108,8 @@ def _block_scaled(engine: Any, a: Stored, b: Stored, c: Any, call: Call) -> Any:
     )
     if not (a.two_level or b.two_level):
         return result
-    with np.errstate(over="ignore", invalid="ignore"):
-        wide = result.astype(np.float32) * whole
-        return wide if c is None else (wide + c.astype(np.float32)).astype(np.float32)
+    third = None if c is None else c.astype(np.float32)
+    return tensor_scaled(result, float(whole), third)
 
 
 def _segments(engine: Any, a: Stored, b: Stored, c: Any, call: Call) -> Any:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from numformats.accelerators.accelerator import FORWARD, ROLES, Accelerator
-from numformats.accelerators.fitting import element, holds
 from numformats.engines import (
     ApFixed,
     Engine,
@@ -11,7 +10,8 @@ from numformats.engines import (
     MultiplierRequantize,
     ShiftRequantize,
 )
-from numformats.formats import BlockFloat, FixedPoint
+from numformats.engines.fitting import holds, wanted_blocks
+from numformats.formats import BlockFloat, FixedPoint, Float
 
 RULES = (MultiplierRequantize, ShiftRequantize, ApFixed)
 
@@ -39,8 +39,8 @@ def check(chip: Accelerator) -> None:
     elif chip.engine.scaled:
         _check_scaled(chip)
     else:
-        for name, role in zip(("a_format", "b_format"), FORWARD, strict=True):
-            _check_operand(chip, name, role)
+        for own, role in zip(chip.engine.inputs, FORWARD, strict=True):
+            _check_operand(chip, own, role)
 
 
 def _check_role(chip: Accelerator, role: str) -> None:
@@ -58,18 +58,16 @@ def _check_role(chip: Accelerator, role: str) -> None:
         )
 
 
-def _check_operand(chip: Accelerator, name: str, role: str) -> None:
+def _check_operand(chip: Accelerator, own: Float | FixedPoint, role: str) -> None:
     """A forward operand is made of values of the engine's input format."""
-    own = getattr(chip.engine, name, getattr(chip.engine, "fmt", None))
-    fmt = element(chip.storage(role))
+    fmt = chip.storage(role)
     truncates = getattr(chip.engine, "truncate_inputs", False)
-    if own is None or fmt is None or truncates or isinstance(chip.storage(role), BlockFloat):
+    if fmt is None or truncates or isinstance(fmt, BlockFloat) or holds(own, fmt):
         return
-    if not holds(own, fmt):
-        raise ValueError(
-            f"{role}={str(fmt)!r} holds values that the engine's {name}={str(own)!r} lacks; choose "
-            f"an engine for {fmt}, or write {role}={str(own)!r}"
-        )
+    raise ValueError(
+        f"{role}={str(fmt)!r} holds values that the engine's format for it, {str(own)!r}, lacks; "
+        f"choose an engine for {fmt}, or write {role}={str(own)!r}"
+    )
 
 
 def _check_integers(chip: Accelerator, engine: IntegerDot) -> None:
@@ -101,20 +99,15 @@ def _check_integers(chip: Accelerator, engine: IntegerDot) -> None:
 
 def _check_scaled(chip: Accelerator) -> None:
     engine: Any = chip.engine
-    for name, role in zip(("a_format", "b_format"), FORWARD, strict=True):
+    for own, role in zip(engine.inputs, FORWARD, strict=True):
         fmt = chip.storage(role)
-        own = getattr(engine, name)
         good = (
             isinstance(fmt, BlockFloat)
             and (fmt.element, fmt.scale) == (own, engine.scale)
             and along_k(fmt) == engine.scale_block
         )
         if not good:
-            raise ValueError(
-                f"{role}={fmt and str(fmt)!r}: the engine takes blocks of {engine.scale_block} "
-                f"elements of {own} with scales of {engine.scale}; write "
-                f"'block<{own},block={engine.scale_block},scale={engine.scale}>'"
-            )
+            raise ValueError(f"{role}={fmt and str(fmt)!r}: {wanted_blocks(own, engine)}")
 
 
 def along_k(fmt: BlockFloat) -> int | None:

@@ -26,6 +26,7 @@ SHORT: dict[str, Callable[[Any], str]] = {
     "ExactFDPA": lambda e: f"E-FDPA L{e.length}",
     "FlushedAddMul": lambda e: f"FTZ-AddMul P{e.pairs}",
     "PairedDot": lambda e: f"pairs, {e.instruction}",
+    "PhasedChain": lambda e: f"{e.phases} phase{'s' * (e.phases > 1)}, chain fp32/16>fp32",
     "FMAChain": lambda e: f"FMA chain {e.fmt}",
     "MACChain": lambda e: _chain_short(e),
     "IntegerDot": lambda e: f"int{e.a_bits} x int{e.b_bits}>{e.accumulator_bits}",
@@ -72,6 +73,11 @@ LONG: dict[str, Callable[[Any], str]] = {
     "FlushedAddMul": lambda e: (
         f"Products are rounded to FP32, added {e.pairs} at a time in a tree, then to the running "
         "sum; every step rounds to nearest even, and subnormals become zero."
+    ),
+    "PhasedChain": lambda e: (
+        f"In {e.phases} fidelity phase{'s' * (e.phases > 1)}: a phase multiplies a part of the "
+        "left significand (7 bits, then 4) by one of the right (5, then 5); 16 products at a time "
+        "are added from zero in FP32, and to the running sum; subnormals become zero."
     ),
     "FMAChain": lambda e: (
         f"One fused multiply-add after the other in order of k, in {_out(e.fmt)}, to nearest even."
@@ -179,7 +185,8 @@ def _requantize(chip: Accelerator) -> str:
     if isinstance(rule, ApFixed):
         return (
             f"ap_{'' if rule.signed else 'u'}fixed<{rule.word_bits},{rule.int_bits},"
-            f"{rule.quantization},{rule.overflow}>"
+            f"{rule.quantization},{rule.overflow}"
+            + (f",{rule.saturated_bits}>" if rule.saturated_bits else ">")
         )
     return f"shifted right by {rule.shift}, {_mode(rule.rounding)}, to [{rule.low}, {rule.high}]"
 

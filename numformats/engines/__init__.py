@@ -14,12 +14,13 @@ from numformats.engines.integer import IntegerDot
 from numformats.engines.mac import MACChain
 from numformats.engines.matmul import matmul
 from numformats.engines.paired import PairedDot
+from numformats.engines.phased import PhasedChain
 from numformats.engines.requantize import MultiplierRequantize, ShiftRequantize, requantize
 from numformats.engines.round_down import RoundDownFDPA
 
 __all__ = [
     "ApFixed", "EmulatedFDPA", "Engine", "ExactFDPA", "FMAChain", "FlushedAddMul",
     "GroupScaledFDPA", "IntegerDot", "MACChain", "MultiplierRequantize", "PairedDot",
-    "RoundDownFDPA",    "ShiftRequantize", "TruncatedFDPA", "Unit",
+    "PhasedChain", "RoundDownFDPA", "ShiftRequantize", "TruncatedFDPA", "Unit",
     "engine", "matmul", "requantize", "units",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""``ap_fixed<W, I, Q, O>`` of high-level synthesis: seven ways to round, five to overflow."""
+"""``ap_fixed<W, I, Q, O, N>`` of high-level synthesis: seven ways to round, five to overflow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,8 +38,11 @@ class ApFixed:
             (``"AP_RND_INF"``) or to even (``"AP_RND_CONV"``).
         overflow: O, ``"AP_WRAP"``, ``"AP_SAT"``, ``"AP_SAT_ZERO"``, ``"AP_SAT_SYM"`` (signed: the
             smallest is minus the largest), ``"AP_WRAP_SM"`` (signed).
+        saturated_bits: N, for the wrapping modes, 0 to W: where the word overflows, its N leading
+            bits are those of the largest integer (of a negative input: the smallest; unsigned:
+            ones), and only the others wrap.
 
-    The number N of saturated bits is 0. Promise: exact.
+    Promise: exact.
 
     Raises:
         ValueError: unknown names, widths out of range.
@@ -56,6 +59,7 @@ class ApFixed:
     signed: bool = field(default=True, kw_only=True)
     quantization: str = field(default="AP_TRN", kw_only=True)
     overflow: str = field(default="AP_WRAP", kw_only=True)
+    saturated_bits: int = field(default=0, kw_only=True)
     input_bits = 48  #: of accumulators, those of a DSP slice
 
     def __post_init__(self) -> None:
@@ -67,6 +71,12 @@ class ApFixed:
         choice("overflow", self.overflow, OVERFLOWS)
         if not self.signed and self.overflow == "AP_WRAP_SM":
             raise ValueError("overflow='AP_WRAP_SM' with signed=False; write 'AP_WRAP'")
+        integer("saturated_bits", self.saturated_bits, 0, self.word_bits)
+        if self.saturated_bits and not self.overflow.startswith("AP_WRAP"):
+            raise ValueError(
+                f"saturated_bits={self.saturated_bits} with overflow={self.overflow!r}, which "
+                "saturates them all; write 0, or overflow='AP_WRAP'"
+            )
         drop = self.input_frac_bits - (self.word_bits - self.int_bits)
         if not -14 <= drop <= 62:
             raise ValueError(
@@ -109,9 +119,25 @@ class ApFixed:
         word = np.int64(1) << self.word_bits
         wrapped = x & (word - 1)
         if self.overflow == "AP_WRAP_SM":
-            dropped, top = x >> self.word_bits & 1, wrapped >> (self.word_bits - 1)
-            flipped = np.where(dropped != top, wrapped ^ (word - 1), wrapped)
-            sign = word >> 1
-            wrapped = flipped & (sign - 1) | np.where(dropped == 1, sign, 0)
-        half = word >> 1
-        return np.where(self.signed & (wrapped >= half), wrapped - word, wrapped)
+            wrapped = np.where(self._flips(x, wrapped), wrapped ^ (word - 1), wrapped)
+        wrapped = self._with_leading(x, wrapped)
+        signed = np.where(self.signed & (wrapped >= word >> 1), wrapped - word, wrapped)
+        return np.where(outside, signed, x)
+
+    def _flips(self, x: Any, wrapped: Any) -> Any:
+        """Whether sign-magnitude wrapping turns all bits over."""
+        top = wrapped >> (self.word_bits - max(self.saturated_bits, 1)) & 1
+        if self.saturated_bits > 1:
+            return top == (x < 0)
+        return top != ((x < 0) if self.saturated_bits else x >> self.word_bits & 1)
+
+    def _with_leading(self, x: Any, wrapped: Any) -> Any:
+        """``wrapped`` with the leading bits that do not wrap."""
+        top = np.int64(1) << (self.word_bits - 1)
+        if not self.saturated_bits:
+            if self.overflow != "AP_WRAP_SM":
+                return wrapped
+            return wrapped & (top - 1) | np.where(x >> self.word_bits & 1, top, 0)
+        low = (np.int64(1) << (self.word_bits - self.saturated_bits)) - 1
+        edge = np.where((x < 0) & self.signed, np.int64(self.low), np.int64(self.high))
+        return wrapped & low | edge & (2 * top - 1) & ~low

@@ -8,8 +8,7 @@ import numpy as np
 from numformats.checks import integer
 from numformats.engines.engine import FP16, FP32, NAN32, AsFloat, Engine, set_formats
 from numformats.engines.fdpa import TruncatedFDPA
-from numformats.engines.job import Job, Operand, numbers, values
-from numformats.formats import Float
+from numformats.engines.job import Job, Operand, check_values, values
 from numformats.lanes import CARRIERS
 
 
@@ -69,22 +68,10 @@ class EmulatedFDPA(Engine):
             zero_exp=-21 if half else -133,
         )
 
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.output
-        return fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        numbers(job.a, self.a_format, np.float64)
-        numbers(job.b, self.b_format, np.float64)
+        check_values(job.a, self.a_format)
+        check_values(job.b, self.b_format)
         unit, kind = self.unit, np.float16 if self.output == FP16 else np.float32
         for k in range(0, job.a.bits.shape[2], self.chunk):
             places = dealt(job.a.bits.shape[2], k, self.chunk)
@@ -92,8 +79,8 @@ class EmulatedFDPA(Engine):
             a, b = taken(job.a, places, 2), taken(job.b, places, 1)
             unit.run(replace(job, a=a, b=b, out=sums))
             with np.errstate(all="ignore"):
-                total = (job.out + sums).astype(kind)
-            job.out[...] = total
+                np.add(job.out, sums, out=sums)
+                job.out[...] = sums.astype(kind, copy=False)
         nan = np.array([NAN32], np.uint64).view(np.float64).astype(job.out.dtype)
         np.copyto(job.out, nan, where=np.isnan(job.out))
 
@@ -110,9 +97,9 @@ def dealt(count: int, first: int, chunk: int) -> Any:
 
 def taken(x: Operand, places: Any, axis: int) -> Operand:
     """``x`` at ``places`` along ``axis``, as float32; a zero beyond its end."""
-    pad = [(0, 0)] * 3
-    pad[axis] = (0, 1)
+    count = x.bits.shape[axis]
+    some = replace(x, bits=np.take(x.bits, np.minimum(places, count - 1), axis))
     with np.errstate(invalid="ignore"):
-        wide = np.pad(values(x).astype(np.float32), pad)
-    bits = np.ascontiguousarray(np.take(wide, places, axis))
+        bits = np.ascontiguousarray(values(some), np.float32)
+    bits[(slice(None),) * axis + (places == count,)] = 0
     return Operand(x.name, bits, CARRIERS["float32"], x.at, bits.shape)

@@ -24,14 +24,20 @@ class Engine:
     keyed: ClassVar[bool] = False  #: whether results depend on a random key
 
     @property
+    def inputs(self) -> tuple[FixedPoint | Float, FixedPoint | Float]:
+        """The formats of a and b."""
+        return self.a_format, self.b_format  # type: ignore[attr-defined]
+
+    @property
     def c_values(self) -> FixedPoint | Float:
         """The format of c."""
-        raise NotImplementedError
+        return self.results
 
     @property
     def results(self) -> FixedPoint | Float:
         """The format of the results."""
-        raise NotImplementedError
+        fmt: FixedPoint | Float = self.output  # type: ignore[attr-defined]
+        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
@@ -42,9 +48,13 @@ def as_format(name: str, value: Any, kinds: tuple[type, ...] = (Float,)) -> Any:
     """``value``, a format or its name, as one of ``kinds``.
 
     Raises:
-        TypeError: a format of another kind.
+        TypeError: a format of another kind, or no format.
+        ValueError: an unknown name.
     """
-    fmt = parse(value)
+    try:
+        fmt = parse(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
     if not isinstance(fmt, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
         raise TypeError(f"{name}={str(fmt)!r} is a {type(fmt).__name__}; give a {wanted}")

@@ -10,7 +10,6 @@ from numformats.engines.engine import FP32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, numbers
 from numformats.engines.mac import MACChain
 from numformats.engines.running import deterministic
-from numformats.formats import Float
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class ExactFDPA(Engine):
         output: format of c and of the results.
         rounding: mode of the one rounding.
 
-    NaN is the positive quiet NaN; an exact zero is +0 unless every term is -0. Promise: exact, so
-    bit-identical across backends; with FP32 and nearest even equal to MMA-Sim 2.1.1 but for the
+    NaN is the positive quiet NaN; an exact zero is +0, even of terms that are -0. Promise: exact,
+    so bit-identical across backends; with FP32 and nearest even equal to MMA-Sim 2.1.1 but for the
     bits of NaN.
 
     Raises:
@@ -55,18 +54,6 @@ class ExactFDPA(Engine):
         return MACChain(
             self.a_format, self.b_format, accumulator=self.output, rounding=self.rounding
         )
-
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.output
-        return fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""

@@ -106,12 +106,6 @@ class TruncatedFDPA(Engine):
         fmt: Float = self.c_format
         return fmt
 
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         run_groups(self, job, TRUNCATED, Groups(self.length), self.zero_exp, 0, False)

@@ -50,13 +50,13 @@ class FlushedAddMul(Engine):
             raise ValueError(f"pairs={self.pairs!r}; write 2 or 4")
 
     @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        return FP32
+    def inputs(self) -> tuple[Float, Float]:
+        """The formats of a and b."""
+        return self.fmt, self.fmt
 
     @property
     def results(self) -> Float:
-        """The format of the results."""
+        """The format of c and of the results."""
         return FP32
 
     def _read(self, x: Operand, axis: int) -> Any:

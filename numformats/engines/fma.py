@@ -35,14 +35,13 @@ class FMAChain(Engine):
             raise ValueError(f"fmt={str(self.fmt)!r}; write 'fp32' or 'fp64', or use MACChain")
 
     @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.fmt
-        return fmt
+    def inputs(self) -> tuple[Float, Float]:
+        """The formats of a and b."""
+        return self.fmt, self.fmt
 
     @property
     def results(self) -> Float:
-        """The format of the results."""
+        """The format of c and of the results."""
         fmt: Float = self.fmt
         return fmt
 

@@ -101,18 +101,6 @@ class GroupScaledFDPA(Engine):
         low = self.a_format.low_exponent + self.b_format.low_exponent
         return int(2 * self.scale.man_bits - low)
 
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        fmt: Float = self.output
-        return fmt
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        fmt: Float = self.output
-        return fmt
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         low = output_grid(self.output, self.rounding, False)

@@ -59,14 +59,17 @@ class IntegerDot(Engine):
         integer("length", self.length, 1, 1024)
 
     @property
-    def c_values(self) -> FixedPoint:
-        """The integers of the accumulator, as far as a fixed point of 32 bits shows them."""
-        return FixedPoint(min(self.accumulator_bits, 32), 0, overflow=self.overflow)
+    def inputs(self) -> tuple[FixedPoint, FixedPoint]:
+        """The integers of a and b."""
+        return (
+            FixedPoint(self.a_bits, 0, signed=self.a_signed),
+            FixedPoint(self.b_bits, 0, signed=self.b_signed),
+        )
 
     @property
     def results(self) -> FixedPoint:
-        """As ``c_values``."""
-        return self.c_values
+        """The integers of the accumulator, as far as a fixed point of 32 bits shows them."""
+        return FixedPoint(min(self.accumulator_bits, 32), 0, overflow=self.overflow)
 
     @property
     def limits(self) -> Range:
@@ -87,12 +90,14 @@ class IntegerDot(Engine):
         shape = (*lead, a_view.shape[-2], b_view.shape[-1])
         target = np.empty(shape, self.dtype) if out is None else self._target(out, shape)
         clamps = self.overflow == "saturate"
-        total = np.zeros(shape, np.int64 if clamps else self.dtype)
-        if c_view is not None:
-            total[...] = c_view
+        total = self._working(target, (a_view, b_view, c_view))
+        total[...] = 0 if c_view is None else c_view
         if total.size and a_view.shape[-1]:
             self._add(a_view, b_view, lead, total, select(backend), clamps)
-        target[...] = total if clamps else wrapped(total, self.accumulator_bits)
+        if not clamps:
+            wrap(total, self.accumulator_bits)
+        if total is not target:
+            target[...] = total
         if out is not None:
             return out
         return target if source is None else as_kind(source, target)
@@ -105,6 +110,14 @@ class IntegerDot(Engine):
                 f"write out=numpy.empty({shape}, numpy.{self.dtype})"
             )
         return view
+
+    def _working(self, target: Any, sources: Any) -> Any:
+        """What the products are added to: the target itself where it can be."""
+        kind = np.dtype(np.int64) if self.overflow == "saturate" else self.dtype
+        shared = any(x is not None and np.may_share_memory(target, x) for x in sources)
+        if target.dtype == kind and target.flags["C_CONTIGUOUS"] and not shared:
+            return target
+        return np.empty(target.shape, kind)
 
     def _add(
         self, a: Any, b: Any, lead: tuple[int, ...], total: Any, module: Any, clamps: bool
@@ -123,10 +136,12 @@ def signed_range(bits: int, signed: bool) -> Range:
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def wrapped(total: Any, bits: int) -> Any:
-    """Integers modulo ``2**bits``, in two's complement."""
+def wrap(total: Any, bits: int) -> None:
+    """Reduce integers modulo ``2**bits``, in two's complement, in place."""
     spare = total.dtype.type(8 * total.dtype.itemsize - bits)
-    return total << spare >> spare
+    if spare:
+        total <<= spare
+        total >>= spare
 
 
 def integers(name: str, x: Any, limits: Range) -> tuple[Any, Any]:

@@ -7,9 +7,12 @@ import numpy as np
 
 from numformats.arrays import Host
 from numformats.formats import FixedPoint, Float
+from numformats.halves import floats
 from numformats.lanes import Carrier
 from numformats.quantizing import quantize
 from numformats.random import Key
+
+PIECE = 1 << 18  # elements looked at in one go
 
 
 @dataclass(frozen=True)
@@ -87,18 +90,17 @@ def batch_numbers(shape: tuple[int, ...], lead: tuple[int, ...]) -> Any:
 
 def values(x: Operand) -> Any:
     """The numbers of an operand, as a NumPy float array."""
-    if x.carrier.name == "bfloat16":
-        return (x.bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return x.bits
+    return floats(x.bits, x.carrier)
 
 
-def refuse(x: Operand, bad: Any, fmt: Any) -> None:
-    """Name the first element of ``x`` where ``bad``, which is no value of ``fmt``.
+def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
+    """Name the first element of ``x`` where ``bad``, which is no value of ``fmt``; ``bad`` covers
+    the elements from ``start`` on.
 
     Raises:
         ValueError: always.
     """
-    first = int(np.argmax(bad.reshape(-1)))
+    first = start + int(np.argmax(bad.reshape(-1)))
     at = tuple(int(i) for i in np.unravel_index(first, x.shape))
     value = float(values(x).reshape(-1)[first])
     raise ValueError(
@@ -124,19 +126,30 @@ def all_are_values(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
     )
 
 
+def check_values(x: Operand, fmt: FixedPoint | Float) -> None:
+    """The numbers of ``x`` are values of ``fmt``; looked at in pieces, so that little is held.
+
+    Raises:
+        ValueError: a value that the format lacks.
+    """
+    if all_are_values(x.carrier, fmt):
+        return
+    flat = x.bits.reshape(-1) if x.bits.flags["C_CONTIGUOUS"] else x.bits.flat
+    for start in range(0, x.bits.size, PIECE):
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            wide = floats(flat[start : start + PIECE], x.carrier).astype(np.float64)
+        nan = np.isnan(wide)
+        bad = (quantize(wide, fmt, "toward_zero") != wide) & ~(nan & fmt.has_nan)
+        if bad.any():
+            refuse(x, bad, fmt, start)
+
+
 def numbers(x: Operand, fmt: FixedPoint | Float, dtype: Any) -> Any:
     """The numbers of ``x`` in ``dtype``, checked to be values of ``fmt``.
 
     Raises:
         ValueError: a value that the format lacks.
     """
-    found = values(x)
-    if not all_are_values(x.carrier, fmt):
-        with np.errstate(invalid="ignore"):  # signalling NaN
-            wide = found.astype(np.float64)
-        nan = np.isnan(wide)
-        bad = (quantize(wide, fmt, "toward_zero") != wide) & ~(nan & fmt.has_nan)
-        if bad.any():
-            refuse(x, bad, fmt)
+    check_values(x, fmt)
     with np.errstate(invalid="ignore"):
-        return found.astype(dtype, copy=False)
+        return values(x).astype(dtype, copy=False)

@@ -4,6 +4,8 @@ from typing import Any
 
 from numformats.arrays import host
 from numformats.backends import select
+from numformats.codes import Codes
+from numformats.engines.coded import tensor_scaled, uncoded
 from numformats.engines.engine import Engine
 from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
@@ -35,9 +37,14 @@ def matmul(
 
     Args:
         a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
-            float64; NumPy arrays or CPU tensors of any strides.
-        b: (..., K, N), of the kind of ``a``.
-        c: (..., M, N), or broadcastable to it; values of the engine's format for c. By default 0.
+            float64; NumPy arrays or CPU tensors of any strides. Or ``nf.Codes``: the numbers that
+            ``nf.decode`` gives, in a format whose values the engine takes. Blocks along K bring
+            their scales along to engines that take them; the scale of a whole tensor multiplies the
+            result in float32, before c is added in float32. Integer engines take the integers of
+            fixed-point codes.
+        b: (..., K, N), of the kind of ``a``; or ``nf.Codes``.
+        c: (..., M, N), or broadcastable to it; values of the engine's format for c, or
+            ``nf.Codes``. By default 0.
         engine: an engine, for example ``nf.engine("nvidia-h100", inputs="fp16")``.
         scale_a: (..., M, blocks) scales of the blocks of ``a`` along K, for engines that take them.
         scale_b: (..., blocks, N).
@@ -54,7 +61,8 @@ def matmul(
 
     Raises:
         TypeError: integer or object arrays, operands of two kinds, an ``out`` of another dtype.
-        ValueError: shapes that do not go together; values that the input format lacks.
+        ValueError: shapes that do not go together; values that the input format lacks; codes in a
+            format that the engine does not take.
 
     Example:
         >>> import numpy as np, numformats as nf
@@ -69,6 +77,13 @@ def matmul(
             f"engine is {engine!r}; give an engine, for example nf.engine('nvidia-h100', "
             "inputs='fp16')"
         )
+    if any(isinstance(x, Codes) for x in (a, b, c, scale_a, scale_b)):
+        found = uncoded(engine, a, b, c, scale_a, scale_b)
+        a, b, c, scale_a, scale_b, whole = found
+        if whole is not None:
+            names: Any = {"engine": engine, "scale_a": scale_a, "scale_b": scale_b, "key": key}
+            result = matmul(a, b, **names, backend=backend)
+            return tensor_scaled(result, whole, c, out)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
     sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}

@@ -51,13 +51,13 @@ class PairedDot(Engine):
         choice("instruction", self.instruction, tuple(LENGTHS))
 
     @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        return FP32
+    def inputs(self) -> tuple[Float, Float]:
+        """The formats of a and b."""
+        return BF16, BF16
 
     @property
     def results(self) -> Float:
-        """The format of the results."""
+        """The format of c and of the results."""
         return FP32
 
     def _read(self, x: Operand, axis: int) -> Any:

@@ -74,7 +74,7 @@ class MultiplierRequantize:
 
     Args:
         multiplier: int32, the scale's significand in units of 2^-31; a tuple has one a channel.
-        shift: -32 to 30, left if positive; Ethos-U's scale shift is 31 minus it. An int or a tuple.
+        shift: -32 to 31, left if positive; Ethos-U's scale shift is 31 minus it. An int or a tuple.
         rounding: a name of the table.
         zero_point: added after rounding.
         low: smallest result; high: largest.
@@ -105,7 +105,7 @@ class MultiplierRequantize:
         for value in _several(self.multiplier):
             integer("multiplier", value, -(1 << 31), (1 << 31) - 1)
         for value in _several(self.shift):
-            integer("shift", value, -32, 30)
+            integer("shift", value, -32, 31)
         _check_range(self.low, self.high)
 
     def apply(self, acc: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.arrays import Host, host, like
 from numformats.engines.engine import Engine
-from numformats.engines.job import Operand, numbers, operand
+from numformats.engines.job import Operand, check_values, operand, values
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE32, Carrier
 from numformats.random import Key, as_key
@@ -103,7 +103,9 @@ def fill(work: Any, c: Host | None, engine: Engine) -> None:
         work[...] = 0
         return
     given = Operand("c", c.view, c.carrier, None, c.shape)
-    np.copyto(work, numbers(given, engine.c_values, work.dtype))
+    check_values(given, engine.c_values)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        np.copyto(work, values(given), casting="same_kind")
 
 
 def scale_operands(

@@ -87,16 +87,6 @@ class RoundDownFDPA(Engine):
         """Fraction bits of a product."""
         return int(self.a_format.man_bits + self.b_format.man_bits)
 
-    @property
-    def c_values(self) -> Float:
-        """The format of c."""
-        return FP32
-
-    @property
-    def results(self) -> Float:
-        """The format of the results."""
-        return FP32
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         groups = Groups(self.length, 2 if self.grouped else 1)

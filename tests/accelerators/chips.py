@@ -30,7 +30,9 @@ arm-ethos-u-int8-truncate aws-trainium1-bf16 aws-trainium1-fp8-e4m3 aws-trainium
 aws-trainium2-bf16 aws-trainium2-fp8 aws-trainium3-bf16 aws-trainium3-fp8 aws-trainium3-mxfp8
 aws-trainium3-mxfp4 aws-trainium3-bf16-psum graphcore-ipu-fp16 graphcore-ipu-fp8 cerebras-cb16
 cerebras-fp16 tesla-dojo-cfloat8 tesla-dojo-cfloat16 ibm-dlfloat16-chunked ibm-hfp8
-tenstorrent-wormhole-bf16 tenstorrent-wormhole-bfp8 tenstorrent-wormhole-bfp4
+tenstorrent-wormhole-bf16 tenstorrent-wormhole-bf16-hifi2 tenstorrent-wormhole-bf16-hifi3
+tenstorrent-wormhole-bf16-lofi tenstorrent-wormhole-bfp8-lofi
+tenstorrent-wormhole-bfp8 tenstorrent-wormhole-bfp4
 tenstorrent-wormhole-bfp2 microsoft-msfp12 microsoft-msfp16 max78000 max78000-w4 max78000-w2
 fpga-ap-fixed-16-6 fpga-dsp48-int8 fpga-dsp48-int16
 """

@@ -107,3 +107,92 @@ def test_engines_of_other_programs_cannot_be_named(tmp_path: pathlib.Path) -> No
 
     with pytest.raises(ValueError, match="Own is a class of this program only"):
         Accelerator("own", engine=Own("fp32")).save(tmp_path / "own.json")
+
+
+TOML = """\
+name = "plain"
+weights = "e4m3"
+activations = "e4m3"
+notes = \"\"\"
+weights = 3
+\"\"\"
+[scaling.weights]
+kind = "channel"
+
+[engine]
+class = "TruncatedFDPA"
+a_format = "e4m3"
+b_format = "e4m3"
+length = 32
+frac_bits = 13
+"""
+JSON = """\
+{
+  "scaling": {"weights":
+    {"kind": "channel"}},
+  "name": "plain",
+  "weights": "e4m3", "activations": "e4m3",
+  "notes": "{\\"weights\\": 3",
+  "engine": {
+    "class": "TruncatedFDPA",
+    "a_format": "e4m3", "b_format": "e4m3",
+    "length": 32, "frac_bits": 13
+  }
+}
+"""
+#: old text, new text, message, line, key
+BROKEN = [
+    ('"e4m3"\nact', '"e4m9"\nact', "unknown format 'e4m9'", 2, "weights"),
+    ("activations", "activation", "did you mean 'activations'", 3, "activation"),
+    ("TruncatedFDPA", "TruncatedFPDA", "did you mean 'TruncatedFDPA'", 11, "engine.class"),
+    ("frac_bits = 13", "frac_bits = 130", "out of range", 15, "engine.frac_bits"),
+    ("frac_bits", "fracbits", "did you mean 'frac_bits'", 15, "engine.fracbits"),
+    ("length = 32\n", "", "needs 'length'", 10, "engine.length"),
+    ('b_format = "e4m3"', "b_format = 3", "give a format or a name", 13, "engine.b_format"),
+    ('"channel"', '"chanel"', "did you mean 'channel'", 8, "scaling.weights.kind"),
+    ("scaling.weights", "scaling.weight", "did you mean 'weights'", 7, "scaling.weight"),
+    ('name = "plain"\n', "", "has no 'name'", 1, "name"),
+    ('name = "plain"', 'name = "A b"', "lower-case words", 1, "name"),
+    ('[engine]\nclass = "Tr', '[engine]\nclss = "Tr', "class = one of", 10, "engine"),
+]
+
+
+@pytest.mark.parametrize("old, new, message, line, key", BROKEN)
+def test_the_line_and_the_key_at_fault_are_named(
+    old: str, new: str, message: str, line: int, key: str, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "chip.toml"
+    path.write_text(TOML)
+    assert load(path).name == "plain"
+    assert TOML.replace(old, new, 1) != TOML
+    path.write_text(TOML.replace(old, new, 1))
+    with pytest.raises((TypeError, ValueError), match=message) as found:
+        load(path)
+    assert str(found.value).startswith(f"{path}, line {line}, key {key!r}: ")
+
+
+@pytest.mark.parametrize(
+    "old, new, line, key",
+    [
+        ('"weights": "e4m3"', '"weights": "e4m9"', 5, "weights"),
+        ("channel", "chanel", 3, "scaling.weights.kind"),
+        ('"frac_bits": 13', '"frac_bits": 130', 10, "engine.frac_bits"),
+        ('"length": 32, ', "", 7, "engine.length"),
+        ('"name": "plain",', "", 1, "name"),
+    ],
+)
+def test_lines_of_json(old: str, new: str, line: int, key: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "chip.json"
+    path.write_text(JSON)
+    assert load(path).name == "plain"
+    path.write_text(JSON.replace(old, new))
+    with pytest.raises((TypeError, ValueError)) as found:
+        load(path)
+    assert str(found.value).startswith(f"{path}, line {line}, key {key!r}: ")
+
+
+def test_broken_syntax_has_a_line(tmp_path: pathlib.Path) -> None:
+    for name, text in (("a.json", '{\n"name": "x",\n]'), ("a.toml", 'name = "x"\n\nengine = = {')):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=r"is no (JSON|TOML): .*line 3"):
+            load(tmp_path / name)

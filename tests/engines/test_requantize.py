@@ -46,12 +46,27 @@ EXACT: dict[str, Callable[[int, int, int], int]] = {
     "natural": lambda *given: up(scaled(*given)),
     "truncate": lambda *given: math.trunc(scaled(*given)),
 }
-# acc, scale, scale shift of Ethos-U -> double, natural, truncate
+# acc, scale, scale shift of Ethos-U -> double, natural, truncate: the vectors of ra8's
+# npu_vela_round tests, transcribed from tflite-micro
 VECTORS = [
     (-21941, 1321694465, 38, (-106, -105, -105)),
+    (-2190, 1945001765, 38, (-16, -15, -15)),
+    (-19609, 1128422195, 38, (-81, -80, -80)),
     (-14898, 1955825631, 40, (-27, -27, -26)),
+    (21941, 1321694465, 38, (106, 105, 105)),
     (126579, 1622305820, 45, (6, 6, 5)),
+    (-12025, 1136030071, 38, (-50, -50, -49)),
+    (-69425, 1185095836, 31, (-38312, -38312, -38312)),
+    (-140648, 1872161983, 38, (-958, -958, -957)),
+    (-70725, 1891413223, 40, (-122, -122, -121)),
+    (-146537, 1609175468, 20, (-224879976, -224879976, -224879975)),
+    (183350, 1539165521, 38, (1027, 1027, 1026)),
+    (-53471, 1464746328, 38, (-285, -285, -284)),
+    (0, 1073741824, 31, (0, 0, 0)),
+    (-1, 1073741824, 31, (0, 0, 0)),
 ]
+# here the left shift of "double" leaves 32 bits: CMSIS-NN wraps, the published numbers do not
+UNWRAPPED = [(1, 2147483647, 0, 2147483647), (-3, 1073741824, 1, -1610612736)]
 
 
 def accumulators() -> np.ndarray:
@@ -67,8 +82,17 @@ def test_published_vectors(acc: int, scale: int, shift: int, wanted: tuple[int, 
         assert requantize(np.int32([acc]), rule).tolist() == [value], rounding
 
 
+@pytest.mark.parametrize("acc, scale, shift, wanted", UNWRAPPED)
+def test_published_vectors_of_large_left_shifts(
+    acc: int, scale: int, shift: int, wanted: int
+) -> None:
+    for rounding in ("natural", "truncate"):
+        rule = MultiplierRequantize(scale, 31 - shift, rounding=rounding, **WIDE)
+        assert requantize(np.int32([acc]), rule).tolist() == [wanted], rounding
+
+
 @pytest.mark.parametrize("rounding", MULTIPLIER_ROUNDINGS)
-@pytest.mark.parametrize("shift", [-32, -20, -7, -1, 0, 1, 5, 30])
+@pytest.mark.parametrize("shift", [-32, -20, -7, -1, 0, 1, 5, 30, 31])
 def test_multiplier_against_exact_rationals(rounding: str, shift: int) -> None:
     acc, rng = accumulators(), np.random.default_rng(shift + 40)
     for multiplier in (1 << 30, (1 << 31) - 1, *map(int, rng.integers(1 << 30, 1 << 31, 4))):
@@ -76,6 +100,14 @@ def test_multiplier_against_exact_rationals(rounding: str, shift: int) -> None:
         wanted = [EXACT[rounding](a, multiplier, shift) + 3 for a in acc.tolist()]
         clipped = [min(max(w, WIDE["low"]), WIDE["high"]) for w in wanted]
         assert requantize(acc, rule).tolist() == clipped
+
+
+@pytest.mark.parametrize("product, wanted", [(-1, 0), (1, 1), (-3, -1), (3, 2), (-5, -2)])
+def test_doubling_high_multiply_rounds_ties_up(product: int, wanted: int) -> None:
+    """Halves: -1/2 gives 0 and -3/2 gives -1, in CMSIS-NN's form and in gemmlowp's."""
+    for rounding in ("double", "gemmlowp"):
+        rule = MultiplierRequantize(1 << 30, 0, rounding=rounding, **WIDE)
+        assert requantize(np.int32([product]), rule).tolist() == [wanted]
 
 
 def test_the_saturating_product_is_what_gemmlowp_differs_in() -> None:
@@ -162,6 +194,36 @@ def test_ap_fixed_vectors(overflow: str, value: int, wanted: int) -> None:
     assert requantize(np.int32([value]), ApFixed(4, 4, 0, overflow=overflow)).tolist() == [wanted]
 
 
+def leading(x: int, bits: int, signed: bool, overflow: str, n: int) -> int:
+    """N saturated bits, on strings of bits, as AMD's ap_fixed_base sets them."""
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+    if low <= x <= high:
+        return x
+    word = list(format(x % (1 << bits), f"0{bits}b"))
+    sign, other = ("1", "0") if x < 0 and signed else ("0", "1")
+    if overflow == "AP_WRAP_SM":
+        turned = word[0] != sign if n == 1 else word[n - 1] == sign
+        word = [{"0": "1", "1": "0"}[b] for b in word] if turned else word
+    word[:n] = [sign] + [other] * (n - 1) if signed else ["1"] * n
+    found = int("".join(word), 2)
+    return found - (1 << bits) if signed and word[0] == "1" else found
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    "overflow, signed", [("AP_WRAP", True), ("AP_WRAP", False), ("AP_WRAP_SM", True)]
+)
+def test_saturated_bits(overflow: str, signed: bool, n: int) -> None:
+    acc = np.arange(-300, 300)
+    rule = ApFixed(6, 6, 0, signed=signed, overflow=overflow, saturated_bits=n)
+    got = requantize(acc, rule).tolist()
+    assert got == [leading(a, 6, signed, overflow, n) for a in acc.tolist()]
+    plain = requantize(acc, ApFixed(6, 6, 0, signed=signed, overflow=overflow)).tolist()
+    assert got != plain
+    if n == 6 and signed:  # all bits
+        assert got == requantize(acc, ApFixed(6, 6, 0, overflow="AP_SAT")).tolist()
+
+
 BAD = {
     "floats": (lambda: requantize(np.float32([1]), ShiftRequantize(1)), TypeError, "dtype float32"),
     "wide": (
@@ -181,6 +243,12 @@ BAD = {
         r"2 channels along axis -1 of an accumulator of shape \(2, 3\)",
     ),
     "unsigned": (lambda: ApFixed(4, 4, 0, signed=False, overflow="AP_WRAP_SM"), ValueError, "AP_W"),
+    "saturated": (
+        lambda: ApFixed(4, 4, 0, overflow="AP_SAT", saturated_bits=1),
+        ValueError,
+        "saturates them all",
+    ),
+    "too many": (lambda: ApFixed(4, 4, 0, saturated_bits=5), ValueError, "saturated_bits=5"),
     "growth": (lambda: ApFixed(40, 2, 3), ValueError, "more bits after the point"),
 }
 

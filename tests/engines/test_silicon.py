@@ -12,6 +12,7 @@ import pytest
 
 import numformats as nf
 from tests.engines.inputs import bits
+from tests.engines.wrong_units import wrong
 
 SETS = {
     "v100": ("fp16",),
@@ -73,22 +74,15 @@ def test_every_recorded_output(
     assert misses(unit_of(gpu, inputs, output), rows, backend) == 0
 
 
-def wrong(engine: Any, k: int) -> dict[str, Any]:
-    """Units that differ in one parameter; rows of ``k`` products show no greater length."""
-    return {
-        "F-1": replace(engine, frac_bits=engine.frac_bits - 1),
-        "F+1": replace(engine, frac_bits=engine.frac_bits + 1),
-        "L/2": replace(engine, length=min(engine.length, k) // 2),
-        "RNE": replace(engine, rounding="nearest_even"),
-    }
-
-
 NATIVE = [
     case for case in CASES if case[2] == "fp32" and not (case[0] == "b200" and case[1][0] == "e")
 ]
 
 
-@pytest.mark.parametrize("change", ["F-1", "F+1", "L/2", "RNE"])
+CHANGES = ("frac_bits -1", "frac_bits +1", "half the length", "nearest_even")
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("gpu, inputs, output", NATIVE)
 def test_wrong_parameters_miss_outputs(
     gpu: str, inputs: str, output: str, change: str, data_folder: pathlib.Path
@@ -106,3 +100,14 @@ def test_fp8_of_mma_sync_is_not_the_native_path(
     path = "wgmma" if gpu == "h100" else "tcgen05"
     native = nf.engine(f"nvidia-{gpu}", inputs=inputs, output=output, path=path)
     assert misses(native, recorded(data_folder, gpu, inputs, output)) > 100
+
+
+@pytest.mark.parametrize("gpu, output", [("h100", "fp16"), ("b200", "fp32"), ("b200", "fp16")])
+@pytest.mark.parametrize("inputs", ["e4m3", "e5m2"])
+@pytest.mark.parametrize("chunk", [16, 64])
+def test_wrong_chunks_of_mma_sync_miss_outputs(
+    gpu: str, inputs: str, output: str, chunk: int, data_folder: pathlib.Path
+) -> None:
+    """Chunks of 64 are the right ones here (rows have 32 products), chunks of 16 are not."""
+    engine = replace(unit_of(gpu, inputs, output), chunk=chunk)
+    assert (misses(engine, recorded(data_folder, gpu, inputs, output)) > 0) == (chunk == 16)

@@ -1,5 +1,7 @@
 """Whether values of one format are values of another."""
 
+from typing import Any
+
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 
 
@@ -23,4 +25,12 @@ def holds(own: Float | FixedPoint, fmt: Float | FixedPoint) -> bool:
         fmt.man_bits <= own.man_bits
         and fmt.emax <= own.emax
         and fmt.low_exponent >= own.low_exponent
+    )
+
+
+def wanted_blocks(own: Float | FixedPoint, engine: Any) -> str:
+    """Which blocks an engine with scales takes, for error messages."""
+    return (
+        f"the engine takes blocks of {engine.scale_block} elements of {own} along K with scales of "
+        f"{engine.scale}; write 'block<{own},block={engine.scale_block},scale={engine.scale}>'"
     )

@@ -1,0 +1,72 @@
+"""Laws: products hold decoded operands, O(MK + KN), and nothing as large as M·N·K; the time grows
+with the size of the operands, not with its square."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from numformats.engines import IntegerDot, MACChain
+
+OPERAND = 17  # bytes held at most for an element of a or b
+TILE = 6 << 20  # and beside operands and results
+FP8 = ("e4m3", "e4m3")
+UNITS = {type(unit.engine): unit for unit in nf.engines.units()}.values()
+ENGINES = {
+    **{type(u.engine).__name__: u.engine for u in UNITS},
+    "FP8 in FP16": nf.engine("nvidia-h100", inputs="e4m3", path="wgmma", output="fp16"),
+    "grouped": nf.engine("amd-mi300", inputs="e4m3fnuz"),
+    "chain": MACChain(*FP8, accumulator="fp16"),
+    "chunks": MACChain(*FP8, accumulator="fp16", rounding="stochastic", chunk=8, outer="fp32"),
+    "tree": MACChain(*FP8, accumulator="fp32", order="pairwise"),
+    "int8": IntegerDot(),
+    "saturating": IntegerDot(overflow="saturate"),
+}
+
+
+def call(engine: Any, m: int, k: int, n: int) -> Any:
+    """A product of ones, and what it needs."""
+    kind = np.int8 if isinstance(engine, IntegerDot) else np.float32
+    a, b, names = np.ones((m, k), kind), np.ones((k, n), kind), {}
+    if engine.scaled:
+        count = -(-k // engine.scale_block)
+        names = {"scale_a": np.ones((m, count)), "scale_b": np.ones((count, n))}
+    names |= {"key": 1} if engine.keyed else {}
+    return lambda: nf.matmul(a, b, engine=engine, **names)
+
+
+@pytest.mark.parametrize("m, k, n", [(1024, 16, 1024), (96, 2048, 96), (300, 300, 300)])
+@pytest.mark.parametrize("name", ENGINES)
+def test_nothing_larger_than_operands_and_results_is_held(
+    name: str, m: int, k: int, n: int
+) -> None:
+    """Twelve bytes a result: itself, in float64 or in float32 with a narrower copy, and the second
+    array of FP8 on FP16 units. All products at once would be 64 MB and more in float32."""
+    engine = ENGINES[name]
+    call(engine, 2, 64, 2)()  # compiles
+    run = call(engine, m, k, n)
+    tracemalloc.start()
+    run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    bound = OPERAND * (m * k + k * n) + 12 * m * n + TILE
+    assert peak < bound < 4 * m * n * k
+
+
+@pytest.mark.parametrize("name", ["EmulatedFDPA", "TruncatedFDPA", "chain", "int8"])
+def test_time_grows_with_the_operands(name: str) -> None:
+    """Eight times the K takes about eight times the processor's time, far from 64 times."""
+    found = []
+    for k in (1 << 12, 1 << 15):
+        run, times = call(ENGINES[name], 192, k, 4), []
+        for _ in range(3):
+            start = time.process_time()
+            run()
+            times.append(time.process_time() - start)
+        found.append(min(times))
+    assert found[1] < 24 * found[0]
