@@ -9,12 +9,12 @@ import numpy as np
 
 from numformats.backends import chain_loops, intrinsics, paired_loops, plain_loops
 from numformats.backends.chain_task import ChainTask, PlainTask, Step
+from numformats.backends.dot_texts import CHAIN
 from numformats.backends.emit import module_text
 from numformats.backends.emitted import PACKAGE, load
-from numformats.backends.numba_kernels import module
-from numformats.backends.numba_text import DEVICE, lane_text, mode_text
+from numformats.backends.numba_kernels import lane_module, mode_module, module
+from numformats.backends.numba_text import DEVICE
 from numformats.backends.threads import threads_for
-from numformats.core import chain
 from numformats.core.grid import Grid
 from numformats.lanes import LANE64
 from numformats.rounding import Mode
@@ -23,13 +23,6 @@ Kernel = Callable[..., None]
 COLS = 256  # results of a task
 STEP_WORK = 8  # a rounded step costs as much as this many plain ones
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
-_TEXTS = (
-    chain.sum_error,
-    chain.odd_bits,
-    chain.add_odd,
-    chain.plain_nan,
-    chain.flushed,
-)
 _SEQUENCE = (
     chain_loops.draw,
     chain_loops.multiply,
@@ -79,10 +72,6 @@ _named: Any = namedtuple
 StepGrid = _named("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
 
 
-def _lane() -> str:
-    return module("lane64", (), lane_text(LANE64))
-
-
 class StepCode(NamedTuple):
     """What of a rounding step is compiled into a kernel."""
 
@@ -105,11 +94,12 @@ def _grid(step: Step) -> Any:
 
 def _rounding(role: str, code: StepCode) -> str:
     """Source of ``round_<role>``."""
-    rounding = module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
     call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
         role=role, grid=_GRID, general=code.general
     )
-    return _ROUND.format(package=PACKAGE, module=rounding, role=role, inline=DEVICE, call=call)
+    return _ROUND.format(
+        package=PACKAGE, module=mode_module(code.mode, LANE64), role=role, inline=DEVICE, call=call
+    )
 
 
 def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
@@ -128,13 +118,13 @@ def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bo
     text = module_text(
         head,
         [
-            *_parts(_TEXTS),
+            *_parts(CHAIN),
             *_parts(loops),
             (row, "chain_row", DEVICE),
             (chain_loops.chains, "kernel", _KERNEL),
         ],
     )
-    compiled: Kernel = load(module("chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module("chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 
@@ -160,9 +150,9 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
         head += _rounding("inner", code)
     fused = [(intrinsics.fused, None, "@intrinsic")] if kind == "fma" else []
     text = module_text(
-        head, [*fused, *_parts(_TEXTS), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
+        head, [*fused, *_parts(CHAIN), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
     )
-    compiled: Kernel = load(module(f"{kind}_chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module(f"{kind}_chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 
@@ -173,8 +163,8 @@ def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
     row = (_PAIRED[instruction], "paired_row", DEVICE)
     helpers = _parts((paired_loops.step, paired_loops.odd_single))
     entry = (paired_loops.paired_chains, "kernel", _KERNEL)
-    text = module_text(head, [*_parts(_TEXTS), *helpers, row, entry])
-    compiled: Kernel = load(module(f"{instruction}_chains", (_lane(),), text)).kernel
+    text = module_text(head, [*_parts(CHAIN), *helpers, row, entry])
+    compiled: Kernel = load(module(f"{instruction}_chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.dot_task import NO_TERM, Factor, SplitTask
-from numformats.core.dot import SplitSpec
+from numformats.core.operand import SplitSpec
 from numformats.engines.job import Job, Operand, refuse, values
 from numformats.formats import Float
 from numformats.lanes import CARRIERS, Carrier
