@@ -75,6 +75,9 @@ class HostMachine:
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
 
+    def upload(self, array: Any, like: Any) -> Any:
+        return array
+
     def read(self, array: Any) -> Any:
         return array
 
@@ -109,6 +112,9 @@ class Collector:
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        return array
 
     def read(self, array: Any) -> Any:
         return array

@@ -25,6 +25,9 @@ class Machine(Protocol):
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
 
+    def upload(self, array: Any, like: Any) -> Any:
+        """A NumPy array where ``like`` lies."""
+
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
 

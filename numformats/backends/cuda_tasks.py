@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from numformats.backends.cuda_chain_tasks import ChainTasks
+from numformats.backends.cuda_dot_tasks import DotTasks
 from numformats.backends.cuda_launch import (
     FLIGHT,
     VECTOR,
@@ -14,7 +16,7 @@ from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.task import BlockTask, ScalarTask
 
 
-class CudaTasks(RealTasks):
+class CudaTasks(RealTasks, DotTasks, ChainTasks):
     """The functions of a backend, on one machine."""
 
     def scalar(self, task: ScalarTask) -> None:

@@ -71,6 +71,12 @@ class CupyMachine:
             made = cupy.zeros(n, dtype)
         return DeviceArray(made.data.ptr, n, np.dtype(dtype), like.device, like.stream, made)
 
+    def upload(self, array: Any, like: Any) -> Any:
+        """A NumPy array where ``like`` lies."""
+        with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
+            made = cupy.asarray(array)
+        return DeviceArray(made.data.ptr, array.size, array.dtype, like.device, like.stream, made)
+
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
         with _place(array):
@@ -88,3 +94,5 @@ _TASKS = CudaTasks(CupyMachine())
 scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
 normals, draws, block_draws = _TASKS.normals, _TASKS.draws, _TASKS.block_draws
 scaled, decode, langevin = _TASKS.scaled, _TASKS.decode, _TASKS.langevin
+split, dots, scaled_dots = _TASKS.split, _TASKS.dots, _TASKS.scaled_dots
+chains, plain = _TASKS.chains, _TASKS.plain

@@ -8,7 +8,7 @@ import numpy as np
 
 from numformats.backends import dot_loops, group_loops
 from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, ScaledDotTask, SplitTask
-from numformats.backends.dot_texts import DOT, GROUP, SPLIT
+from numformats.backends.dot_texts import DOT, GROUP, SPLIT, Texts
 from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import load
 from numformats.backends.numba_kernels import lane_module, mode_module, module
@@ -126,7 +126,7 @@ def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kern
         inline=DEVICE,
     )  # fmt: skip
     head = head.replace("ROWS, COLS", f"GROUP, COUNT = {group}, {count}\nROWS, COLS")
-    loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
+    loops: Texts = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
     parts = [(f, None, DEVICE) for f in (*DOT, *GROUP, *loops)]
     text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
     compiled: Kernel = load(

@@ -8,6 +8,7 @@ __device__ __forceinline__ F64 single(F64 x) { return F64(float(x)); }
 __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
 __device__ __forceinline__ F32 fused(F32 a, F32 b, F32 c) { return __fmaf_rn(a, b, c); }
+__device__ __forceinline__ F64 fused(F64 a, F64 b, F64 c) { return __fma_rn(a, b, c); }
 template <class A, class B> struct Pair { A first; B second; };
 template <class A, class B> Pair(A, B) -> Pair<A, B>;
 

@@ -1,0 +1,34 @@
+// Tiles of results: a block of 256 threads serves TILE x TILE of them, a thread RESULTS rows of one
+// column. Rows beyond the last repeat it, and are not stored.
+constexpr int TILE = 32, RESULTS = 4;
+struct Sizes { U64 batches, m, n, k; };
+
+struct Place {
+    U64 batch, rows[RESULTS], column;
+    bool inside;
+    __device__ __forceinline__ Place(U64 tile, const Sizes& s) {
+        const U64 down = (s.m + TILE - 1) / TILE, across = (s.n + TILE - 1) / TILE;
+        batch = tile / (down * across);
+        column = tile % across * TILE + threadIdx.x % TILE;
+        const U64 first = tile / across % down * TILE + threadIdx.x / TILE;
+        inside = column < s.n && first < s.m;
+        for (int r = 0; r < RESULTS; ++r) rows[r] = minimum(first + r * (TILE / RESULTS), s.m - 1);
+    }
+    __device__ __forceinline__ bool holds(int r) const {
+        return r == 0 || rows[r] - rows[r - 1] == TILE / RESULTS;
+    }
+};
+
+__device__ __forceinline__ U64 tiles_of(const Sizes& s) {
+    return s.batches * ((s.m + TILE - 1) / TILE) * ((s.n + TILE - 1) / TILE);
+}
+
+// A float64 pattern as a float that holds its value; conversions of the device change the bits of
+// NaN.
+__device__ __forceinline__ void store(F64* to, U64 bits) { *to = bits_to_real(bits); }
+__device__ __forceinline__ void store(float* to, U64 bits) {
+    const W32 sign = W32(bits >> 32) & 0x80000000u;
+    *to = (bits & MAGNITUDE) > INF_BITS
+              ? __uint_as_float(sign | 0x7f800000u | (W32(bits >> 29) & 0x7fffffu))
+              : float(bits_to_real(bits));
+}

@@ -1,0 +1,77 @@
+"""Law: without a GPU, the CUDA C++ kernels of every matrix unit compile for sm_80, sm_90 and
+sm_100; and source with a type that would change in silence does not.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import numformats as nf
+from numformats.backends.cuda_dot_source import DotUnit
+from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import source
+from tests.engines import test_exact, test_mac
+from tests.engines.test_backends import DISTINCT, product
+from tests.engines.test_cuda_source import CHAINS
+from tests.host_cuda import Collector
+from tests.test_cuda_compilers import TARGETS, compiled
+
+REGISTRY = sys.modules["numformats.backends"]
+
+
+@pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What all matrix units of the table, chains and integers need."""
+    collector = Collector()
+    available = REGISTRY.Availability(True, "")
+    monkeypatch.setitem(REGISTRY._BACKENDS, "notes", REGISTRY.Backend("host", lambda: available))
+    monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(collector))
+    REGISTRY.select.cache_clear()
+    for unit in DISTINCT:
+        product(unit, "notes")
+    for chain in CHAINS.values():
+        test_mac.got(replace(chain, rounding="stochastic"), *test_mac.case(chain), "notes")
+    for engine in test_exact.INTEGER.values():
+        nf.matmul(*test_exact.integer_case(engine)[:3], engine=engine, backend="notes")
+    yield list(dict.fromkeys(collector.units))
+    REGISTRY.select.cache_clear()
+
+
+def kind_of(unit: Any) -> Any:
+    """Units of one kind differ in numbers only."""
+    if isinstance(unit, DotUnit):
+        return unit.rule, unit.wide, unit.real, unit.count > 0
+    return (type(unit), unit.lane, getattr(unit, "carrier", None), getattr(unit, "kind", None))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_cuda_source_compiles(target: str, units: Any) -> None:
+    """All units for sm_90, one of each kind for the others."""
+    chosen = units if target == "sm_90" else {kind_of(u): u for u in units}.values()
+    for lane in {unit.lane for unit in chosen}:
+        named = {f"K{i}": unit for i, unit in enumerate(chosen) if unit.lane is lane}
+        code = compiled(source(named), target)
+        for name, unit in named.items():
+            for entry in unit.entries(name):
+                assert entry.name.encode() in code
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("aligned(T((T(sa_)", "aligned(F64((T(sa_)"),
+        ("where(none_, s_.zero_exp", "where(none_, 0.5"),
+    ],
+)
+def test_a_type_that_would_change_in_silence_does_not_compile(
+    before: str, after: str, units: Any
+) -> None:
+    """Negative control: a float among integers, in the emitted texts."""
+    text = source({"K": next(unit for unit in units if isinstance(unit, DotUnit))})
+    assert before in text
+    with pytest.raises(Exception, match=r"NVRTC|error"):
+        compiled(text.replace(before, after), "sm_90")
