@@ -6,6 +6,8 @@ Arrays are device arrays of the current device (anything with ``__cuda_array_int
 
 import numpy as np
 
+from numformats.backends.numba_cuda_chains import chains, plain
+from numformats.backends.numba_cuda_dots import dots, scaled_dots, split
 from numformats.backends.numba_cuda_launch import compiled, launch, zeros
 from numformats.backends.numba_cuda_real import (
     block_draws,
@@ -19,7 +21,8 @@ from numformats.backends.numba_cuda_real import (
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
-    "block_draws", "blocks", "decode", "draws", "langevin", "normals", "scalar", "scaled", "words",
+    "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
+    "scalar", "scaled", "scaled_dots", "split", "words",
 ]  # fmt: skip
 LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 

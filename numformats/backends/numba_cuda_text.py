@@ -83,6 +83,7 @@ if config.ENABLE_CUDASIM:
     def product(a, b):
         return a * b
 
+    single_product = product
     root, floor_of = np.sqrt, np.floor
 else:
     from numba.cuda import libdevice
@@ -90,6 +91,10 @@ else:
     @device
     def product(a, b):
         return libdevice.dmul_rn(a, b)
+
+    @device
+    def single_product(a, b):
+        return libdevice.fmul_rn(a, b)
 
     @device
     def root(x):
@@ -142,7 +147,7 @@ REALS = (
     "langevin",
 )  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
-_KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
+KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
 
 class _Products(ast.NodeTransformer):
@@ -180,6 +185,11 @@ def scale_text(carrier: Carrier) -> str:
     return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
 
 
+def reals_text() -> str:
+    """Operations on reals that no compiler contracts."""
+    return _REALS + _FUSED
+
+
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
     return "\n\n".join([_REALS, _FUSED, *map(_real_text, (*DRAW, *UNITS))]) + "\n"
@@ -196,5 +206,5 @@ def kernel_text(
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
     home = cuda_loops if hasattr(cuda_loops, loop) else cuda_real_loops
-    kernel = (getattr(home, loop), "kernel", _KERNEL)
+    kernel = (getattr(home, loop), "kernel", KERNEL)
     return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

@@ -117,12 +117,12 @@ def plain(task: PlainTask) -> None:
 def _fused(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
     a, b = (np.broadcast_to(t, c.shape) for t in (a, b))
     if c.dtype == np.float64:
-        return np.vectorize(_nearest, otypes=[c.dtype])(a, b, c)
+        return np.vectorize(nearest, otypes=[c.dtype])(a, b, c)
     total = fused(a, b, c)
     return np.where(total == total, total, np.float32(np.nan))
 
 
-def _nearest(a: float, b: float, c: float) -> float:
+def nearest(a: float, b: float, c: float) -> float:
     """``a * b + c`` rounded once to float64."""
     if not np.isfinite([a, b]).all():
         wide = float(a) * float(b) + float(c)

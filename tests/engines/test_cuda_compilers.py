@@ -1,5 +1,5 @@
-"""Law: without a GPU, the CUDA C++ kernels of every matrix unit compile for sm_80, sm_90 and
-sm_100; and source with a type that would change in silence does not.
+"""Law: without a GPU, the kernels of every matrix unit compile for sm_80, sm_90 and sm_100 on both
+CUDA backends, and Numba's run in its simulator with the reference's bits; a planted error is seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.engines import test_exact, test_mac
 from tests.engines.test_backends import DISTINCT, product
 from tests.engines.test_cuda_source import CHAINS
 from tests.host_cuda import Collector
-from tests.test_cuda_compilers import TARGETS, compiled
+from tests.test_cuda_compilers import TARGETS, compiled, run
 
 REGISTRY = sys.modules["numformats.backends"]
 
@@ -75,3 +75,33 @@ def test_a_type_that_would_change_in_silence_does_not_compile(
     assert before in text
     with pytest.raises(Exception, match=r"NVRTC|error"):
         compiled(text.replace(before, after), "sm_90")
+
+
+def test_simulator_gives_the_references_bits() -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.engines.simulated", NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "55 unit, 20 chain, 7 integer, 4 batch cases agree" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a shift", "a swapped comparison"])
+def test_simulator_sees_a_planted_error(name: str) -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.engines.simulated", name, NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode != 0
+    assert "differ" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["8.0", "9.0", "10.0"])
+def test_numba_kernels_compile(target: str) -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.engines.ptx", target)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert f"kernels compiled for sm_{target.replace('.', '')}" in done.stdout
+
+
+def test_numba_sees_a_planted_error() -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    done = run("tests.engines.ptx", "9.0", "a misspelt name")
+    assert done.returncode != 0
+    assert "significant" in done.stderr
