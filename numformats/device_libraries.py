@@ -59,6 +59,10 @@ class Library:
         """``x`` in another dtype."""
         return x.astype(dtype)
 
+    def to_host(self, x: Any) -> Any:
+        """A copy as NumPy, bfloat16 as uint16."""
+        raise NotImplementedError
+
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         """Whether ``x`` holds NaN (or Inf); waits for the device."""
         raise NotImplementedError
@@ -104,6 +108,10 @@ class _Torch(Library):
     def astype(self, x: Any, dtype: str) -> Any:
         return x.detach().to(getattr(self.torch, dtype))
 
+    def to_host(self, x: Any) -> Any:
+        bits = x.view(self.torch.uint16) if x.dtype == self.torch.bfloat16 else x
+        return bits.detach().cpu().numpy()
+
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         found = ~self.torch.isfinite(x) if inf_too else self.torch.isnan(x)
         return bool(found.any().item())
@@ -135,6 +143,10 @@ class _Cupy(Library):
     def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         with x.device:
             return self.cupy.empty(shape, _numpy_dtype(dtype, x))
+
+    def to_host(self, x: Any) -> Any:
+        with x.device:
+            return self.cupy.asnumpy(x)
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         with x.device:
@@ -170,6 +182,9 @@ class _Numba(Library):
             f"x is a Numba device array of {self.dtype(x)}, and {dtype} is needed here; give a "
             "CuPy array (cupy.asarray(x) copies nothing)"
         )
+
+    def to_host(self, x: Any) -> Any:
+        return x.copy_to_host()
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         host = x.copy_to_host()

@@ -75,6 +75,9 @@ class HostMachine:
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
 
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return np.full(shape, 99, dtype)
+
     def upload(self, array: Any, like: Any) -> Any:
         return array
 
@@ -112,6 +115,9 @@ class Collector:
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return np.full(shape, 99, dtype)
 
     def upload(self, array: Any, like: Any) -> Any:
         return array

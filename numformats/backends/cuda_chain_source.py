@@ -11,7 +11,7 @@ from numformats.lanes import LANE64, Lane
 from numformats.rounding import Mode
 
 
-def _rounding(role: str, step: Step | None) -> tuple[str, ...]:
+def rounding(role: str, step: Step | None) -> tuple[str, ...]:
     """The rule ``round_<role>``, and whether it draws random bits."""
     random = f"static constexpr bool {role}_random = {cpp.literal(_random(step))};"
     if step is None:
@@ -30,7 +30,8 @@ def _modes(*steps: Step | None) -> tuple[Mode, ...]:
     return tuple(step.mode for step in steps if step is not None)
 
 
-def _struct(name: str, *lines: str) -> str:
+def struct(name: str, *lines: str) -> str:
+    """A struct of these lines."""
     return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 
 
@@ -54,13 +55,13 @@ class ChainUnit(UnitBase):
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
         flags = {"products": self.product is not None, "tree": self.tree}
-        return _struct(
+        return struct(
             name,
             f"using Real = {C_TYPES[self.real]};",
             *(f"static constexpr bool {k} = {cpp.literal(v)};" for k, v in flags.items()),
-            *_rounding("product", self.product),
-            *_rounding("inner", self.inner),
-            *_rounding("outer", self.outer),
+            *rounding("product", self.product),
+            *rounding("inner", self.inner),
+            *rounding("outer", self.outer),
         )
 
     def entries(self, name: str) -> tuple[Entry, ...]:
@@ -104,11 +105,11 @@ class PlainUnit(UnitBase):
         if self.kind == "integer":
             word = "using Word = W32;" if self.real == "int32" else "using Word = U64;"
             clamp = f"static constexpr bool clamp = {cpp.literal(self.clamp)};"
-            return _struct(name, *head, word, clamp)
+            return struct(name, *head, word, clamp)
         call = f"{self.kind}_chain<{name}>(a, b, n, count, c)"
         chain = f"const A* a, const B* b, U64 n, U64 count, Real c) {{ return {call}; }}"
-        return _struct(
-            name, *head, *_rounding("inner", self.step), f"{cpp.PREFIX} static auto chain({chain}"
+        return struct(
+            name, *head, *rounding("inner", self.step), f"{cpp.PREFIX} static auto chain({chain}"
         )
 
     def entries(self, name: str) -> tuple[Entry, ...]:

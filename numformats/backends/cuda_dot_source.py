@@ -6,11 +6,9 @@ from numformats.backends import cpp
 from numformats.backends.cuda_text import C_TYPES, Entry, Params, UnitBase, getter
 from numformats.backends.dot_task import DotRule
 from numformats.backends.dot_texts import DOT, GROUP
-from numformats.backends.emit import LOADS
 from numformats.core.dot import DotSpec, finish_truncated, first_truncated
 from numformats.core.grid import Grid
-from numformats.core.operand import SplitSpec
-from numformats.lanes import LANE64, Carrier, Lane
+from numformats.lanes import LANE64, Lane
 from numformats.rounding import Mode
 
 TILE = 32  # rows and columns of a thread block's results, as in cuda/results.cuh
@@ -19,37 +17,6 @@ _FACTOR = (("const int*", "sig"), ("const short*", "exp"), ("const unsigned char
 AT: Params = (("const I64*", "a_at"), ("const I64*", "b_at"))
 MADE_SIZES = "Sizes{batches, m, n, k}"
 TRUNCATED = DotRule(first_truncated, finish_truncated)
-
-
-@dataclass(frozen=True)
-class SplitUnit(UnitBase):
-    """Operands of ``carrier`` as significands, exponents and kinds."""
-
-    carrier: Carrier
-    spec: SplitSpec
-    needs: tuple[str, ...] = ("SPLIT", "factors")
-
-    @property
-    def lane(self) -> Lane:  # type: ignore[override]
-        """The lane of the carrier."""
-        return self.carrier.lane
-
-    def definition(self, name: str) -> str:
-        """The struct ``name`` that the skeletons take."""
-        load = f"return {LOADS[self.carrier.name].__name__}(x);"
-        lines = [
-            f"using Stored = {C_TYPES[self.carrier.stored.__name__]};",
-            getter("SplitSpec", "spec", self.spec),
-            f"{cpp.PREFIX} static U load(Stored x) {{ {load} }}",
-        ]
-        return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
-
-    def entries(self, name: str) -> tuple[Entry, ...]:
-        """One kernel."""
-        stored = C_TYPES[self.carrier.stored.__name__]
-        made: Params = (("int*", "sig"), ("short*", "exp"), ("unsigned char*", "kind"))
-        params = ((f"const {stored}*", "x"), *made, ("W32*", "found"), ("U64", "n"))
-        return (Entry(f"split_{name}", params, f"split<{name}>(x, sig, exp, kind, found, n);"),)
 
 
 @dataclass(frozen=True)

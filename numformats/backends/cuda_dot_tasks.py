@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_dot_source import TILE, TRUNCATED, DotUnit, GroupsUnit, SplitUnit
+from numformats.backends.cuda_dot_source import TILE, TRUNCATED, DotUnit, GroupsUnit
 from numformats.backends.cuda_launch import MOST_BLOCKS, Launcher, grid_of
-from numformats.backends.dot_task import DotTask, Factor, ScaledDotTask, SplitTask
+from numformats.backends.dot_task import DotTask, Factor, ScaledDotTask
 
 
 def tiles_of(out: Any) -> int:
@@ -22,14 +22,6 @@ def sizes_of(out: Any, count: int) -> tuple[Any, ...]:
 
 class DotTasks(Launcher):
     """Those functions of a backend."""
-
-    def split(self, task: SplitTask) -> int:
-        """Split an operand; the join of all kinds."""
-        found, n = self.machine.zeros(1, np.uint32, task.x), task.x.size
-        places = (self.machine.address(v) for v in (task.x, task.sig, task.exp, task.kind, found))
-        unit = SplitUnit(task.carrier, task.spec)
-        self.machine.launch(unit, 0, grid_of(n), (*places, np.uint64(n)), task.x)
-        return int(self.machine.read(found)[0])
 
     def dots(self, task: DotTask) -> None:
         """Fused dot products of every row with every column."""

@@ -22,8 +22,11 @@ class Machine(Protocol):
     def address(self, array: Any) -> int:
         """Address of the first element."""
 
-    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Scratch memory where ``like`` lies."""
 
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""

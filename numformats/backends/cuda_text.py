@@ -40,6 +40,7 @@ C_TYPES = {
     "int16": "short",
     "int32": "int",
     "int64": "I64",
+    "int8": "signed char",
     "uint8": "unsigned char",
     "uint16": "unsigned short",
     "uint32": "W32",
@@ -155,8 +156,9 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin", "factors",
-    "groups", "results", "dots", "group_dots", "chains", "plain", "integers",
+    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin", "layout",
+    "factors", "reading", "casts", "groups", "results", "dots", "group_dots",
+    "chains", "plain", "integers",
 )  # fmt: skip
 
 

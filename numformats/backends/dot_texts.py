@@ -38,4 +38,5 @@ CHAIN: Texts = (
     chain.add_odd,
     chain.plain_nan,
     chain.flushed,
+    chain.flushed_input,
 )  # of the 64-bit lane

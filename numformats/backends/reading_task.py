@@ -37,9 +37,9 @@ class Layout:
 class ReadTask:
     """Numbers of ``x`` (stored bits of a carrier) into ``out`` (float32, float64, or int32).
 
-    ``check`` rounds to the format that they have to be values of (None: all are), ``nan`` says
-    whether it has NaN. What is smaller than ``low`` becomes a zero, of its sign if
-    ``signed_zero``. Results are multiplied by ``2**scale_exp``.
+    The carrier is float32 or float64. ``check`` rounds to the format that they have to be values of
+    (None: all are), ``nan`` says whether it has NaN. What is smaller than ``low`` becomes a zero,
+    of its sign if ``signed_zero``. Results are multiplied by ``2**scale_exp``.
     """
 
     x: Any
@@ -81,14 +81,23 @@ class IntegersTask:
 
 
 @dataclass(frozen=True)
-class NarrowTask:
-    """Numbers of ``x`` (float32 or float64), which ``carrier`` holds, into its stored bits; or
-    integers, modulo 2 to the number of bits less ``spare``."""
+class CastTask:
+    """Flat stored bits of ``source`` into those of ``target``, which holds the numbers."""
 
     x: Any
     out: Any
-    carrier: Carrier | None
-    spare: int = 0
+    source: Carrier
+    target: Carrier
+
+
+@dataclass(frozen=True)
+class WrapTask:
+    """Flat integers (int32 or int64) into ``out``, modulo 2 to the number of bits less ``spare``,
+    in two's complement."""
+
+    x: Any
+    out: Any
+    spare: int
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from typing import Any
 
 from numformats.arrays import host
 from numformats.backends import select
+from numformats.device import on_device
+from numformats.engines import device_matmul
 from numformats.engines.engine import Engine
+from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
 from numformats.engines.results import (
@@ -71,6 +74,9 @@ def matmul(
         )
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
+    if on_device(a):
+        key = checked_key(engine, key)
+        return device_matmul.matmul(a, b, c, engine, scale_a, scale_b, key, backend, out)
     sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
     check_kinds(sources)
     first, second, third = sources["a"], sources["b"], sources.get("c")
@@ -84,5 +90,5 @@ def matmul(
     if work.size and first.shape[-1]:
         flat = work.reshape(-1, *shape[-2:])
         left, right = operand("a", first, lead), operand("b", second, lead)
-        engine.run(Job(left, right, flat, module, *scales, wanted))
+        engine.run(Job(left, right, flat, module, HostReader(module), *scales, wanted))
     return given(work, target, out)

@@ -1,35 +1,30 @@
-// Operands read into the layout of the kernels, and results given their dtype. All of the 64-bit
-// lane but for what splits narrow carriers.
-struct Layout {
-    U64 outer, stored, inner, count, source_inner;
-    const I64 *lines, *places;
-    __device__ __forceinline__ U64 size() const { return outer * stored * inner; }
-    // Where element e of the result comes from along the axis: negative where from nowhere.
-    __device__ __forceinline__ I64 place(U64 e) const {
-        const U64 p = e / inner % stored;
-        return places ? places[p] : I64(p);
+// Numbers read into the layout of the kernels, checked to be values of a format. S gives the rules.
+template <class S>
+__device__ __forceinline__ void read(const typename S::From* x, typename S::To* out, W32* found,
+                                     Layout g) {
+    W32 bad = 0;
+    for (U64 i = thread(); i < g.size(); i += threads()) {
+        const I64 place = g.place(i);
+        if (place < 0) {
+            out[i] = 0;
+            continue;
+        }
+        U bits = wide_bits(x[g.source(i, place)]);
+        if constexpr (S::checks) {
+            const bool nan = (bits & MAGNITUDE) > INF_BITS;
+            bad |= nan ? !S::has_nan : bits_to_real(S::round_check(bits, ZERO)) != bits_to_real(bits);
+        }
+        if constexpr (S::changes) bits = real_to_bits(S::changed(bits_to_real(bits)));
+        store(&out[i], bits);
     }
-    __device__ __forceinline__ U64 line(U64 e) const {
-        const U64 o = e / (inner * stored);
-        return lines ? U64(lines[o]) : o;
-    }
-    __device__ __forceinline__ U64 source(U64 e, I64 place) const {
-        return (line(e) * count + U64(place)) * source_inner + (source_inner == 1 ? 0 : e % inner);
-    }
-};
+    if (bad) atomicOr(found, bad);
+}
 
-// Conversions between float patterns; those of the device change the bits of NaN.
-__device__ __forceinline__ U64 wide_bits(F64 x) { return real_to_bits(x); }
-__device__ __forceinline__ U64 wide_bits(float x) {
-    const W32 bits = __float_as_uint(x);
-    if ((bits & 0x7fffffffu) <= 0x7f800000u) return real_to_bits(F64(x));
-    return U64(bits >> 31) << 63 | 0x7ffull << 52 | U64(bits & 0x7fffffu) << 29;
+// out += x, rounded.
+template <class S>
+__device__ __forceinline__ void add(const typename S::Real* x, typename S::Real* out, U64 n) {
+    for (U64 i = thread(); i < n; i += threads()) {
+        const U bits = S::round_sum(add_odd(F64(out[i]), F64(x[i])), ZERO);
+        store(&out[i], (bits & MAGNITUDE) > INF_BITS ? S::nan : bits);
+    }
 }
-__device__ __forceinline__ W32 single_bits(U64 bits) {
-    const U64 size = bits & 0x7fffffffffffffffull;
-    if (size <= 0x7ff0000000000000ull) return __float_as_uint(float(bits_to_real(bits)));
-    return W32(bits >> 32) & 0x80000000u | 0x7f800000u | (W32(bits >> 29) & 0x7fffffu);
-}
-__device__ __forceinline__ void put(F64* to, U64 bits) { *to = bits_to_real(bits); }
-__device__ __forceinline__ void put(float* to, U64 bits) { *to = __uint_as_float(single_bits(bits)); }
-__device__ __forceinline__ void put(int* to, U64 bits) { *to = int(bits_to_real(bits)); }

@@ -22,13 +22,3 @@ struct Place {
 __device__ __forceinline__ U64 tiles_of(const Sizes& s) {
     return s.batches * ((s.m + TILE - 1) / TILE) * ((s.n + TILE - 1) / TILE);
 }
-
-// A float64 pattern as a float that holds its value; conversions of the device change the bits of
-// NaN.
-__device__ __forceinline__ void store(F64* to, U64 bits) { *to = bits_to_real(bits); }
-__device__ __forceinline__ void store(float* to, U64 bits) {
-    const W32 sign = W32(bits >> 32) & 0x80000000u;
-    *to = (bits & MAGNITUDE) > INF_BITS
-              ? __uint_as_float(sign | 0x7f800000u | (W32(bits >> 29) & 0x7fffffu))
-              : float(bits_to_real(bits));
-}
