@@ -10,20 +10,6 @@ Arrays are flat; ``at`` is the first element of a group in a row of ``a``, ``sta
 from numba import cuda
 
 
-def split(x, sig, exp, kind, found, s):
-    seen = W32(0)
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        bits = U(load(x[i]) & s.keep)
-        size = I(shl(operand_significand(bits, s), s.up))
-        k = operand_kind(bits, s)
-        sig[i] = where(bits > MAGNITUDE, I(I(ZERO) - size), size)
-        exp[i] = where(U(k & U(4)) > ZERO, I(NO_TERM), operand_exponent(bits, s))
-        kind[i] = k
-        seen = W32(seen | W32(k))
-    if seen > W32(0):
-        cuda.atomic.or_(found, 0, seen)
-
-
 def joined_kinds(x, out, group, inner):
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         first, seen = i // inner * group * inner + i % inner, W32(0)
@@ -41,13 +27,8 @@ def nonzero_masks(x, out, group, inner):
 
 
 def store(out, i, bits):
-    """Write the number of a float64 pattern; a conversion would change the bits of NaN."""
-    if SINGLE and U(bits & MAGNITUDE) > INF_BITS:
-        sign = W32(U(bits >> U(32)) & U(0x80000000))
-        rest = W32(U(bits >> U(29)) & U(0x7FFFFF))
-        out[i] = bits_to_float(W32(W32(sign | W32(0x7F800000)) | rest))
-    else:
-        out[i] = bits_to_real(bits)
+    """Write the number of a float64 pattern."""
+    out[i] = bits_to_float(single_bits(bits)) if SINGLE else bits_to_real(bits)
 
 
 def sum_part(sa, ea, sb, eb, at, start, n, length, run, top, s):

@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 
 from numformats.backends import numba_cuda_matrix_text as text
-from numformats.backends.dot_task import DotRule, DotTask, Factor, ScaledDotTask, SplitTask
+from numformats.backends.dot_task import DotRule, DotTask, Factor, ScaledDotTask
 from numformats.backends.emitted import load
 from numformats.backends.numba_cuda_launch import (
     lane_module,
     launch,
     mode_module,
     module,
-    read,
     reals_module,
     upload,
     zeros,
 )
 from numformats.device import DeviceArray
-from numformats.lanes import LANE64, Carrier
+from numformats.lanes import LANE64
 from numformats.rounding import Mode
 
 
@@ -35,22 +34,8 @@ def sizes_of(task: Any, count: int) -> tuple[Any, ...]:
 
 def matrix_module(label: str, source: str, *modes: Mode) -> Any:
     """The kernel of ``source`` after the texts of the 64-bit lane and of ``modes``."""
-    imports = (lane_module(LANE64), reals_module(), *(mode_module(m, LANE64) for m in modes))
+    imports = (lane_module(LANE64), reals_module(LANE64), *(mode_module(m, LANE64) for m in modes))
     return load(module(label, imports, source)).kernel
-
-
-@cache
-def _splitter(carrier: Carrier) -> Any:
-    lane = lane_module(carrier.lane)
-    return load(module(f"split_{carrier.name}", (lane,), text.split_text(carrier))).kernel
-
-
-def split(task: SplitTask) -> int:
-    """Split an operand; the join of all kinds."""
-    found = zeros(1, np.uint32, task.x)
-    arrays = (task.x, task.sig, task.exp, task.kind, found)
-    launch(_splitter(task.carrier), task.x.size, task.x, *map(flat, arrays), task.spec)
-    return int(read(found, task.x)[0])
 
 
 @cache

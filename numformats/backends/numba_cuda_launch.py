@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 
 from numformats.backends.emitted import emit, load
+from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
     SCALES,
@@ -16,11 +17,10 @@ from numformats.backends.numba_cuda_text import (
     kernel_text,
     lane_text,
     mode_text,
-    reals_text,
     scale_text,
 )
 from numformats.device import DeviceArray, enough_memory
-from numformats.lanes import CARRIERS, LANE64, Carrier, Lane
+from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
 THREADS = 256
@@ -45,9 +45,9 @@ def mode_module(mode: Mode, lane: Lane) -> str:
     return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
 
 
-def reals_module() -> str:
+def reals_module(lane: Lane) -> str:
     """The module of operations on reals that are not contracted."""
-    return module("reals", (lane_module(LANE64),), reals_text())
+    return module("reals", (lane_module(lane),), reals_text())
 
 
 @cache
@@ -65,7 +65,8 @@ def compiled(
     if loop in SCALES:
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in REALS:
-        imports.append(module("draw", (lane,), draw_text()))
+        reals = reals_module(carrier.lane)
+        imports += [reals, module("draw", (lane, reals), draw_text())]
     text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
     return load(module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
 
@@ -84,6 +85,19 @@ def zeros(n: int, dtype: Any, like: Any) -> Any:
     """Zeroed scratch memory where ``like`` lies."""
     with _device(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
         return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+
+
+def scratch(shape: tuple[int, ...], dtype: Any, like: Any) -> DeviceArray:
+    """Memory where ``like`` lies, as other device arrays."""
+    with _device(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
+        made = cuda.device_array(shape, dtype, stream=_stream(like))
+    return wrapped(made, like)
+
+
+def wrapped(made: Any, like: Any) -> DeviceArray:
+    """A Numba array where ``like`` lies."""
+    pointer, kind = made.__cuda_array_interface__["data"][0], np.dtype(made.dtype)
+    return DeviceArray(pointer, made.size, kind, like.device, like.stream, made, made.shape)
 
 
 def upload(array: Any, like: Any) -> Any:

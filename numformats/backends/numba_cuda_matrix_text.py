@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from numformats.backends import cuda_chain_loops, cuda_dot_loops
-from numformats.backends.dot_task import NO_TERM, DotRule
-from numformats.backends.dot_texts import CHAIN, DOT, GROUP, SPLIT
-from numformats.backends.emit import LOADS, module_text
+from numformats.backends.dot_task import DotRule
+from numformats.backends.dot_texts import CHAIN, DOT, GROUP
+from numformats.backends.emit import module_text
 from numformats.backends.numba_cuda_text import KERNEL
 from numformats.backends.numba_steps import STEP_GRID
-from numformats.lanes import Carrier
 
 LEVELS = 40  # of a tree
 _DOT = """\
@@ -43,13 +42,6 @@ _PLAIN: dict[str, tuple[Callable[..., Any], ...]] = {
 
 def _device(*functions: Callable[..., Any]) -> list[Any]:
     return [(f, None, "@device") for f in functions]
-
-
-def split_text(carrier: Carrier) -> str:
-    """Splitting operands of one carrier."""
-    head = f"from numformats.core.operand import SplitSpec\nNO_TERM = {NO_TERM}\n"
-    load = (LOADS[carrier.name], "load", "@device")
-    return module_text(head, [load, *_device(*SPLIT), (_dots.split, "kernel", KERNEL)])
 
 
 def groups_text(name: str) -> str:

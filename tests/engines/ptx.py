@@ -15,9 +15,17 @@ import numpy as np
 from numba import cuda, typeof
 
 import numformats as nf
-from numformats.backends import numba_cuda_chains, numba_cuda_dots, numba_cuda_launch
+from numformats.backends import (
+    numba_cuda_chains,
+    numba_cuda_dots,
+    numba_cuda_launch,
+    numba_cuda_reading,
+)
 from tests.engines import test_exact, test_mac
+from tests.engines.simulated import CLAIMED, claim_devices, some_units, wrapped
 from tests.engines.test_backends import DISTINCT, product
+from tests.inputs import DTYPES
+from tests.test_device_arrays import Claimed
 
 NAME = "numba_cuda"
 FUSED = ("fma_chain", "vdpbf16ps_chain", "tdpbf16ps_chain")  # which fuse them by definition
@@ -47,10 +55,12 @@ def main() -> None:
     registry = sys.modules["numformats.backends"]
     found = registry.Availability(True, "")
     registry._BACKENDS[NAME] = registry.Backend("host", lambda: found)
-    for module in (numba_cuda_dots, numba_cuda_chains):
+    claim_devices()
+    for module in (numba_cuda_dots, numba_cuda_chains, numba_cuda_reading):
         module.launch, module.upload = compiled, lambda array, like: array
-    numba_cuda_dots.zeros = lambda n, dtype, like: np.zeros(n, dtype)
-    numba_cuda_dots.read = lambda array, like: array
+    numba_cuda_dots.zeros = numba_cuda_reading.zeroed = lambda n, dtype, like: np.zeros(n, dtype)
+    numba_cuda_reading.fetched = lambda array, like: array
+    numba_cuda_reading.scratch = lambda shape, dtype, like: wrapped(np.zeros(shape, dtype), like)
     if sys.argv[2:]:
         emitted = numba_cuda_launch.mode_text
         numba_cuda_launch.mode_text = lambda mode: emitted(mode).replace(
@@ -58,6 +68,14 @@ def main() -> None:
         )
     for unit in DISTINCT:
         product(unit, NAME)
+    for unit, given, names in some_units():
+        claims = {name: x.view(Claimed) for name, x in names.items()}
+        arrays = (x.view(Claimed) for x in given)
+        nf.matmul(*arrays, engine=unit.engine, backend=CLAIMED, **claims)
+    half = (np.ones((1, 1), dtype).view(Claimed) for dtype in (np.float16, DTYPES["bfloat16"]))
+    nf.matmul(*half, engine=nf.engines.ExactFDPA("e4m3", "e4m3", length=1), backend=CLAIMED)
+    one = np.ones((1, 1), np.int8).view(Claimed)
+    nf.matmul(one, one, engine=nf.engines.IntegerDot(), backend=CLAIMED)
     if TARGET[0] == 9:
         for engine in test_mac.ENGINES.values():
             chain = replace(engine, rounding="stochastic")
