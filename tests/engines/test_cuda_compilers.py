@@ -8,28 +8,45 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import numformats as nf
+from numformats import device_places
 from numformats.backends.cuda_dot_source import DotUnit
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import source
+from numformats.engines import device_arrays, device_reading
 from tests.engines import test_exact, test_mac
+from tests.engines.simulated import some_units
 from tests.engines.test_backends import DISTINCT, product
 from tests.engines.test_cuda_source import CHAINS
+from tests.engines.test_device import ClaimedMachine
 from tests.host_cuda import Collector
+from tests.inputs import DTYPES
 from tests.test_cuda_compilers import TARGETS, compiled, run
+from tests.test_device_arrays import Claimed, ClaimedLibrary
 
 REGISTRY = sys.modules["numformats.backends"]
+
+
+class ClaimedCollector(Collector):
+    """Notes the units of arrays that claim to lie on a device."""
+
+    empty, zeros, read = ClaimedMachine.empty, ClaimedMachine.zeros, ClaimedMachine.read
 
 
 @pytest.fixture
 def units(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What all matrix units of the table, chains and integers need."""
-    collector = Collector()
+    collector, reading = Collector(), ClaimedCollector()
     available = REGISTRY.Availability(True, "")
     monkeypatch.setitem(REGISTRY._BACKENDS, "notes", REGISTRY.Backend("host", lambda: available))
     monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(collector))
+    monkeypatch.setitem(REGISTRY._BACKENDS, "reads", REGISTRY.Backend("cuda", lambda: available))
+    monkeypatch.setitem(sys.modules, "numformats.backends.reads", CudaTasks(reading))
+    for module in (device_arrays, device_reading, device_places):
+        monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     for unit in DISTINCT:
         product(unit, "notes")
@@ -37,7 +54,16 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Any:
         test_mac.got(replace(chain, rounding="stochastic"), *test_mac.case(chain), "notes")
     for engine in test_exact.INTEGER.values():
         nf.matmul(*test_exact.integer_case(engine)[:3], engine=engine, backend="notes")
-    yield list(dict.fromkeys(collector.units))
+    for unit, arrays, names in some_units():
+        claims = {name: x.view(Claimed) for name, x in names.items()}
+        given = (x.view(Claimed) for x in arrays)
+        nf.matmul(*given, engine=unit.engine, backend="reads", **claims)
+    one = np.ones((1, 1), np.int8).view(Claimed)
+    nf.matmul(one, one, engine=nf.engines.IntegerDot(), backend="reads")
+    for dtype in (np.float16, DTYPES["bfloat16"]):
+        half = np.ones((1, 1), dtype).view(Claimed)
+        nf.matmul(half, half, engine=test_mac.ENGINES["fused"], backend="reads")
+    yield list(dict.fromkeys([*collector.units, *reading.units]))
     REGISTRY.select.cache_clear()
 
 
@@ -45,7 +71,8 @@ def kind_of(unit: Any) -> Any:
     """Units of one kind differ in numbers only."""
     if isinstance(unit, DotUnit):
         return unit.rule, unit.wide, unit.real, unit.count > 0
-    return (type(unit), unit.lane, getattr(unit, "carrier", None), getattr(unit, "kind", None))
+    names = ("lane", "carrier", "kind", "source", "target")
+    return (type(unit), *(str(getattr(unit, name, "")) for name in names))
 
 
 @pytest.mark.parametrize("target", TARGETS)
