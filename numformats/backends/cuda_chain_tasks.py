@@ -17,8 +17,10 @@ class ChainTasks(Launcher):
         """Accumulations that are rounded step by step."""
         real = np.dtype(task.out.dtype).name
         unit = ChainUnit(task.product, task.inner, task.outer, task.tree, real)
-        keys = self.machine.upload(task.keys, task.out)
-        stream = (self.machine.address(keys), np.uint64(task.first), np.uint64(task.chunk))
+        steps = (task.product, task.inner, task.outer)
+        random = any(step is not None and step.mode.stochastic for step in steps)
+        keys = self.machine.upload(task.keys, task.out) if random else None
+        stream = (self.place(keys), np.uint64(task.first), np.uint64(task.chunk))
         self._accumulate(unit, task, keys, stream)
 
     def plain(self, task: PlainTask) -> None:
@@ -32,7 +34,7 @@ class ChainTasks(Launcher):
 
     def _accumulate(self, unit: Any, task: Any, keep: Any, more: tuple[Any, ...]) -> None:
         """Launch a thread for every result; ``keep`` holds memory that the kernel reads."""
-        at = [self.machine.upload(v, task.out) for v in (task.a_at, task.b_at)]
-        places = [self.machine.address(v) for v in (task.a, task.b, *at, task.out)]
+        at = [self.table(v, task.out) for v in (task.a_at, task.b_at)]
+        places = [self.place(v) for v in (task.a, task.b, *at, task.out)]
         args = (*places, *more, *sizes_of(task.out, task.a.shape[2]))
         self.machine.launch(unit, 0, grid_of(task.out.size), args, task.out)

@@ -65,7 +65,7 @@ class DotTasks(Launcher):
         arrays = list(numbers)
         for x, more in zip(factors, shared, strict=True):
             arrays += [x.sig, x.exp, x.kind, more]
-        arrays += [self.machine.upload(v, task.out) for v in (task.a_at, task.b_at)]
-        places = (self.machine.address(v) for v in (*arrays, task.out))
+        arrays += [self.table(v, task.out) for v in (task.a_at, task.b_at)]
+        places = (self.place(v) for v in (*arrays, task.out))
         args = (*places, *sizes_of(task.out, count))
         self.machine.launch(unit, 0, tiles_of(task.out), args, task.out)

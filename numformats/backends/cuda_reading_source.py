@@ -52,7 +52,7 @@ class FactorUnit(UnitBase):
         scale = (("const short*", "scale_exp"), ("const unsigned char*", "scale_kind"))
         sizes = (("U64", "scale_count"), ("U64", "scale_block"))
         fill: Params = tuple(("I64", f"fill_{f}") for f in ("sig", "exp", "kind"))
-        params = ((f"const {stored}*", "x"), *made, *_FOUND, *scale, *sizes, *fill, *LAYOUT)
+        params = ((f"const {stored}*", "x"), *made, *scale, *sizes, *fill, *_FOUND, *LAYOUT)
         more = "Scale{scale_exp, scale_kind, scale_count, scale_block}"
         filled = "Fill{int(fill_sig), int(fill_exp), int(fill_kind)}"
         body = f"factors<{name}>(x, sig, exp, kind, found, {more}, {filled}, {_MADE_LAYOUT});"
@@ -176,6 +176,6 @@ class IntegersUnit(UnitBase):
         read = f"read_integers(x, out, found, low, high, {_MADE_LAYOUT});"
         wrap = (*arrays, ("I64", "spare"), *_N)
         return (
-            Entry(f"integers_{name}", (*arrays, *_FOUND, *limits, *LAYOUT), read),
+            Entry(f"integers_{name}", (*arrays, *limits, *_FOUND, *LAYOUT), read),
             Entry(f"wrap_{name}", wrap, "wrap_integers(x, out, spare, n);"),
         )

@@ -40,13 +40,15 @@ class ReadingTasks(Launcher):
         n = task.x.size
         unit = FactorUnit(task.carrier, task.spec, False)
         made = (task.sig, task.exp, task.kind)
-        return self._factors(unit, task.x, made, None, 1, (0, NO_TERM, 4), Layout(1, n, 1, n, 1))
+        fill, layout = (0, NO_TERM, 4), Layout(1, n, 1, n, 1)
+        return self._factors(unit, task.x, made, None, 1, fill, layout, True)
 
     def factors(self, task: FactorTask) -> int:
         """Split an operand into a layout; the join of all kinds."""
         unit = FactorUnit(task.carrier, task.spec, task.magnitude)
         made = (task.out.sig, task.out.exp, task.out.kind)
-        return self._factors(unit, task.x, made, task.scale, task.block, task.fill, task.layout)
+        how = (task.scale, task.block, task.fill, task.layout, task.asked)
+        return self._factors(unit, task.x, made, *how)
 
     def _factors(
         self,
@@ -57,22 +59,23 @@ class ReadingTasks(Launcher):
         block: int,
         fill: tuple[int, int, int],
         g: Layout,
+        asked: bool,
     ) -> int:
-        at, found = self.machine.address, self.machine.zeros(1, np.uint32, x)
+        at, found = self.machine.address, self.machine.zeros(1, np.uint32, x) if asked else None
         scales = (0, 0) if scale is None else (at(scale.exp), at(scale.kind))
         sizes = (np.uint64(-(-g.count // block)), np.uint64(block), *map(np.int64, fill))
-        places = (at(x), *map(at, made), at(found), *scales)
+        places = (at(x), *map(at, made), *scales)
         return self._laid_out(unit, 0, (*places, *sizes), g, found, x)
 
     def _laid_out(
         self, unit: Any, entry: int, args: tuple[Any, ...], g: Layout, found: Any, like: Any
     ) -> int:
-        """Launch over a layout; what was found."""
-        tables = [None if t is None else self.machine.upload(t, like) for t in (g.lines, g.places)]
+        """Launch over a layout; what was found, if that is asked for."""
+        tables = [self.table(t, like) for t in (g.lines, g.places)]
         sizes = (np.uint64(v) for v in (g.outer, g.stored, g.inner, g.count, g.source_inner))
-        at = (0 if t is None else self.machine.address(t) for t in tables)
-        self.machine.launch(unit, entry, grid_of(g.size), (*args, *sizes, *at), like)
-        return int(self.machine.read(found)[0])
+        at = (self.place(found), *sizes, *(self.place(t) for t in tables))
+        self.machine.launch(unit, entry, grid_of(g.size), (*args, *at), like)
+        return 0 if found is None else int(self.machine.read(found)[0])
 
     def read(self, task: ReadTask) -> bool:
         """Read numbers; whether some are no values of the format."""
@@ -80,15 +83,16 @@ class ReadingTasks(Launcher):
         unit = ReadUnit(
             *names, task.check, task.nan, task.low, task.signed_zero, task.scale_exp
         )  # fmt: skip
-        at, found = self.machine.address, self.machine.zeros(1, np.uint32, task.x)
-        args = (at(task.x), at(task.out), at(found))
+        at, checks = self.machine.address, task.check is not None
+        found = self.machine.zeros(1, np.uint32, task.x) if checks else None
+        args = (at(task.x), at(task.out))
         return self._laid_out(unit, 0, args, task.layout, found, task.x) > 0
 
     def read_integers(self, task: IntegersTask) -> bool:
         """Read integers; whether some are beyond the limits."""
         unit = IntegersUnit(*(np.dtype(a.dtype).name for a in (task.x, task.out)))
         at, found = self.machine.address, self.machine.zeros(1, np.uint32, task.x)
-        args = (at(task.x), at(task.out), at(found), *map(np.int64, task.limits))
+        args = (at(task.x), at(task.out), *map(np.int64, task.limits))
         return self._laid_out(unit, 0, args, task.layout, found, task.x) > 0
 
     def wrap_integers(self, task: WrapTask) -> None:

@@ -65,19 +65,21 @@ def split(task: SplitTask) -> int:
     n = task.x.size
     made = (task.sig, task.exp, task.kind)
     layout = Layout(1, n, 1, n, 1)
-    return _split(task.x, task.carrier, task.spec, made, layout, (0, NO_TERM, 4), False, None, 1)
+    return _split(
+        task.x, task.carrier, task.spec, made, layout, (0, NO_TERM, 4), False, None, 1, True
+    )
 
 
 def factors(task: FactorTask) -> int:
     """Split an operand into a layout; the join of all kinds."""
     made = (task.out.sig, task.out.exp, task.out.kind)
-    how = (task.layout, task.fill, task.magnitude, task.scale, task.block)
+    how = (task.layout, task.fill, task.magnitude, task.scale, task.block, task.asked)
     return _split(task.x, task.carrier, task.spec, made, *how)
 
 
 def _split(
     x: Any, carrier: Carrier, spec: Any, made: Any, layout: Layout, fill: tuple[int, int, int],
-    magnitude: bool, scale: Any, block: int,
+    magnitude: bool, scale: Any, block: int, asked: bool,
 ) -> int:  # fmt: skip
     found = zeroed(1, np.uint32, x)
     scales = (found, found) if scale is None else (scale.exp, scale.kind)
@@ -85,7 +87,7 @@ def _split(
     arrays = map(flat, (x, *made, found, *scales))
     numbers = (np.int64(block), tuple(map(np.int64, fill)), spec)
     launch(kernel, layout.size, x, *arrays, *numbers, *_layout(layout, x))
-    return int(fetched(found, x)[0])
+    return int(fetched(found, x)[0]) if asked else 0
 
 
 def _layout(g: Layout, like: Any) -> tuple[Any, ...]:
@@ -120,7 +122,7 @@ def read(task: ReadTask) -> bool:
     g = 0 if task.check is None else step_grid(task.check)
     arrays = map(flat, (task.x, task.out, found))
     launch(kernel, task.out.size, task.x, *arrays, *numbers, *_layout(task.layout, task.x), g)
-    return int(fetched(found, task.x)[0]) > 0
+    return task.check is not None and int(fetched(found, task.x)[0]) > 0
 
 
 @cache

@@ -57,7 +57,8 @@ class ReadTask:
 class FactorTask:
     """As ``SplitTask``, into a layout; ``fill`` is the significand, exponent and kind of
     ``ZERO_PLACE``. Every ``block`` elements of the source share a ``scale``, whose exponents are
-    added. ``magnitude``: without signs and kinds but NaN."""
+    added. ``magnitude``: without signs and kinds but NaN. ``asked``: whether the kinds that there
+    are are asked for, which waits for the device."""
 
     x: Any
     carrier: Carrier
@@ -68,6 +69,7 @@ class FactorTask:
     magnitude: bool = False
     scale: Factor | None = None
     block: int = 1
+    asked: bool = True
 
 
 @dataclass(frozen=True)

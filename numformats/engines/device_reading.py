@@ -127,7 +127,10 @@ class DeviceReader:
         """As ``HostReader.factors``."""
         places, fill = grouped_places(groups, x.bits.shape[axis]), (0, NO_TERM, 4)
         powers = None if scale is None else self._powers(scale)
-        made, kinds = self._split(x, fmt, up, truncate, axis, places, fill, powers, block)
+        sure = all_are_values(x.carrier, fmt)
+        made, kinds = self._split(
+            x, fmt, up, truncate, axis, places, fill, powers, block, asked=not sure
+        )  # fmt: skip
         if kinds & 16:
             host = HostReader(select("auto"))
             host.factors(on_host(x), fmt, up, truncate, groups, axis)
@@ -136,7 +139,7 @@ class DeviceReader:
     def _split(
         self, x: Operand, fmt: Float, up: int, truncate: bool, axis: int, places: Any,
         fill: tuple[int, int, int], scale: Factor | None = None, block: int = 1,
-        magnitude: bool = False,
+        magnitude: bool = False, asked: bool = True,
     ) -> tuple[Factor, int]:  # fmt: skip
         if needs_wide(fmt, x.carrier):
             x = self._cast(self._single(x), "float64")
@@ -145,7 +148,7 @@ class DeviceReader:
         shape, kinds = extent_of(x.bits.shape, axis, g), (np.int32, np.int16, np.uint8)
         made = Factor(*(self.module.empty(shape, np.dtype(kind), x.bits) for kind in kinds))
         task = FactorTask(
-            x.bits, x.carrier, spec, made, g, fill, magnitude, scale, block
+            x.bits, x.carrier, spec, made, g, fill, magnitude, scale, block, asked
         )  # fmt: skip
         return made, self.module.factors(task)
 

@@ -6,8 +6,8 @@ struct Result {
     U64 a, b, at;
     __device__ __forceinline__ Result(U64 e, const I64* a_at, const I64* b_at, const Sizes& s) : at(e) {
         const U64 x = e / (s.m * s.n);
-        a = (a_at[x] * s.m + e / s.n % s.m) * s.k;
-        b = b_at[x] * s.k * s.n + e % s.n;
+        a = (batch_of(a_at, x) * s.m + e / s.n % s.m) * s.k;
+        b = batch_of(b_at, x) * s.k * s.n + e % s.n;
     }
 };
 

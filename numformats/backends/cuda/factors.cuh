@@ -35,5 +35,5 @@ __device__ __forceinline__ void factors(const typename S::Stored* x, int* sig, s
         exp[i] = short(e);
         kind[i] = (unsigned char)((S::magnitude ? W32(k) & 1 : W32(k)) | more);
     }
-    if (seen) atomicOr(found, seen);
+    if (found && seen) atomicOr(found, seen);
 }

@@ -83,7 +83,7 @@ __device__ __forceinline__ void scaled_dots(const int* a, Levels la, const int* 
     for (U64 tile = blockIdx.x; tile < tiles_of(s); tile += gridDim.x) {
         const Place place(tile, s);
         if (!place.inside) continue;
-        const U64 x = a_at[place.batch], y = b_at[place.batch];
+        const U64 x = batch_of(a_at, place.batch), y = batch_of(b_at, place.batch);
         typename S::Real c[RESULTS], *to = out + place.batch * s.m * s.n + place.column;
         for (int r = 0; r < RESULTS; ++r) c[r] = to[place.rows[r] * s.n];
         for (U64 g = 0; g < groups; g += S::count) {

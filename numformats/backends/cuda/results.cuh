@@ -19,6 +19,9 @@ struct Place {
     }
 };
 
+// The batch of an operand that batch x of the results reads.
+__device__ __forceinline__ U64 batch_of(const I64* at, U64 x) { return at ? U64(at[x]) : x; }
+
 __device__ __forceinline__ U64 tiles_of(const Sizes& s) {
     return s.batches * ((s.m + TILE - 1) / TILE) * ((s.n + TILE - 1) / TILE);
 }
