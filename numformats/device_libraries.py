@@ -13,6 +13,8 @@ from numformats.lanes import CARRIERS, Carrier
 class Library:
     """How one library's arrays are read and made. The base class serves the array interface."""
 
+    kind = "numpy"  #: what its arrays are like: ``"torch"`` has bfloat16
+
     def device(self, x: Any) -> int:
         """Number of the device that holds ``x``."""
         raise NotImplementedError
@@ -78,6 +80,8 @@ def _c_strides(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class _Torch(Library):
+    kind = "torch"
+
     def __init__(self) -> None:
         self.torch = sys.modules["torch"]
 

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from numformats.device import DeviceArray, on_device
-from numformats.device_libraries import Library, flat, library
+from numformats.device_libraries import flat, library
 from numformats.device_places import carrier_for
 from numformats.engines.job import Operand, batch_numbers
 from numformats.lanes import Carrier
@@ -70,8 +70,3 @@ def same_library(target: Given, first: Given) -> None:
             f"out is a {type(target.array).__name__} and a a {type(first.array).__name__}; give "
             "one kind"
         )
-
-
-def kind_of(found: Library) -> str:
-    """The kind of arrays, as ``result_carrier`` takes it."""
-    return "torch" if type(found).__name__ == "_Torch" else "numpy"

@@ -9,7 +9,7 @@ import numpy as np
 from numformats.backends import select
 from numformats.backends.reading_task import CastTask
 from numformats.device_libraries import flat
-from numformats.engines.device_arrays import Given, all_given, kind_of, same_library
+from numformats.engines.device_arrays import Given, all_given, same_library
 from numformats.engines.device_reading import DeviceReader
 from numformats.engines.engine import Engine
 from numformats.engines.job import Job, Operand, batches
@@ -57,7 +57,7 @@ def matmul(
 
 def target_of(out: Any, first: Given, shape: tuple[int, ...], engine: Engine) -> Given:
     """Where the results go."""
-    wanted = result_carrier(engine, kind_of(first.library))
+    wanted = result_carrier(engine, first.library.kind)
     if out is None:
         return Given(first.library.empty(shape, wanted.name, first.array), "out")
     target = all_given({"a": first.array, "out": out})["out"]

@@ -38,26 +38,29 @@ def matmul(
 
     Args:
         a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
-            float64; NumPy arrays or CPU tensors of any strides.
-        b: (..., K, N), of the kind of ``a``.
+            float64; NumPy arrays or CPU tensors of any strides, or arrays on a CUDA device (CuPy,
+            torch, Numba, DLPack).
+        b: (..., K, N), of the kind of ``a``; on a device, as all others, where ``a`` lies.
         c: (..., M, N), or broadcastable to it; values of the engine's format for c. By default 0.
         engine: an engine, for example ``nf.engine("nvidia-h100", inputs="fp16")``.
         scale_a: (..., M, blocks) scales of the blocks of ``a`` along K, for engines that take them.
         scale_b: (..., blocks, N).
         key: needed by engines that round stochastically.
-        backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``.
+        backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``; on a device ``"auto"``,
+            ``"cupy_cuda"`` or ``"numba_cuda"``.
         out: receives the result; (..., M, N) of a dtype that holds the engine's output format.
 
     Returns:
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
-        float16 where that is the engine's output format (CPU tensors: also bfloat16), else in
+        float16 where that is the engine's output format (tensors: also bfloat16), else in
         float32, or float64 where float32 cannot hold the results. A K that is no multiple of the
         unit's length is filled up with zeros. Promise: bit-identical across backends and thread
         counts; what the engine's own docstring says about hardware.
 
     Raises:
-        TypeError: integer or object arrays, operands of two kinds, an ``out`` of another dtype.
-        ValueError: shapes that do not go together; values that the input format lacks.
+        TypeError: integer or object arrays, operands of two kinds, an ``out`` of another kind.
+        ValueError: shapes that do not go together; values that the input format lacks; a backend
+            for other memory, or one that cannot run here.
 
     Example:
         >>> import numpy as np, numformats as nf

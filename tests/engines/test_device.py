@@ -230,6 +230,16 @@ BAD: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+def test_refused_on_the_host() -> None:
+    whole = np.ones((1, 1), np.int32)
+    with pytest.raises(ValueError, match="b lies on a CUDA device, and no backend here takes it"):
+        nf.matmul(np.asarray(A), B, engine=H100)
+    with pytest.raises(ValueError, match="Claimed lies on a CUDA device, and this works in host"):
+        nf.matmul(whole, on_device(whole), engine=IntegerDot())
+    with pytest.raises(ValueError, match="Claimed lies on a CUDA device, and this works in host"):
+        nf.requantize(on_device(whole), nf.engines.ShiftRequantize(1))
+
+
 @pytest.mark.parametrize("kind, message, arrays, how", BAD, ids=lambda v: str(v)[:30])
 def test_refused_on_the_device(
     kind: Any, message: str, arrays: Any, how: dict[str, Any], monkeypatch: Any
