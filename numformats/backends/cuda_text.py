@@ -29,6 +29,7 @@ from numformats.core.decode import DecodeSpec
 from numformats.core.dot import DotSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
+from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
@@ -110,7 +111,9 @@ def lane_text(lane: Lane) -> str:
     """Types, constants and every core text of one lane."""
     w = lane.width
     words = ("unsigned int", "int") if w == 32 else ("unsigned long long", "long long")
+    needs = {"DEEP": DEEP, "GAPPED": GAPPED, "BARE": BARE, "ZEROLESS": ZEROLESS}
     numbers = {
+        "int": needs,
         "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1},
         "U": {
             "LEFT": w - 1 - lane.sig_bits, "ZERO": 0, "ONE": 1, "ALL": (1 << w) - 1,
@@ -162,23 +165,20 @@ _SKELETONS = (
 )  # fmt: skip
 
 
-_GROUPS: dict[str, tuple[tuple[Callable[..., Any], ...], str]] = {
-    "DRAW": (DRAW, ""),
-    "STEP": (STEP, ""),
-    "SPLIT": (SPLIT, f"constexpr int NO_TERM = {NO_TERM};"),
-    "DOT": ((), ""),
-    "CHAIN": (CHAIN, ""),
-}
-_RECORDS = {
-    "SPLIT": _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U"),
-    "DOT": _record(DotSpec, lambda f: "I64"),
+_SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
+_GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
+    "DRAW": ("", DRAW),
+    "STEP": ("", STEP),
+    "SPLIT": (f"{_SPLIT}\nconstexpr int NO_TERM = {NO_TERM};", SPLIT),
+    "DOT": (_record(DotSpec, lambda f: "I64"), ()),
+    "CHAIN": ("", CHAIN),
 }
 
 
 def _group(name: str) -> str:
-    """A group of texts with the records and constants that they need."""
-    texts, head = _GROUPS[name]
-    return "\n".join([_RECORDS.get(name, ""), head, *map(cpp.function, texts)])
+    """Records and constants, and the texts that need them."""
+    head, texts = _GROUPS[name]
+    return "\n".join([head, *map(cpp.function, texts)])
 
 
 def source(units: Mapping[str, UnitBase]) -> str:

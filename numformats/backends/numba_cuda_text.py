@@ -73,6 +73,10 @@ def bits_to_real(x):
     return U64(x).view(F64)
 
 @device
+def whole_to_bits(n):
+    return F{width}(n).view(U)
+
+@device
 def single(x):
     return F64(np.float32(x))
 """
