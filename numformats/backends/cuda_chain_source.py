@@ -17,7 +17,7 @@ def rounding(role: str, step: Step | None) -> tuple[str, ...]:
     if step is None:
         return (random,)
     given = f"bits, rand, U({step.spare}), {role}_grid()"
-    value = rule(step.mode, step.lowered.general, step.wrapping, given, False)
+    value = rule(step.mode, step.lowered.needs, step.wrapping, given, False)
     call = f"{cpp.PREFIX} static U round_{role}(U bits, U rand) {{ return {value}; }}"
     return random, getter("Grid", f"{role}_grid", step.lowered.grid), call
 

@@ -39,13 +39,13 @@ class Spec:
     scales: str = "uint8"  #: dtype name of the scale codes
 
 
-def rule(mode: Mode, general: bool, wrapping: Wrapping | None, given: str, plain_inf: bool) -> str:
+def rule(mode: Mode, needs: int, wrapping: Wrapping | None, given: str, plain_inf: bool) -> str:
     """The call that rounds ``given`` (bits, random bits, spare ones, grid)."""
     if wrapping is not None:
         sign = f"U({cpp.literal(wrapping.sign_bit)})"
         more = f"U({cpp.literal(wrapping.mask)}), {sign}, I({wrapping.exponent})"
         return f"mode_{mode.name}::wrap_bits({given}, {more})"
-    flags = f"{cpp.literal(general)}, {cpp.literal(plain_inf)}"
+    flags = f"{cpp.literal(needs)}, {cpp.literal(plain_inf)}"
     return f"mode_{mode.name}::round_bits({given}, {flags})"
 
 

@@ -165,23 +165,20 @@ _SKELETONS = (
 )  # fmt: skip
 
 
-_GROUPS: dict[str, tuple[tuple[Callable[..., Any], ...], str]] = {
-    "DRAW": (DRAW, ""),
-    "STEP": (STEP, ""),
-    "SPLIT": (SPLIT, f"constexpr int NO_TERM = {NO_TERM};"),
-    "DOT": ((), ""),
-    "CHAIN": (CHAIN, ""),
-}
-_RECORDS = {
-    "SPLIT": _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U"),
-    "DOT": _record(DotSpec, lambda f: "I64"),
+_SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
+_GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
+    "DRAW": ("", DRAW),
+    "STEP": ("", STEP),
+    "SPLIT": (f"{_SPLIT}\nconstexpr int NO_TERM = {NO_TERM};", SPLIT),
+    "DOT": (_record(DotSpec, lambda f: "I64"), ()),
+    "CHAIN": ("", CHAIN),
 }
 
 
 def _group(name: str) -> str:
-    """A group of texts with the records and constants that they need."""
-    texts, head = _GROUPS[name]
-    return "\n".join([_RECORDS.get(name, ""), head, *map(cpp.function, texts)])
+    """Records and constants, and the texts that need them."""
+    head, texts = _GROUPS[name]
+    return "\n".join([head, *map(cpp.function, texts)])
 
 
 def source(units: Mapping[str, UnitBase]) -> str:
