@@ -42,7 +42,9 @@ class Rounding(torch.autograd.Function):
         x, scale, key, history, forward, backward, clipped = inputs
         ctx.text = backward
         ctx.history = history  # not a saved tensor: backward of another call may have changed it
-        ctx.save_for_backward(key, ops.inside(x.detach(), scale, forward) if clipped else None)
+        mask = ops.inside(x.detach(), scale, forward) if clipped else None
+        ctx.save_for_backward(key, mask)
+        ctx.save_for_forward(key, mask)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -53,14 +55,24 @@ class Rounding(torch.autograd.Function):
             scale = scales(grad, ctx.history, ctx.text, True) if how.scaling else None
             key = folded(key, BACKWARD) if how.stochastic else None
             grad = rounded(grad, scale, key, None, ctx.text, LEFT, False)
-        if mask is not None:
-            grad = torch.where(mask, grad, torch.zeros((), dtype=grad.dtype, device=grad.device))
-        return grad, None, None, None, None, None, None
+        return _stopped(grad, mask), None, None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *others: None) -> Tensor:
+        """Tangents pass as gradients do, unrounded: what is rounded is what comes back."""
+        return _stopped(tangent, ctx.saved_tensors[1])
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
         """Round a batch."""
         return batching.quantize(rounded, info, in_dims, *args)
+
+
+def _stopped(x: Tensor, mask: Tensor | None) -> Tensor:
+    """``x``, and 0 where ``mask`` is false."""
+    if mask is None:
+        return x
+    return torch.where(mask, x, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
 def rounded(*args: Any) -> Tensor:

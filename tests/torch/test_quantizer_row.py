@@ -181,7 +181,7 @@ def test_vmap_says_that_it_draws() -> None:
 
 def test_an_ensemble_by_vmap_has_a_stream_a_member() -> None:
     members = [Quantizer(**CASES["delayed"], seed=SEED, stream=i) for i in range(3)]
-    params, buffers = torch.func.stack_module_state(members)
+    buffers = torch.func.stack_module_state(members)[1]
     x = sample((3, 4, 40), 0)
     call = torch.func.vmap(
         lambda b, x: torch.func.functional_call(members[0], b, (x,)), randomness="different"
@@ -277,6 +277,7 @@ def _train(rank: int, world: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_ddp_ranks_agree(tmp_path: Any) -> None:
     """Two processes with other data each: after three steps equal weights and equal keys."""
     torch.multiprocessing.spawn(_train, (2, str(tmp_path)), nprocs=2)
