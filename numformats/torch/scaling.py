@@ -94,7 +94,7 @@ class AmaxScaling:
 
 def check_limit(name: str, value: float) -> None:
     """``value`` is a normal positive float32."""
-    if not LOWEST <= value <= HIGHEST:
+    if not float(LOWEST) <= value <= float(HIGHEST):
         raise ValueError(
             f"{name}={value!r}; scales are float32: write a number in [2^-126, 3.4e38]"
         )
