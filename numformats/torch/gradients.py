@@ -1,8 +1,8 @@
 """The gradient of rounding: straight through or clipped, rounded by its own direction.
 
-It is registered with the operator, for compiled graphs, and is a ``Function`` too, for the
-transforms of ``torch.func``: PyTorch 2.13 has no transforms of registered gradients (pytorch issue
-168393), and compiles ``torch.func.grad`` of a ``Function`` to wrong gradients.
+It is registered with the operator, and is a ``Function`` too, for the transforms of ``torch.func``:
+PyTorch 2.13 has no transforms of registered gradients (pytorch issue 168393), compiles
+``torch.func.grad`` of a ``Function`` to wrong gradients, and calls a ``Function`` slowly.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _stopped(x: Tensor, mask: Tensor | None) -> Tensor:
 
 def rounded(*args: Any) -> Tensor:
     """``numformats::quantize`` with a gradient that ``torch.func`` transforms."""
-    call: Any = ops.quantize if torch.compiler.is_compiling() else Rounding.apply
+    transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    call: Any = Rounding.apply if transformed else ops.quantize
     out: Tensor = call(*args)
     return out
 

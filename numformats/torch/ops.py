@@ -12,6 +12,7 @@ from torch import Tensor
 import numformats as nf
 from numformats.formats import BlockFloat
 from numformats.torch import scaling
+from numformats.torch.allocating import empty_like
 from numformats.torch.direction import Direction, direction
 from numformats.torch.keys import STEP, key_of
 from numformats.torch.ranges import within
@@ -33,12 +34,12 @@ def quantize(
     scaled by the maxima in ``history``, and with ``clipped`` stops where ``x`` saturates."""
     how, x = direction(forward), x.detach()
     if how.fmt is None:
-        return torch.empty_like(x).copy_(x)
+        return empty_like(x).copy_(x)
     if scale is None:
-        out = torch.empty_like(x)
+        out = empty_like(x)
         _round(x, out, how, key)
         return out
-    wide = torch.empty_like(x, dtype=_real(x))
+    wide = empty_like(x, _real(x))
     torch.div(x.to(wide.dtype), scale.to(wide.dtype), out=wide)
     _round(wide, wide, how, key)
     return wide.mul_(scale).to(x.dtype)
@@ -143,7 +144,7 @@ def _(x: Tensor, history: Tensor, how: str, record: bool) -> Tensor:
 def advance(key: Tensor) -> Tensor:
     """A copy of ``key`` (..., 4), whose step then grows by one."""
     now = key.clone()
-    key[..., STEP] += 1
+    key.select(-1, STEP).add_(1)
     return now
 
 

@@ -52,8 +52,8 @@ class Quantizer(torch.nn.Module):
         compiled.
 
     Example:
-        >>> Quantizer("e4m3", "e5m2")(torch.tensor([0.3, 1000.0]))
-        tensor([  0.3125, 448.0000])
+        >>> Quantizer("e4m3", "e5m2")(torch.tensor([0.3, 10.3]))
+        tensor([ 0.3125, 10.0000])
         >>> Quantizer("fixed<8,0>", forward_scaling=AmaxScaling(power_of_two=True))
         Quantizer(forward: fixed<8,0>, nearest_even, one scale a tensor, from amax of the call,
         rounded up to a power of two; backward: as it is; gradient: straight_through)
