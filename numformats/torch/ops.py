@@ -9,13 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-import numformats as nf
-from numformats.formats import BlockFloat
 from numformats.torch import scaling
 from numformats.torch.allocating import empty_like
 from numformats.torch.direction import Direction, direction
 from numformats.torch.keys import STEP, key_of
 from numformats.torch.ranges import within
+from numformats.torch.rounding import real_of, round_into, round_scaled
 
 CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -35,35 +34,12 @@ def quantize(
     how, x = direction(forward), x.detach()
     if how.fmt is None:
         return empty_like(x).copy_(x)
-    if scale is None:
-        out = empty_like(x)
-        _round(x, out, how, key)
-        return out
-    wide = empty_like(x, _real(x))
-    torch.div(x.to(wide.dtype), scale.to(wide.dtype), out=wide)
-    _round(wide, wide, how, key)
-    return wide.mul_(scale).to(x.dtype)
-
-
-def _real(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
-
-
-def _round(x: Tensor, out: Tensor, how: Direction, key: Tensor | None) -> None:
-    found = None
-    if how.stochastic:
-        assert key is not None
-        found = key_of(key)
-    elif not isinstance(how.fmt, BlockFloat) and x.stride() == out.stride():
-        x, out = _in_memory_order(x), _in_memory_order(out)  # elements do not depend on their place
-    assert how.fmt is not None
-    nf.quantize(x, how.fmt, how.rounding, key=found, random_bits=how.random_bits, out=out)
-
-
-def _in_memory_order(x: Tensor) -> Tensor:
-    if x.is_contiguous():
-        return x
-    return x.permute(sorted(range(x.ndim), key=x.stride, reverse=True))
+    draws = key_of(key) if key is not None and how.stochastic else None
+    if scale is not None:
+        return round_scaled(x, scale, how, draws)
+    out = empty_like(x)
+    round_into(out, x, how, draws)
+    return out
 
 
 @quantize.register_fake
@@ -86,7 +62,7 @@ def inside(x: Tensor, scale: Tensor | None, forward: str) -> Tensor:
     assert fmt is not None
     if x.numel() == 0:
         return torch.empty_like(x, dtype=torch.bool)
-    wide = x if scale is None else x.to(_real(x)) / scale.to(_real(x))
+    wide = x if scale is None else x.to(real_of(x)) / scale.to(real_of(x))
     return torch.empty_like(x, dtype=torch.bool).copy_(within(wide, fmt))
 
 

@@ -139,8 +139,7 @@ def amax(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
 def _largest(x: torch.Tensor, axes: list[int]) -> torch.Tensor:
     if not axes:  # an empty list means all of them
         return x.abs()
-    most: torch.Tensor = torch.linalg.vector_norm(x, float("inf"), axes, keepdim=True)
-    return most
+    return torch.maximum(x.amax(axes, keepdim=True), x.amin(axes, keepdim=True).neg())
 
 
 def scale_of(largest: torch.Tensor, limit: float, power_of_two: bool) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 import numformats as nf
 from numformats.accelerators.scaling import Scaling
-from numformats.torch import AmaxScaling, Quantizer, quantize
+from numformats.torch import AmaxScaling, Quantizer, quantize, rounding
 from tests.torch.written_out import to_numpy
 
 EDGES = [0.0, 1e-38, 2.0**-126, 0.7, 448.0, 449.0, 896.0, 1e38, float(np.finfo("f4").max)]
@@ -108,6 +108,20 @@ def test_a_wrong_number_of_channels_is_named() -> None:
     scaling = AmaxScaling(0, history=2, channels=3)
     with pytest.raises(ValueError, match=r"channels=\(4,\)"):
         Quantizer("e4m3", forward_scaling=scaling)(torch.ones(4, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("piece", [1, 7, 64, 1000])
+def test_pieces_change_nothing(
+    piece: int, axis: int | None, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and draws of the pieces in which a scaled tensor is rounded are those of the whole."""
+    x = torch.randn(6, 5, 7, generator=torch.Generator().manual_seed(1)).to(dtype)
+    how = {"key": nf.Key(3, 4, 10), "scaling": AmaxScaling(axis)}
+    wanted = quantize(x, "e4m3", "stochastic", **how)
+    monkeypatch.setattr(rounding, "PIECE", piece)
+    assert torch.equal(quantize(x, "e4m3", "stochastic", **how), wanted)
 
 
 def test_int8_with_a_scale_is_the_usual_integer_quantization() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from numformats.torch import Quantizer
+from numformats.torch import Quantizer, allocating
 from tests.inputs import assert_same_bits
 from tests.torch.written_out import CASES, SEED, STREAM, WrittenOut, to_numpy
 
@@ -62,8 +62,10 @@ def test_eager(case: str, dtype: Any, shape: tuple[int, ...]) -> None:
 
 @each_case
 @pytest.mark.parametrize("layout", ["transposed", "strided", "expanded", "channels_last"])
-def test_layouts(case: str, layout: str) -> None:
-    """The layout changes neither values nor draws; a dense one is kept."""
+@pytest.mark.parametrize("many", [0, 1 << 22])
+def test_layouts(case: str, layout: str, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layout changes neither values nor draws; a dense one is kept, whoever allocates it."""
+    monkeypatch.setattr(allocating, "MANY_BYTES", many)
     x = sample((4, 8, 6, 5), 1)
     x = {
         "transposed": lambda: x.transpose(1, 3),
@@ -250,7 +252,7 @@ def test_copies_go_on_where_the_original_stopped(case: str, how: str) -> None:
 
 @each_case
 def test_thread_count_changes_nothing(case: str) -> None:
-    x, g = sample((1 << 11, 1 << 7), 0), sample((1 << 11, 1 << 7), 1)
+    x, g = sample((1 << 13, 1 << 7), 0), sample((1 << 13, 1 << 7), 1)  # more than one piece
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
