@@ -94,7 +94,7 @@ def scales(x: Tensor, history: Tensor | None, how: str, record: bool) -> Tensor:
 
 
 def _batched(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
-    return Rounding.vmap(info, in_dims, *args)
+    return batching.quantize(ops.quantize, info, in_dims, *args)
 
 
 ops.quantize.register_autograd(Rounding.backward, setup_context=Rounding.setup_context)

@@ -86,8 +86,8 @@ class Quantizer(torch.nn.Module):
         back = checked(
             "backward", backward, backward_rounding, backward_random_bits, backward_scaling
         )
-        self.ways, self.gradient = (ahead, back), gradient
-        self.plan = plan(ahead, back, gradient)
+        self.ways, self.plan = (ahead, back), plan(ahead, back, gradient)
+        self.words = f"forward: {ahead.words}; backward: {back.words}; gradient: {gradient}"
         key = counting_key(seed, stream_of(stream))
         self.register_buffer("key", key if self.plan.stochastic else None)
         for name, way in zip(HISTORIES, self.ways, strict=True):
@@ -109,13 +109,11 @@ class Quantizer(torch.nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        """Both directions in words."""
-        ahead, back = (way.words for way in self.ways)
-        text = f"forward: {ahead}; backward: {back}; gradient: {self.gradient}"
-        if self.key is not None and not self.key.is_meta:
-            seed, stream, _, step = key_words(self.key)
-            text += f"; seed {seed}, stream {stream}, step {step}"
-        return text
+        """Both directions in words; while compiling without the state, which is no constant."""
+        if self.key is None or self.key.is_meta or torch.compiler.is_compiling():
+            return self.words
+        seed, stream, _, step = key_words(self.key)
+        return f"{self.words}; seed {seed}, stream {stream}, step {step}"
 
 
 def _history(way: Direction) -> torch.Tensor | None:

@@ -11,8 +11,8 @@ import numformats as nf
 from numformats.torch import AmaxScaling, ops, quantize
 from numformats.torch.direction import Direction, checked, direction
 from numformats.torch.keys import key_of, key_tensor
+from tests.torch.written_out import DTYPES
 
-DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 KEY = key_tensor(nf.Key(3, 2**64 - 1), 5)
 QUANTIZE: dict[str, tuple[Any, ...]] = {
     "plain": (None, None, None, "e4m3 nearest_even", "none nearest_even", False),

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 import numformats as nf
-from numformats.torch import Quantizer
-from tests.torch.test_quantizer_row import DTYPES, run, sample
-from tests.torch.written_out import CASES, SEED, STREAM
+from tests.torch.written_out import CASES, DTYPES, made, run, sample
 
 CUDA = [name for name in ("cupy_cuda", "numba_cuda") if nf.backends()[name].available]
 pytestmark = pytest.mark.skipif(
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("case", CASES)
 def test_device_and_host_agree(case: str, dtype: Any, compiled: bool) -> None:
     torch._dynamo.reset()
-    host = Quantizer(**CASES[case], seed=SEED, stream=STREAM)
+    host = made(case)
     device = copy.deepcopy(host).cuda()
     call = torch.compile(device, fullgraph=True, backend="aot_eager") if compiled else device
     for step in range(3):

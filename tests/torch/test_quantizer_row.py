@@ -14,32 +14,15 @@ import numba
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import parametrize
 
+import numformats as nf
 from numformats.torch import Quantizer, allocating
 from tests.inputs import assert_same_bits
-from tests.torch.written_out import CASES, SEED, STREAM, WrittenOut, to_numpy
+from tests.torch.written_out import CASES, DTYPES, WrittenOut, made, run, sample, to_numpy
 
-DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SEVERAL = ["both, stochastic", "delayed"] if shutil.which("g++") else []  # Inductor compiles C++
 each_case = pytest.mark.parametrize("case", CASES)
-
-
-def made(case: str) -> Quantizer:
-    return Quantizer(**CASES[case], seed=SEED, stream=STREAM)
-
-
-def sample(shape: tuple[int, ...], seed: int, dtype: Any = torch.float32) -> torch.Tensor:
-    """Normal values, some of them far out."""
-    x = np.random.default_rng(seed).normal(size=shape) * 3
-    far = np.random.default_rng(seed + 99).random(shape) < 0.1
-    return torch.from_numpy(np.asarray(np.where(far, 40 * x, x))).to(dtype)
-
-
-def run(call: Callable[..., Any], x: torch.Tensor, g: torch.Tensor) -> tuple[Any, Any]:
-    x = x.detach().requires_grad_()
-    y = call(x)
-    y.backward(g)
-    return y.detach(), x.grad
 
 
 def assert_as_written(
@@ -126,75 +109,6 @@ def test_func_grad(case: str) -> None:
         assert_same_bits(to_numpy(got), written(to_numpy(x), to_numpy(g))[1])
 
 
-STATELESS = [case for case in CASES if case not in ("delayed", "blocks")]
-
-
-@pytest.mark.parametrize("case", STATELESS)
-@pytest.mark.parametrize("dim", [0, 1, -1])
-def test_vmap_of_what_does_not_scale_is_the_whole(case: str, dim: int) -> None:
-    """vmap, vmap of grad, grad of vmap, and backward through vmap are one call a sample."""
-    how = CASES[case]
-    x, g = sample((6, 40), 0), sample((6, 40), 7)
-    x, g = x.movedim(0, dim).contiguous(), g.movedim(0, dim).contiguous()
-    random = "forward_rounding" in how
-    each = torch.func.vmap(made(case), dim, dim, randomness="different" if random else "error")
-    samples, grads = x.movedim(dim, 0), g.movedim(dim, 0)
-    if random:  # the batch draws as one tensor with the batch in front
-        wanted = WrittenOut(case)(to_numpy(samples.contiguous()), to_numpy(grads.contiguous()))
-    else:
-        pairs = zip(samples, grads, strict=True)
-        parts = [
-            WrittenOut(case)(to_numpy(a.contiguous()), to_numpy(b.contiguous())) for a, b in pairs
-        ]
-        wanted = tuple(np.stack(part) for part in zip(*parts, strict=True))
-    got = run(each, x, g)
-    for a, b in zip(got, wanted, strict=True):
-        assert_same_bits(to_numpy(a.movedim(dim, 0).contiguous()), b)
-    module = made(case)
-    inner = torch.func.vmap(
-        torch.func.grad(lambda x, g: (module(x) * g).sum()), randomness="different"
-    )
-    assert_same_bits(to_numpy(inner(samples, grads)), wanted[1])
-
-
-def test_vmap_of_blocks_and_of_a_history() -> None:
-    """Blocks stay within a sample; a history that samples share sees the largest of all."""
-    x = sample((5, 3, 40), 0)
-    for fmt in ("mxfp4", "nvfp4", "bfp<8,block=4,axis=0>", "bfp<8,block=none,axis=none>"):
-        module = Quantizer(fmt, gradient="clipped")
-        wanted = torch.stack([module(part) for part in x])
-        assert torch.equal(torch.func.vmap(module)(x), wanted), fmt
-        grads = torch.stack([run(module, part, part)[1] for part in x])
-        assert torch.equal(run(torch.func.vmap(module), x, x)[1], grads), fmt
-    module = made("delayed")
-    torch.func.vmap(module, randomness="different")(x)
-    assert module.history.tolist() == [float(x.abs().max()), 0.0]
-
-
-def test_vmap_says_that_it_draws() -> None:
-    module, x = made("values, stochastic"), sample((2, 64), 0)
-    with pytest.raises(RuntimeError, match="randomness='different'"):
-        torch.func.vmap(module)(x)
-    same = torch.func.vmap(module, randomness="same")(x[:1].expand(2, 64))
-    assert torch.equal(same[0], same[1])
-    other = torch.func.vmap(module, randomness="different")(x[:1].expand(2, 64))
-    assert not torch.equal(other[0], other[1])
-
-
-def test_an_ensemble_by_vmap_has_a_stream_a_member() -> None:
-    members = [Quantizer(**CASES["delayed"], seed=SEED, stream=i) for i in range(3)]
-    buffers = torch.func.stack_module_state(members)[1]
-    x = sample((3, 4, 40), 0)
-    call = torch.func.vmap(
-        lambda b, x: torch.func.functional_call(members[0], b, (x,)), randomness="different"
-    )
-    for step in range(2):
-        got = call(buffers, x)
-        for i, member in enumerate(members):
-            assert torch.equal(got[i], member(x[i])), (step, i)
-            assert torch.equal(buffers["history"][i], member.history)
-
-
 @each_case
 def test_autocast(case: str) -> None:
     """What autocast hands over is rounded in its own dtype."""
@@ -248,6 +162,26 @@ def test_copies_go_on_where_the_original_stopped(case: str, how: str) -> None:
         for a, b in zip(run(module, x, g), run(other, x, g), strict=True):
             assert torch.equal(a, b)
     assert repr(module) == repr(other)
+
+
+def test_parametrization_of_a_weight() -> None:
+    linear = torch.nn.Linear(8, 4)
+    parametrize.register_parametrization(linear, "weight", Quantizer("e4m3", "e5m2"))
+    linear(torch.ones(1, 8)).backward(torch.tensor([[0.3, 1.0, 1.7, -0.3]]))
+    original = linear.parametrizations.weight.original
+    assert_same_bits(to_numpy(linear.weight), nf.quantize(to_numpy(original), "e4m3"))
+    wanted = torch.tensor([0.3125, 1.0, 1.75, -0.3125])
+    assert torch.equal(original.grad, wanted[:, None].expand(4, 8))
+
+
+@each_case
+def test_inference_mode(case: str) -> None:
+    """Counts and records as elsewhere."""
+    module, other = made(case), made(case)
+    for step in range(2):
+        with torch.inference_mode():
+            y = module(sample((6, 40), step))
+        assert torch.equal(y, other(sample((6, 40), step)))
 
 
 @each_case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 
 import numformats as nf
-from numformats.torch import AmaxScaling
+from numformats.torch import AmaxScaling, Quantizer
 
+DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 SEED, STREAM = 2**63 + 11, 2**64 - 3
 ROUNDED = {"forward_rounding": "stochastic", "backward_rounding": "stochastic"}
 CASES: dict[str, dict[str, Any]] = {
@@ -93,3 +95,23 @@ class WrittenOut:
 def wide(x: np.ndarray) -> np.ndarray:
     """In float32, float64 as it is."""
     return x if x.dtype == np.float64 else x.astype(np.float32)
+
+
+def made(case: str) -> Quantizer:
+    """A Quantizer of ``CASES``."""
+    return Quantizer(**CASES[case], seed=SEED, stream=STREAM)
+
+
+def sample(shape: tuple[int, ...], seed: int, dtype: Any = torch.float32) -> torch.Tensor:
+    """Normal values, some of them far out."""
+    x = np.random.default_rng(seed).normal(size=shape) * 3
+    far = np.random.default_rng(seed + 99).random(shape) < 0.1
+    return torch.from_numpy(np.asarray(np.where(far, 40 * x, x))).to(dtype)
+
+
+def run(call: Callable[..., Any], x: torch.Tensor, g: torch.Tensor) -> tuple[Any, Any]:
+    """The values of ``x``, and the gradient where ``g`` comes back."""
+    x = x.detach().requires_grad_()
+    y = call(x)
+    y.backward(g)
+    return y.detach(), x.grad
