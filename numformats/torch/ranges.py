@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import numformats as nf
-from numformats.blocking import geometry, scales_shape
+from numformats.blocking import geometry
 from numformats.formats import BlockFloat, FixedPoint, Float
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -31,12 +31,12 @@ def _within_blocks(x: torch.Tensor, fmt: BlockFloat) -> torch.Tensor:
     codes = nf.encode(given, fmt)
     scale = nf.decode(codes.scales, fmt.scale, dtype=np.float64)
     scale = scale * (codes.tensor_scale if fmt.tensor_scale else 1.0)
-    shape, (first, second) = tuple(x.shape), geometry(fmt, tuple(x.shape)).tile
-    a, n1, b, n2, c = geometry(fmt, shape).shape
-    five = scale.reshape(scales_shape(fmt, shape)).reshape(a, -(-n1 // first), b, -1, c)
+    found = geometry(fmt, tuple(x.shape))
+    (_, n1, _, n2, _), (first, second) = found.shape, found.tile
+    five = scale.reshape(found.scales_shape)
     wide = five.repeat_interleave(first, 1)[:, :n1].repeat_interleave(second, 3)[:, :, :, :n2]
     low, high = _ends(fmt.element, torch.float64)
-    wide, real = wide.reshape(shape), x.double()
+    wide, real = wide.reshape(x.shape), x.double()
     beyond: torch.Tensor = (real < wide * low).logical_or_(real > wide * high)
     return beyond.logical_not_()
 
@@ -60,9 +60,8 @@ def _gap(fmt: FixedPoint | Float, at: Fraction) -> Fraction:
 def _floor(value: Fraction, dtype: torch.dtype) -> float:
     """The largest finite ``dtype`` up to ``value``."""
     kind: Any = _NUMPY[dtype]
-    value = max(
-        min(value, Fraction(float(np.finfo(kind).max))), Fraction(float(np.finfo(kind).min))
-    )
+    most = Fraction(float(np.finfo(kind).max))
+    value = max(min(value, most), -most)
     nearest = kind(float(value))
     if Fraction(float(nearest)) > value:
         nearest = np.nextafter(nearest, kind("-inf"))

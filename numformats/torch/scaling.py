@@ -82,11 +82,8 @@ class AmaxScaling:
         if self.axes:
             names = ", ".join(map(str, self.axes))
             text = f"one scale each index of ax{'is' if len(self.axes) == 1 else 'es'} {names}"
-        text += (
-            f", from amax of the last {self.history} calls"
-            if self.history
-            else (", from amax of the call")
-        )
+        calls = f"last {self.history} calls" if self.history else "call"
+        text += f", from amax of the {calls}"
         if self.limit is not None:
             text += f", mapped to {self.limit:g}"
         return text + (", rounded up to a power of two" if self.power_of_two else "")
@@ -128,7 +125,7 @@ def amax(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
     if x.numel() == 0:
         return x.new_zeros(shape, dtype=torch.float32)
     shared = [axis for axis in range(x.ndim) if axis not in kept]
-    if x.device.type == "cpu":  # one pass; on other devices the question would wait for them
+    if x.device.type == "cpu":  # elsewhere the question would wait for the device
         most = _largest(x, shared)
         if bool(most.isfinite().all()):
             return most.to(torch.float32)
@@ -144,9 +141,9 @@ def _largest(x: torch.Tensor, axes: list[int]) -> torch.Tensor:
 
 def scale_of(largest: torch.Tensor, limit: float, power_of_two: bool) -> torch.Tensor:
     """The scales for float32 ``largest``; the rule of ``numformats.accelerators.Scaling``."""
-    low, high = float(LOWEST), float(HIGHEST)
     # divided by a tensor: CUDA multiplies by the reciprocal of a number
-    scale = torch.clamp(largest / torch.full_like(largest, limit), low, high)
+    scale = largest / torch.full_like(largest, limit)
+    scale = torch.clamp(scale, float(LOWEST), float(HIGHEST))
     if power_of_two:
         bits = torch.clamp(scale, max=2.0**127).view(torch.int32)
         scale = ((bits + 0x7FFFFF) & ~0x7FFFFF).view(torch.float32)
