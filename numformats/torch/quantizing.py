@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -113,15 +113,21 @@ def quantize(
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _planned(*options: Any) -> Plan:
-    return _plan(options[:4], options[4:8], options[8])
+    try:
+        return _cached_plan(*options)
+    except TypeError:  # perhaps only because an option has no hash: say what is wrong with it
+        return _plan(*options)
 
 
-@cache
-def _plan(ahead: tuple[Any, ...], back: tuple[Any, ...], gradient: str) -> Plan:
+def _plan(*options: Any) -> Plan:
+    ahead, back, gradient = options[:4], options[4:8], options[8]
     for way, scaling in (("scaling", ahead[3]), ("backward_scaling", back[3])):
         if getattr(scaling, "history", 0):
             raise ValueError(f"{way} keeps a history; a function has no state: use Quantizer")
     return plan(checked("forward", *ahead), checked("backward", *back), gradient)
+
+
+_cached_plan = lru_cache(maxsize=None, typed=True)(_plan)
 
 
 def run(

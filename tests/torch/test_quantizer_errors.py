@@ -116,6 +116,17 @@ def test_keys(key: Any) -> None:
         quantize(X, "e4m3", "stochastic", key=key)
 
 
+@pytest.mark.parametrize(
+    "options, match",
+    [({"fmt": ["e4m3"]}, "give a format or a name"), ({"random_bits": True}, "random_bits=True")],
+)
+def test_options_that_have_no_hash_or_equal_others(options: dict[str, Any], match: str) -> None:
+    how = {"fmt": "e4m3", "rounding": "stochastic_a", "random_bits": 1, "key": 0}
+    quantize(X, **how)
+    with pytest.raises(TypeError, match=match):
+        quantize(X, **{**how, **options})
+
+
 def test_a_function_keeps_no_history() -> None:
     for way in ("scaling", "backward_scaling"):
         with pytest.raises(ValueError, match=f"{way} keeps a history.*Quantizer"):

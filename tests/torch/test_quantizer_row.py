@@ -164,6 +164,14 @@ def test_copies_go_on_where_the_original_stopped(case: str, how: str) -> None:
     assert repr(module) == repr(other)
 
 
+def test_an_exported_program_is_saved_and_loaded(tmp_path: Any) -> None:
+    x = sample((6, 40), 0)
+    torch.export.save(torch.export.export(made("delayed"), (x,)), tmp_path / "program.pt2")
+    program, module = torch.export.load(tmp_path / "program.pt2").module(), made("delayed")
+    for _ in range(3):
+        assert torch.equal(program(x), module(x))
+
+
 def test_parametrization_of_a_weight() -> None:
     linear = torch.nn.Linear(8, 4)
     parametrize.register_parametrization(linear, "weight", Quantizer("e4m3", "e5m2"))
