@@ -1,0 +1,132 @@
+"""Law: scales are those of ``numformats.accelerators.Scaling``; histories are windows of maxima."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import numformats as nf
+from numformats.accelerators.scaling import Scaling
+from numformats.torch import AmaxScaling, Quantizer, quantize, rounding
+from tests.torch.written_out import to_numpy
+
+EDGES = [0.0, 1e-38, 2.0**-126, 0.7, 448.0, 449.0, 896.0, 1e38, float(np.finfo("f4").max)]
+
+
+def scales(x: torch.Tensor, scaling: AmaxScaling, fmt: str = "e4m3") -> torch.Tensor:
+    module = Quantizer(fmt, forward_scaling=scaling)
+    return torch.ops.numformats.amax_scale(x, module.plan.forward)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("options", [{}, {"power_of_two": True}, {"limit": 100.0}], ids=str)
+@pytest.mark.parametrize("kind, axis", [("tensor", None), ("channel", 0)])
+def test_scales(kind: str, axis: int | None, options: dict[str, Any], dtype: Any) -> None:
+    """One row for each edge: zeros, subnormal and huge maxima, powers of two, Inf and NaN."""
+    x = torch.zeros(len(EDGES) + 1, 5, dtype=torch.float64)
+    x[: len(EDGES), 0] = -torch.tensor(EDGES, dtype=torch.float64)
+    x[-1] = torch.tensor([3.0, float("inf"), float("nan"), float("-inf"), -2.0])
+    x = x.to(dtype)
+    rows = x if kind == "channel" else x[:6]
+    wide = to_numpy(rows).astype(np.float64 if dtype == torch.float64 else np.float32)
+    wanted = Scaling(kind, **options).scales(wide, 448.0)
+    got = scales(rows, AmaxScaling(axis, **options))
+    assert got.dtype == torch.float32
+    assert got.numpy().tobytes() == np.asarray(wanted, np.float32).tobytes()
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_a_quotient_that_underflows_gives_the_smallest_scale(power_of_two: bool) -> None:
+    x = torch.tensor([1e-45, 0.0])
+    assert scales(x, AmaxScaling(power_of_two=power_of_two)).item() == 2.0**-126
+
+
+@pytest.mark.parametrize("axis, shape", [(1, (1, 4, 1)), ((0, -1), (3, 1, 5)), (None, (1, 1, 1))])
+def test_shapes(axis: Any, shape: tuple[int, ...]) -> None:
+    x = torch.randn(3, 4, 5)
+    got = scales(x, AmaxScaling(axis))
+    assert tuple(got.shape) == shape
+    dims = tuple(i for i in range(3) if shape[i] == 1)
+    assert torch.equal(got, x.abs().amax(dims, keepdim=True) / 448)
+
+
+@pytest.mark.parametrize("x", [torch.zeros(0, 4), torch.zeros(4), torch.full((2,), torch.nan)])
+def test_nothing_finite_but_zero_gives_one(x: torch.Tensor) -> None:
+    assert scales(x, AmaxScaling()).item() == 1.0
+
+
+def test_delayed_scales_are_the_largest_of_the_window() -> None:
+    """Scales by hand: amax 448, 44.8, 4.48, ... and a window of two."""
+    module = Quantizer("e4m3", forward_scaling=AmaxScaling(history=2))
+    seen = []
+    for size in (448.0, 44.8, 4.48, 448.0 * 8, 1.0):
+        x = torch.tensor([size, -size / 3, 0.001])
+        history = module.history.clone()
+        y = module(x)
+        scale = np.float32(max(history.tolist()) / 448) if history.any() else np.float32(1)
+        wanted = nf.quantize(x.numpy() / scale, "e4m3") * scale
+        assert np.array_equal(y.numpy(), wanted)
+        seen.append(round(float(scale), 4))
+    assert seen == [1.0, 1.0, 1.0, 0.1, 8.0]
+    assert module.history.tolist() == [1.0, 3584.0]
+
+
+def test_evaluation_reads_the_history_and_leaves_it() -> None:
+    module = Quantizer("e4m3", forward_scaling=AmaxScaling(history=3))
+    module(torch.tensor([4.48]))
+    module.eval()
+    assert module(torch.tensor([100.0])).item() == pytest.approx(4.48)
+    assert module.history.tolist() == [np.float32(4.48), 0.0, 0.0]
+
+
+def test_a_history_a_channel() -> None:
+    scaling = AmaxScaling((1, -1), history=2, channels=(3, 5))
+    module = Quantizer("e4m3", "e5m2", forward_scaling=scaling, backward_scaling=scaling)
+    x, g = torch.randn(4, 3, 2, 5, requires_grad=True), torch.randn(4, 3, 2, 5)
+    module(x).backward(g)
+    assert torch.equal(module.history[0], x.detach().abs().amax((0, 2)))
+    assert torch.equal(module.grad_history[0], g.abs().amax((0, 2)))
+    y = module(x.detach())
+    scale = x.detach().abs().amax((0, 2), keepdim=True) / 448
+    assert torch.equal(y, nf.quantize(x.detach() / scale, "e4m3") * scale)
+
+
+def test_two_calls_before_two_backwards() -> None:
+    """Gradient histories in the order in which gradients come back."""
+    module = Quantizer(backward="e5m2", backward_scaling=AmaxScaling(history=3))
+    x = torch.ones(2, requires_grad=True)
+    one, two = module(x), module(x)
+    two.backward(torch.tensor([2.0, 0.0]))
+    one.backward(torch.tensor([1.0, 0.0]))
+    assert module.grad_history.tolist() == [1.0, 2.0, 0.0]
+
+
+def test_a_wrong_number_of_channels_is_named() -> None:
+    scaling = AmaxScaling(0, history=2, channels=3)
+    with pytest.raises(ValueError, match=r"channels=\(4,\)"):
+        Quantizer("e4m3", forward_scaling=scaling)(torch.ones(4, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("piece", [1, 7, 64, 1000])
+def test_pieces_change_nothing(
+    piece: int, axis: int | None, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values and draws of the pieces in which a scaled tensor is rounded are those of the whole."""
+    x = torch.randn(6, 5, 7, generator=torch.Generator().manual_seed(1)).to(dtype)
+    how = {"key": nf.Key(3, 4, 10), "scaling": AmaxScaling(axis)}
+    wanted = quantize(x, "e4m3", "stochastic", **how)
+    monkeypatch.setattr(rounding, "PIECE", piece)
+    assert torch.equal(quantize(x, "e4m3", "stochastic", **how), wanted)
+
+
+def test_int8_with_a_scale_is_the_usual_integer_quantization() -> None:
+    """torch's own fake quantization with zero point 0, away from ties of the two divisions."""
+    x = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    scale = (x.abs().max() / 127).item()
+    wanted = torch.fake_quantize_per_tensor_affine(x, scale, 0, -127, 127)
+    assert torch.allclose(quantize(x, "fixed<8,0>", scaling=AmaxScaling()), wanted, atol=1e-6)
