@@ -46,7 +46,8 @@ def convolve(
     more = output_padding or (0,) * len(before)
     arguments = (windows.stride, before, windows.dilation, transposed, more, groups)
     plan = Plan(site, x.scale, w.scale, site.key, result_dtype(x, w), arguments)
-    result: Tensor = Convolution.apply(tensor, w.tensor, bias, plan)
+    start = None if bias is None else site.cast(bias)
+    result: Tensor = Convolution.apply(tensor, w.tensor, start, plan)
     return result
 
 

@@ -7,6 +7,7 @@ import torch
 
 Tensor = torch.Tensor
 CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+SPARSE = {"embedding": 4, "embedding_bag": 5}  # where the flag stands
 PLAIN = (Tensor, torch.nn.Parameter)
 
 
@@ -35,7 +36,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
-def misfit(name: str, values: Given, kwargs: dict[str, Any]) -> str:
+def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
     """Why torch computes this call itself; empty where the simulation can."""
     for x in values.tensors:
         reason = _unlike(x)
@@ -46,7 +47,7 @@ def misfit(name: str, values: Given, kwargs: dict[str, Any]) -> str:
         return f"dtype {_word(values.dtype)}"
     if values.autocast is None and len(set(floats)) > 1:
         return "operands of several dtypes"
-    if name == "embedding" and kwargs.get("sparse"):
+    if kwargs.get("sparse") or any(args[SPARSE[name] :][:1] if name in SPARSE else ()):
         return "sparse gradients"
     return ""
 

@@ -10,9 +10,12 @@ H = TypeVar("H", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
 OWNERS = (
     "torch", "torch._C._nn", "torch._C._linalg", "torch._C._VariableFunctions", "torch._tensor",
-    "torch.nn.functional", "torch.functional", "torch._VF",
+    "torch.nn.functional", "torch.functional", "torch._VF", "torch.autograd",
 )  # fmt: skip
 PYTHON = ("torch.nn.functional", "torch.functional")
+BACKWARD = (  # forwards may be computed again there
+    ("torch._tensor", "backward"), ("torch.autograd", "backward"), ("torch.autograd", "grad"),
+)  # fmt: skip
 ASKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
@@ -57,7 +60,9 @@ def never(*_: Any, **__: Any) -> bool:
 def body(func: Any) -> Any:
     """A Python function of torch that does not hand itself over, so that what it calls is seen."""
     python = isinstance(func, FunctionType) and (
-        func.__module__ in PYTHON or func.__name__.startswith("__r")
+        func.__module__ in PYTHON
+        or func.__name__.startswith("__r")
+        or (func.__module__, func.__name__) in BACKWARD
     )
     if not python or not set(ASKS) & {*func.__code__.co_names, *_inner_names(func)}:
         return None

@@ -60,7 +60,7 @@ class Interception(TorchFunctionMode):
         path, policy = self.places.current
         row = Row(found.name, path, "forward", status=LEFT)
         values = given(args, kwargs)
-        reason = "a rule" if policy.chip is None else misfit(found.name, values, kwargs)
+        reason = "a rule" if policy.chip is None else misfit(found.name, values, args, kwargs)
         if policy.chip is None or reason:
             return self.audit.native(lambda: func(*args, **kwargs), row._replace(reason=reason))
         if not self.run.exact and identical(policy.chip, values):

@@ -23,8 +23,7 @@ def role_of(x: Tensor) -> str:
 
 def operand(site: Site, x: Tensor, role: str, position: int = 0) -> Operand:
     """``x`` as it enters products; what serves all of them is stored here, once."""
-    if site.dtype is not None and x.dtype != torch.float64:
-        x = x.to(site.dtype)
+    x = site.cast(x)
     once = shared(site.chip, role)
     if role != "weights" and (not once or keeps(site.chip, role, x.dtype)):
         return Operand(working(x), role, x.dtype, once)

@@ -93,6 +93,10 @@ class Site:
         """The key of part ``number`` of the product (see ``products.Product``)."""
         return None if self.key is None else self.key.fold(number).fold(position)
 
+    def cast(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` in the dtype of autocast, where that is on."""
+        return x if self.dtype is None or x.dtype == torch.float64 else x.to(self.dtype)
+
     def inside(self) -> Any:
         """The simulation's own arithmetic."""
         return self.run.inside()
@@ -114,7 +118,7 @@ class Site:
     ) -> None:
         """Count a product."""
         formats, engine = texts(self.chip, roles, self.exact and not reason)
-        sizes = " x ".join(str(tuple(shape)) for shape in shapes)
+        sizes = tuple(tuple(shape) for shape in shapes)
         row = Row(self.op, self.path, direction, " x ".join(roles), sizes, formats, engine)
         if reason:
             row = row._replace(status=LEFT, reason=f"float32 sums: {reason}")
@@ -163,3 +167,8 @@ class Places:
         """It ends, and with it whatever an exception left behind."""
         while self.frames and self.frames.pop().module is not module:
             pass
+
+    def clear(self) -> None:
+        """Nothing runs."""
+        self.frames.clear()
+        self.names, self.policies = {}, {}

@@ -68,7 +68,7 @@ def product(site: Site, a: Operand, b: Operand, c: Tensor | None = None) -> Tens
             f"{site.op}: shapes {tuple(a.tensor.shape)} and {tuple(b.tensor.shape)} do not go "
             f"together; the last axis of the first is summed with the last but one of the second"
         )
-    empty = a.tensor.new_empty(0)
+    c, empty = None if c is None else site.cast(c), a.tensor.new_empty(0)
     plan = Plan(site, a.shaped(empty), b.shaped(empty), site.key, result_dtype(a, b))
     result: Tensor = Product.apply(a.tensor, b.tensor, c, plan)
     return result

@@ -11,8 +11,8 @@ class Row(NamedTuple):
     """One kind of event; the report counts them.
 
     ``op`` is the function; ``module`` the path of the module whose forward called it;
-    ``direction`` is ``"forward"`` or ``"backward"``; ``roles``, ``shapes``, ``formats`` are those
-    of both operands; ``engine`` says how products were added; ``status`` is ``"simulated"`` or
+    ``direction`` is ``"forward"`` or ``"backward"``; ``roles``, ``shapes`` and ``formats`` are
+    those of both operands; ``engine`` says how products were added; ``status`` is ``"simulated"`` or
     ``"full precision"``, and ``reason`` why.
     """
 
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     module: str
     direction: str
     roles: str = ""
-    shapes: str = ""
+    shapes: tuple[tuple[int, ...], ...] = ()
     formats: str = ""
     engine: str = ""
     status: str = SIMULATED
@@ -93,7 +93,8 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _cell(name: str, value: Any) -> str:
-    text, width = str(value), WIDTHS.get(name, 40)
+    text = " x ".join(map(str, value)) if name == "shapes" else str(value)
+    width = WIDTHS.get(name, 40)
     if name == "module" and not text:
         return "(outside)"
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -118,7 +118,7 @@ class Rules:
                 hits = ends[pattern]
             if not hits and not self.checked:
                 raise ValueError(_nothing(pattern, root, names))
-            found.update(dict.fromkeys(hits, policy))
+            found.update(dict.fromkeys((m for hit in hits for m in hit.modules()), policy))
         self.checked = self.checked or len(names) > 1
         return found
 

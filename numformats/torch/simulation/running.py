@@ -71,7 +71,6 @@ class Simulation:
             audit = stack.enter_context(Audit(self._run, self._places))
             mode = Interception(self._run, self._places, audit, self.rounding)
             stack.enter_context(mode)
-            self._places.frames.clear()
             for handle in (*_module_hooks(self._places), *_optimizer_hooks(mode)):
                 stack.callback(handle.remove)
             _active.simulation = self
@@ -83,6 +82,7 @@ class Simulation:
         if self._open is not None:
             self._open.close()
             self._open = None
+            self._places.clear()
 
     def attach(self, model: nn.Module) -> None:
         """Run every call of ``model`` under this simulation."""
