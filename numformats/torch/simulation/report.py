@@ -12,8 +12,8 @@ class Row(NamedTuple):
 
     ``op`` is the function; ``module`` the path of the module whose forward called it;
     ``direction`` is ``"forward"`` or ``"backward"``; ``roles``, ``shapes`` and ``formats`` are
-    those of both operands; ``engine`` says how products were added; ``status`` is ``"simulated"`` or
-    ``"full precision"``, and ``reason`` why.
+    those of both operands; ``engine`` says how products were added; ``status`` is
+    ``"simulated"`` or ``"full precision"``, and ``reason`` why.
     """
 
     op: str

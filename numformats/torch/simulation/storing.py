@@ -88,7 +88,8 @@ def _amax(scaling: Scaling, x: Tensor) -> Tensor:
         return most if most.isfinite() else _finite(x).amax()
     size = _finite(x)
     if not size.numel():
-        return size.new_zeros((*x.shape[:-1], -(-x.shape[-1] // (scaling.inner or x.shape[-1] or 1))))
+        blocks = 1 if scaling.inner is None else -(-x.shape[-1] // scaling.inner)
+        return size.new_zeros((*x.shape[:-1], blocks))
     if scaling.block is None:
         return size.amax(-1, keepdim=True)
     rows, inner = scaling.block

@@ -1,5 +1,5 @@
-"""Laws: what cannot be simulated is counted or refused in words, contexts do not nest, and stochastic
-rounding repeats from its seed.
+"""Laws: what cannot be simulated is counted or refused in words, contexts do not nest, and
+stochastic rounding repeats from its seed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ LEFT: dict[str, tuple[Callable[[], Any], str]] = {
     "distance": (lambda: torch.cdist(torch.ones(30, 3), torch.ones(30, 3)), "not intercepted"),
     "subclass": (lambda: torch.ones(2, 2).as_subclass(Other) @ torch.ones(2, 2), "Other"),
     "sparse gradients": (
-        lambda: nn.functional.embedding(torch.tensor([1]), nn.Parameter(torch.ones(2, 3)), sparse=True),
+        lambda: nn.functional.embedding(
+            torch.tensor([1]), nn.Parameter(torch.ones(2, 3)), sparse=True
+        ),
         "sparse gradients",
     ),
 }
@@ -208,7 +210,8 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: simulate(simulate(nn.Linear(2, 2), "e4m3"), "e4m3"), ValueError, r"\.remove\(\)",
     ),
     "role": (
-        lambda: simulate("nvidia-h100-fp8", rules={"weights": "fp32"}), ValueError, "choose an engine",
+        lambda: simulate("nvidia-h100-fp8", rules={"weights": "fp32"}), ValueError,
+        "choose an engine",
     ),
     "rule": (lambda: simulate("e4m3", rules={"fc": 7}), TypeError, "rule 'fc'"),
     "rules": (lambda: simulate("e4m3", rules=["fc"]), TypeError, "mapping"),

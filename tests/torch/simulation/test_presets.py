@@ -10,7 +10,11 @@ import numformats as nf
 from numformats.torch import simulate
 
 NAMES = sorted(nf.accelerators())
-WITHOUT_ERRORS = set()
+INFERENCE = (  # chips without backward products, or without a format for errors
+    "amd-xdna2-", "arm-cmsis-nn-", "arm-ethos-u-", "fpga-", "google-tpu-int8", "intel-amx-int8",
+    "max78000", "microsoft-msfp", "nvidia-b200-fp4", "nvidia-b200-fp6", "nvidia-rtx-blackwell-fp4",
+    "nvidia-rtx-blackwell-fp6",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,7 +32,10 @@ def test_presets_run(name: str) -> None:
         assert grad.isfinite().all()
         assert grad.abs().max() > 0
     left = {row["direction"] for row in simulation.report().full_precision}
-    assert left == ({"backward"} if name in WITHOUT_ERRORS else set())
+    narrow = name.startswith("max78000-")  # weights of 2 and 4 bits on one side
+    assert left == ({"backward"} if name.startswith(INFERENCE) else set()) | (
+        {"forward"} if narrow else set()
+    )
 
 
 @pytest.mark.parametrize("shape", [(0, 6), (3, 0), (0, 0)], ids=str)

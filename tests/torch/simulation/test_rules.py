@@ -1,5 +1,5 @@
-"""Laws: rules hold for the modules they name and no others; element-wise results are values of their
-format, each rounded once.
+"""Laws: rules hold for the modules they name and no others; element-wise results are values of
+their format, each rounded once.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def test_the_products_of_a_rule_are_its_accelerators() -> None:
 
 def test_roles_can_have_other_formats() -> None:
     net = Net()
-    with simulate("nvidia-h100-fp8", mode="fast", rules={"errors": None, "weights": "bf16"}) as found:
+    with simulate(
+        "nvidia-h100-fp8", mode="fast", rules={"errors": None, "weights": "bf16"}
+    ) as found:
         net(X).sum().backward()
     formats = {row["roles"]: row["formats"] for row in found.report().rows}
     assert formats == {
@@ -105,13 +107,21 @@ def test_roles_can_have_other_formats() -> None:
 
 @pytest.mark.parametrize(
     "pattern, close",
-    [("steam", "'stem'"), ("layers.*.fcs", "'layers.0.fc'"), ("Blok", "'Block'"), ("zzz", "'first'")],
+    [
+        ("steam", "'stem'"),
+        ("layers.*.fcs", "'layers.0.fc'"),
+        ("Blok", "'Block'"),
+        ("zzz", "'first'"),
+    ],
 )
 def test_patterns_that_match_nothing(pattern: str, close: str) -> None:
     with pytest.raises(ValueError, match=f"{pattern[:4]}.*matches no module") as caught:
         simulate(Net(), "e4m3", rules={pattern: None})
     assert close in str(caught.value)
-    with pytest.raises(ValueError, match="matches no module"), simulate("e4m3", rules={pattern: None}):
+    with (
+        pytest.raises(ValueError, match="matches no module"),
+        simulate("e4m3", rules={pattern: None}),
+    ):
         Net()(X)
 
 
