@@ -140,6 +140,14 @@ def draws(chip: Accelerator) -> bool:
     return chip.engine.keyed or any(find(chip.rounding_of(r)).stochastic for r in ROLES)
 
 
+def paths(root: nn.Module) -> dict[nn.Module, str]:
+    """The paths of all modules below ``root``; ``torch.compile``'s wrapper is left out of them."""
+    return {
+        module: ".".join(part for part in name.split(".") if part != "_orig_mod")
+        for name, module in root.named_modules()
+    }
+
+
 class Places:
     """The stack of modules whose forward is running, with their paths below the outermost one."""
 
@@ -158,7 +166,7 @@ class Places:
     def enter(self, module: nn.Module) -> None:
         """The forward of ``module`` begins."""
         if not self.frames:
-            self.names = {m: name for name, m in module.named_modules()}
+            self.names = paths(module)
             self.policies = self.rules.bind(module, self.names)
         path = self.names.get(module) or type(module).__name__
         self.frames.append(Frame(module, path, self.policies.get(module, self.current[1])))

@@ -14,7 +14,7 @@ from numformats.naming import parse
 from numformats.rounding import find
 from numformats.torch.simulation.audit import Audit
 from numformats.torch.simulation.interception import Interception
-from numformats.torch.simulation.places import Places, Policy, Run
+from numformats.torch.simulation.places import Places, Policy, Run, paths
 from numformats.torch.simulation.report import Report
 from numformats.torch.simulation.rules import Rules, accelerator_of
 
@@ -86,8 +86,7 @@ class Simulation:
 
     def attach(self, model: nn.Module) -> None:
         """Run every call of ``model`` under this simulation."""
-        names = {m: name for name, m in model.named_modules()}
-        self.rules.bind(model, names)
+        self.rules.bind(model, paths(model))
         self._model = model
         model.register_forward_pre_hook(self._before)
         model.register_forward_hook(self._after, always_call=True)
