@@ -12,7 +12,8 @@ from numformats.torch.simulation.places import Places, Run
 from numformats.torch.simulation.report import LEFT, Row
 
 KERNELS = """
-    mm bmm addmm baddbmm addbmm mv addmv dot vdot linear matmul einsum bilinear _trilinear
+    embedding _embedding_bag mm bmm addmm baddbmm addbmm mv addmv addr dot vdot linear matmul einsum
+    bilinear _trilinear
     convolution _convolution convolution_backward convolution_overrideable
     convolution_backward_overrideable conv1d conv2d conv3d conv_tbc conv_tbc_backward
     mkldnn_convolution mkldnn_linear mkldnn_rnn_layer mkldnn_rnn_layer_backward

@@ -24,6 +24,8 @@ def each(value: Any, dims: int) -> tuple[int, ...]:
 
 def paddings(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
     """(before, after) of every axis; ``"same"`` puts the odd one behind, as torch does."""
+    if isinstance(padding, str) and padding not in ("valid", "same"):
+        raise ValueError(f"padding={padding!r}; write 'valid', 'same', or numbers")
     if padding == "valid":
         return ((0, 0),) * len(kernel)
     if padding == "same":

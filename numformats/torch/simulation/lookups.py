@@ -22,13 +22,16 @@ def embedding(
 ) -> Tensor:
     """Rows of the table as it is stored."""
     table = stored_table(site, weight, indices)
-    return torch.embedding(table, indices, padding_idx, scale_grad_by_freq, sparse)
+    with site.inside():
+        return torch.embedding(table, indices, padding_idx, scale_grad_by_freq, sparse)
 
 
 @intercepts("embedding_bag")
 def embedding_bag(site: Site, weight: Tensor, indices: Tensor, *args: Any, **more: Any) -> Any:
     """Sums, means or maxima of rows of the table as it is stored, in torch's arithmetic."""
-    return torch.embedding_bag(stored_table(site, weight, indices), indices, *args, **more)
+    table = stored_table(site, weight, indices)
+    with site.inside():
+        return torch.embedding_bag(table, indices, *args, **more)
 
 
 def stored_table(site: Site, weight: Tensor, indices: Tensor) -> Tensor:

@@ -52,10 +52,24 @@ def mv(site: Site, input: Tensor, vec: Tensor) -> Tensor:
     return matmul(site, input, vec)
 
 
-@intercepts("dot", "vdot")
+@intercepts("dot")
 def dot(site: Site, input: Tensor, tensor: Tensor) -> Tensor:
     """Two vectors."""
     return matmul(site, input, tensor)
+
+
+@intercepts("vdot")
+def vdot(site: Site, input: Tensor, other: Tensor) -> Tensor:
+    """Two real vectors."""
+    return matmul(site, input, other)
+
+
+@intercepts("linalg_vecdot")
+def vecdot(site: Site, x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Vectors along one axis, pair by pair."""
+    a, b = pair(site, x, y)
+    rows, columns = (p.shaped(p.tensor.movedim(dim, -1).unsqueeze(-2)) for p in (a, b))
+    return product(site, rows, columns.mT).flatten(-2).squeeze(-1)
 
 
 @intercepts("inner")
@@ -76,12 +90,26 @@ def plus(site: Site, c: Tensor, beta: Scalar, a: Operand, b: Operand, alpha: Sca
     return result if beta == 0 else c * beta + result
 
 
-@intercepts("addmm", "baddbmm")
+@intercepts("addmm")
 def addmm(
     site: Site, input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
     """A product added to ``input``."""
     return plus(site, input, beta, *pair(site, mat1, mat2), alpha)
+
+
+@intercepts("baddbmm")
+def baddbmm(
+    site: Site,
+    input: Tensor,
+    batch1: Tensor,
+    batch2: Tensor,
+    *,
+    beta: Scalar = 1,
+    alpha: Scalar = 1,
+) -> Tensor:
+    """A batch of products added to ``input``."""
+    return plus(site, input, beta, *pair(site, batch1, batch2), alpha)
 
 
 @intercepts("addmv")

@@ -43,6 +43,7 @@ CASES: dict[str, Case] = {
     "mv": Case(torch.mv, ((5, 6), (6,)), (0,)),
     "dot": Case(torch.dot, ((6,), (6,))),
     "vdot": Case(torch.vdot, ((6,), (6,))),
+    "vecdot": Case(lambda a, b: torch.linalg.vecdot(a, b, dim=0), ((6, 3), (6, 3))),
     "inner": Case(torch.inner, ((2, 3, 6), (4, 6))),
     "addmm": Case(torch.addmm, ((5, 4), (5, 6), (6, 4))),
     "addmm with factors": Case(
@@ -50,7 +51,8 @@ CASES: dict[str, Case] = {
     ),
     "addmm to weights": Case(torch.addmm, ((4,), (5, 6), (6, 4)), (1,)),
     "addmm_": Case(lambda c, a, b: (c + 0).addmm_(a, b), ((5, 4), (5, 6), (6, 4))),
-    "baddbmm": Case(torch.baddbmm, ((5, 4), (2, 5, 6), (2, 6, 4))),
+    "baddbmm": Case(
+        lambda c, a, b: torch.baddbmm(input=c, batch1=a, batch2=b), ((5, 4), (2, 5, 6), (2, 6, 4))),
     "addbmm": Case(torch.addbmm, ((5, 4), (2, 5, 6), (2, 6, 4))),
     "addmv": Case(torch.addmv, ((5,), (5, 6), (6,))),
     "multi_dot": Case(lambda *m: torch.linalg.multi_dot(m), ((3, 4), (4, 5), (5, 2))),

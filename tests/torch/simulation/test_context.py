@@ -243,3 +243,66 @@ def test_reports_are_readable(model: nn.Module) -> None:
     assert "Simulated: 2 in 2 kinds" in text
     assert "Full precision: 3 in 2 kinds" in text
     assert nf.accelerator("nvidia-h100-fp8").name in repr(simulation)
+
+
+def test_second_derivatives_are_refused() -> None:
+    w = nn.Parameter(torch.randn(4, 32))
+    with simulate("e4m3"):
+        (grad,) = torch.autograd.grad(nn.functional.linear(X, w).sum(), w, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
+        grad.sum().backward()
+
+
+def test_a_graph_can_be_walked_twice() -> None:
+    w = nn.Parameter(torch.randn(4, 32))
+    with simulate("e4m3"):
+        y = nn.functional.linear(X, w).sum()
+    y.backward(retain_graph=True)
+    first = w.grad.clone()
+    y.backward()
+    assert torch.equal(w.grad, 2 * first)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_gradients_of_weights_leave_in_their_format(mode: str) -> None:
+    """Once a call, with the scale of the role; biases are no weights of a product."""
+    chip = Accelerator(
+        "narrow", gradients="e4m3", scaling={"gradients": nf.accelerators.Scaling("tensor")},
+        engine=MACChain("fp32", "fp32", accumulator="fp32"),
+    )  # fmt: skip
+    w, b = nn.Parameter(torch.randn(4, 32)), nn.Parameter(torch.randn(4))
+    wanted = torch.autograd.grad(nn.functional.linear(X, w, b).square().sum(), (w, b))
+    with simulate(chip, mode=mode):
+        nn.functional.linear(X, w, b).square().sum().backward()
+    scale = wanted[0].abs().max() / 448
+    near = nf.quantize(w.grad / scale, "e4m3")
+    torch.testing.assert_close(near, w.grad / scale, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(w.grad, wanted[0], rtol=0.07, atol=float(scale) * 2**-9)
+    torch.testing.assert_close(b.grad, wanted[1])
+
+
+WRONG: dict[str, Callable[[], Any]] = {
+    "inner axes": lambda: torch.mm(torch.ones(2, 3), torch.ones(4, 2)),
+    "channels": lambda: nn.functional.conv2d(torch.ones(1, 3, 4, 4), torch.ones(2, 4, 3, 3)),
+    "padding": lambda: nn.functional.conv2d(
+        torch.ones(1, 3, 4, 4), torch.ones(2, 3, 3, 3), padding="full"
+    ),
+    "stride": lambda: nn.functional.conv1d(
+        torch.ones(1, 3, 4), torch.ones(2, 3, 3), padding="same", stride=2
+    ),
+    "letters": lambda: torch.einsum("ijk,kl->il", torch.ones(2, 3), torch.ones(3, 2)),
+    "masks": lambda: nn.functional.scaled_dot_product_attention(
+        *(torch.ones(1, 2, 2),) * 3, attn_mask=torch.ones(2, 2), is_causal=True
+    ),
+    "dtypes": lambda: torch.mm(torch.ones(2, 2), torch.ones(2, 2, dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_are_refused(name: str) -> None:
+    with simulate("e4m3"), pytest.raises((ValueError, RuntimeError)) as caught:
+        WRONG[name]()
+    assert len(str(caught.value)) > 20
+    with simulate("e4m3") as simulation:
+        assert torch.equal(torch.eye(2) @ torch.eye(2), torch.eye(2))
+    assert not simulation.report().full_precision

@@ -23,7 +23,13 @@ def test_examples_run(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_calls_are_listed() -> None:
     """Every intercepted function, or the one that leads to it, is named."""
     inner = {"__matmul__": "@", "linalg_matmul": "matmul", "linalg_multi_dot": "multi_dot"}
-    inner |= {"chain_matmul": "multi_dot", "vdot": "dot", "rnn_tanh": "RNN", "rnn_relu": "RNN"}
+    inner |= {
+        "chain_matmul": "multi_dot",
+        "vdot": "dot",
+        "linalg_vecdot": "vecdot",
+        "rnn_tanh": "RNN",
+        "rnn_relu": "RNN",
+    }
     inner |= {name: "2d" for name in HANDLERS if name.startswith("conv_transpose")}
     for name in HANDLERS:
         word = inner.get(name.removesuffix("_cell"), name.removesuffix("_cell"))

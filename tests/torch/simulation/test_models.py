@@ -73,6 +73,7 @@ ZOO: dict[str, Any] = {
     "lstm": (lambda: Last(nn.LSTM(16, 6, 2, bidirectional=True, batch_first=True)), (2, 5, 16)),
     "lstm with projections": (lambda: Last(nn.LSTM(16, 6, proj_size=3)), (5, 2, 16)),
     "gru": (lambda: Last(nn.GRU(16, 6, 2)), (5, 2, 16)),
+    "gru without bias": (lambda: Last(nn.GRU(16, 6, bias=False, batch_first=True)), (2, 5, 16)),
     "rnn": (lambda: Last(nn.RNN(16, 6, nonlinearity="relu")), (5, 2, 16)),
 }
 
