@@ -35,7 +35,7 @@ def attention(
     first, second = site.again(), site.again()
     q, k = operand(first, query, role_of(query), 0), operand(first, key, role_of(key), 1)
     factor = 1 / sqrt(query.shape[-1]) if scale is None else scale
-    with site.composite():
+    with site.composite:
         scores = product(first, q, k.mT) * factor
         if is_causal:
             attn_mask = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()

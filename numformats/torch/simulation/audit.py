@@ -40,6 +40,11 @@ class Audit(TorchDispatchMode):
         self.starts: list[int] = []  # autograd's numbers of what ran as torch's own, and how
         self.ends: list[tuple[int, Row]] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """torch would wrap every call, and import its compiler for that."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every kernel."""
         if not self.run.depth and func.overloadpacket.__name__ in PRODUCTS:

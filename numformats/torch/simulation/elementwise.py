@@ -56,6 +56,6 @@ def takes(x: Any) -> bool:
     )
 
 
-def random(rounding: str) -> bool:
+def draws(rounding: str) -> bool:
     """Whether a rounding mode draws."""
     return find(rounding).stochastic

@@ -1,7 +1,5 @@
 """The mode under which torch's functions are replaced."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -40,7 +38,8 @@ class Interception(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every function of torch."""
         kwargs = kwargs or {}
-        found = None if self.run.depth or self.paused else target(func)
+        off = self.run.depth or (self.paused and not self.places.frames)
+        found = None if off else target(func)
         if found is None:
             return func(*args, **kwargs)
         python = body(func)
@@ -58,29 +57,24 @@ class Interception(TorchFunctionMode):
         self, func: Any, found: Target, handler: Handler, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         path, policy = self.places.current
-        row = Row(found.name, path, "forward", status=LEFT)
         values = given(args, kwargs)
+        sizes = tuple(tuple(x.shape) for x in values.tensors[:2])
+        row = Row(found.name, path, "forward", shapes=sizes, status=LEFT)
         reason = "a rule" if policy.chip is None else misfit(found.name, values, args, kwargs)
         if policy.chip is None or reason:
             return self.audit.native(lambda: func(*args, **kwargs), row._replace(reason=reason))
         if not self.run.exact and identical(policy.chip, values):
             formats, engine = texts(policy.chip, ("activations", "weights"), False)
-            plain = Row(found.name, path, "forward", formats=formats, engine=engine)
+            plain = Row(found.name, path, "forward", "", sizes, formats, engine)
             return self.audit.native(lambda: func(*args, **kwargs), plain)
         return self._simulated(self._site(found, path, policy.chip, values), handler, args, kwargs)
 
     def _site(self, found: Target, path: str, chip: Accelerator, values: Given) -> Site:
         key = self.run.key(path, found.name) if draws(chip) else None
         site = Site(self.run, found.name, path, chip, values.autocast, key)
-        site.composite = self._composite
+        site.composite = self
         site.in_place = found.in_place
         return site
-
-    @contextmanager
-    def _composite(self) -> Iterator[None]:
-        """Inside a handler: element-wise operations are seen again."""
-        with self:
-            yield
 
     def _simulated(self, site: Site, handler: Handler, args: Any, kwargs: dict[str, Any]) -> Any:
         out = args[0] if site.in_place else kwargs.pop("out", None)
@@ -108,7 +102,7 @@ class Interception(TorchFunctionMode):
         return self._rounded(result, found.name, path, fmt)
 
     def _rounded(self, x: Tensor, name: str, path: str, fmt: Any) -> Tensor:
-        key = self.run.key(path, name) if elementwise.random(self.rounding) else None
+        key = self.run.key(path, name) if elementwise.draws(self.rounding) else None
         self.run.report.add(Row(name, path, "forward", formats=str(fmt)))
         result: Tensor = elementwise.Rounded.apply(x, fmt, self.rounding, key)
         return result

@@ -1,8 +1,8 @@
 """Where an operation takes place: which module runs, and by which rule."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -54,10 +54,12 @@ class Run:
         """Without autocast, interception and audit."""
         self.depth += 1
         try:
-            if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-                with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-                    yield
-            else:
+            with ExitStack() as stack:
+                stack.enter_context(torch._C._DisableTorchDispatch())
+                stack.enter_context(torch._C.DisableTorchFunction())
+                for device in ("cpu", "cuda"):
+                    if torch.is_autocast_enabled(device):
+                        stack.enter_context(torch.autocast(device, enabled=False))
                 yield
         finally:
             self.depth -= 1
@@ -78,7 +80,7 @@ class Site:
     ) -> None:
         self.run, self.op, self.path, self.chip, self.dtype = run, op, path, chip, dtype
         self.key, self.exact, self._products = key, run.exact, 0
-        self.composite: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.composite: AbstractContextManager[Any] = nullcontext()  # where calls are seen again
         self.in_place = False
 
     def again(self) -> "Site":

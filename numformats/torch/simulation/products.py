@@ -143,15 +143,16 @@ def multiply(
     roles = (a.role, b.role)
     unit = unit_for(site.chip, roles) if site.exact else ""
     reason = unit if isinstance(unit, str) else ""
+    if not isinstance(unit, str):
+        site.check_host(a.tensor)
     site.note(direction, roles, (a.tensor.shape, b.tensor.mT.shape), reason)
     if not isinstance(unit, str):
         chip, as_roles = unit
-        site.check_host(a.tensor)
         left = _for_engine(chip, a, as_roles[0], key, 0)
         right = _for_engine(chip, b, as_roles[1], key, 1)
         start = None if c is None else np.atleast_2d(c.numpy())
-        call = Call(key, "auto")
-        return torch.from_numpy(multiply_stored(chip, left, right, start, as_roles, None, call))
+        found = multiply_stored(chip, left, right, start, as_roles, None, Call(key, "auto"))
+        return working(torch.from_numpy(found))
     return single(_in_torch(site, a, key, 0), _in_torch(site, b, key, 1), c, turned)
 
 

@@ -37,7 +37,7 @@ class Weights:
 def step(cell: Cell, weights: Weights, gates: Tensor, state: State) -> State:
     """One time step from the gates of the input."""
     inner = weights.times(state[0], weights.hidden, weights.biases[1])
-    with weights.site.composite():
+    with weights.site.composite:
         new = cell(gates, inner, state)
     if weights.projection is None:
         return new

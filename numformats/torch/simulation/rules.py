@@ -22,21 +22,24 @@ WEIGHTED = (
 )  # fmt: skip
 
 
+def format_of(value: Any) -> Format | None:
+    """A format, or the one that text names."""
+    if isinstance(value, Float | FixedPoint | BlockFloat):
+        return value
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def accelerator_of(value: Any) -> Accelerator:
     """An accelerator, its name, or a format: everything stored in it, sums in float32.
 
     Raises:
         TypeError, ValueError: neither.
     """
-    if isinstance(value, Float | FixedPoint | BlockFloat):
-        return _in_format(value)
-    try:
-        return accelerator(value)
-    except ValueError as unknown:
-        try:
-            return _in_format(parse(value))
-        except (ValueError, TypeError):
-            raise unknown from None
+    fmt = format_of(value)
+    return accelerator(value) if fmt is None else _in_format(fmt)
 
 
 def _in_format(fmt: Format) -> Accelerator:
@@ -85,7 +88,9 @@ class Rules:
                 self.patterns[pattern] = self._policy(pattern, value)
 
     def _policy(self, pattern: str, value: Any) -> Policy:
-        if value is None:
+        """A rule that is a format holds for element-wise results, too, where those are rounded."""
+        fmt = format_of(value)
+        if value is None or fmt == SINGLE:
             return Policy(None, None)
         try:
             chip = accelerator_of(value)
@@ -94,15 +99,8 @@ class Rules:
                 f"rule {pattern!r}: {error}. A rule is None (full precision), an accelerator or a "
                 "format"
             ) from None
-        if chip.name == "stored-fp32":
-            return Policy(None, None)
-        return Policy(chip, self._elementwise(chip))
-
-    def _elementwise(self, chip: Accelerator) -> Format | None:
-        """A rule that is a format holds for element-wise results, too, where those are rounded."""
-        if self.base.elementwise is not None and chip.name.startswith("stored-"):
-            return chip.activations  # type: ignore[no-any-return]
-        return self.base.elementwise
+        results = self.base.elementwise
+        return Policy(chip, results if fmt is None or results is None else fmt)
 
     def bind(self, root: nn.Module, names: Mapping[nn.Module, str]) -> dict[nn.Module, Policy]:
         """The policies of the modules of ``root`` that a pattern names.

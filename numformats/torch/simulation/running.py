@@ -106,7 +106,12 @@ class Simulation:
     def _before(self, module: nn.Module, _: Any) -> None:
         if getattr(_active, "simulation", None) is not self:
             self.__enter__()
-            self._places.enter(module)
+            self._depth = 0
+            try:
+                self._places.enter(module)
+            except BaseException:
+                self.__exit__()
+                raise
         self._depth += 1
 
     def _after(self, module: nn.Module, *_: Any) -> None:
@@ -123,6 +128,10 @@ def _refuse_nesting(new: Simulation) -> None:
         raise RuntimeError(
             f"a simulation on {running.accelerator.name} is running, and one cannot run inside "
             "another; leave it first, or give modules another accelerator by rules={'path': ...}"
+        )
+    if new._open is not None:
+        raise RuntimeError(
+            "this simulation is running in another thread; make one for every thread"
         )
 
 

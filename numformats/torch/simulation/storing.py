@@ -67,9 +67,8 @@ def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
     wide = scale
     if scaling.inner is not None:
         wide = scale.repeat_interleave(scaling.inner, -1)[..., : x.shape[-1]]
-    quotient = (x / wide).contiguous()
-    nf.quantize(quotient, fmt, out=quotient, **how)
-    return Elements(quotient, scale if scaling.kind == "tensor" else wide)
+    values = nf.quantize((x / wide).contiguous(), fmt, **how)  # in place is not vectorised
+    return Elements(values, scale if scaling.kind == "tensor" else wide)
 
 
 def _scales(scaling: Scaling, x: Tensor, largest: float) -> Tensor:

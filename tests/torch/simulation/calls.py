@@ -63,7 +63,9 @@ CASES: dict[str, Case] = {
     ),
     "einsum, ellipsis": Case(lambda a, b: torch.einsum("...i,ij->...j", a, b), ((2, 3, 6), (6, 4))),
     "einsum, implicit": Case(lambda a, b: torch.einsum("ij,jk", a, b), ((3, 6), (6, 4))),
-    "einsum, lists": Case(lambda a, b: torch.einsum(a, [0, 1], b, [1, 2], [2]), ((3, 6), (6, 4))),
+    "einsum, lists": Case(
+        lambda a, b: torch.einsum(a, [0, 1], b, [1, 2], [2, 0]), ((3, 6), (6, 4))
+    ),
     "einsum, summed axis": Case(lambda a, b: torch.einsum("aij,jk->ik", a, b), ((2, 3, 6), (6, 4))),
     "einsum, diagonal": Case(lambda a, b: torch.einsum("iij,jk->ik", a, b), ((3, 3, 6), (6, 4))),
     "einsum, three": Case(
