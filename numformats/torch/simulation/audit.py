@@ -47,21 +47,21 @@ class Audit(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every kernel."""
-        if not self.run.depth and func.overloadpacket.__name__ in PRODUCTS:
-            self.run.report.add(self._row(func))
+        name = getattr(func, "overloadpacket", func).__name__
+        if not self.run.depth and name in PRODUCTS:
+            self.run.report.add(self._row(name))
         return func(*args, **(kwargs or {}))
 
-    def _row(self, func: Any) -> Row:
+    def _row(self, kernel: str) -> Row:
         node = torch._C._current_autograd_node()
         if node is None:
-            name, path = f"aten.{func.overloadpacket.__name__}", self.places.current[0]
-            return Row(name, path, "forward", status=LEFT, reason="not intercepted")
+            path = self.places.current[0]
+            return Row(f"aten.{kernel}", path, "forward", status=LEFT, reason="not intercepted")
         number = node._sequence_nr()
         at = bisect_right(self.starts, number) - 1
         if at >= 0 and number < self.ends[at][0]:
             return self.ends[at][1]
-        name = f"aten.{func.overloadpacket.__name__}"
-        return Row(name, node.name(), "backward", status=LEFT, reason="not intercepted")
+        return Row(f"aten.{kernel}", node.name(), "backward", status=LEFT, reason="not intercepted")
 
     def native(self, call: Callable[[], Any], row: Row) -> Any:
         """Let torch compute a call itself, and count it; its backward will count as it, too."""

@@ -53,6 +53,7 @@ LEFT: dict[str, tuple[Callable[[], Any], str]] = {
     "vmap": (lambda: torch.func.vmap(lambda a: a @ a)(torch.ones(2, 3, 3)), "torch.func"),
     "script": (lambda: torch.jit.script(nn.Linear(3, 2))(torch.ones(1, 3)), "not intercepted"),
     "distance": (lambda: torch.cdist(torch.ones(30, 3), torch.ones(30, 3)), "not intercepted"),
+    "aten": (lambda: torch.ops.aten.mm(torch.eye(2), torch.ones(2, 2)), "not intercepted"),
     "subclass": (lambda: torch.ones(2, 2).as_subclass(Other) @ torch.ones(2, 2), "Other"),
     "sparse gradients": (
         lambda: nn.functional.embedding(

@@ -247,3 +247,25 @@ def test_autocast_casts_operands_first() -> None:
     with simulate("amd-mi300-fp32"):
         assert torch.equal(got, half(x.bfloat16()))
     assert got.dtype == torch.bfloat16
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("order", ["simulate(compile)", "compile(simulate)", "context"])
+def test_compiled_models_run_eagerly_inside(order: str) -> None:
+    model, x = made("mlp")
+    with simulate("e4m3"):
+        wanted = trained(model, x)
+    rules = {"0": "e4m3"}  # paths are those of the model that was compiled
+    if order == "compile(simulate)":
+        run = torch.compile(simulate(model, "e4m3", rules=rules))
+        got = trained(run, x)
+    else:
+        run = torch.compile(model)
+        if order == "context":
+            run(x)  # compiled before
+            with simulate("e4m3", rules=rules):
+                got = trained(run, x)
+        else:
+            got = trained(simulate(run, "e4m3", rules=rules), x)
+    for a, b in zip(got, wanted, strict=True):
+        assert torch.equal(a, b)
