@@ -21,6 +21,15 @@ OPERATIONS = """
     avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
 """
 NAMES = frozenset(OPERATIONS.split())
+SUMS = """
+    sum mean var std var_mean std_mean nansum nanmean norm linalg_norm linalg_vector_norm cumsum
+    cumprod prod logsumexp logcumsumexp dist cosine_similarity
+    cross_entropy_loss nll_loss nll_loss_nd mse_loss l1_loss smooth_l1_loss huber_loss kl_div
+    binary_cross_entropy binary_cross_entropy_with_logits poisson_nll_loss gaussian_nll_loss
+    interpolate upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
+    grid_sampler
+"""
+REDUCTIONS = frozenset(SUMS.split())  # not rounded, but counted
 
 
 class Rounded(torch.autograd.Function):

@@ -33,6 +33,7 @@ class Interception(TorchFunctionMode):
     def __init__(self, run: Run, places: Places, audit: Audit, rounding: str) -> None:
         super().__init__()
         self.run, self.places, self.audit, self.rounding = run, places, audit, rounding
+        self.elementwise = places.rules.base.elementwise is not None
         self.paused = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -49,9 +50,16 @@ class Interception(TorchFunctionMode):
         handler = HANDLERS.get(found.name)
         if handler is not None:
             return self._product(func, found, handler, args, kwargs)
-        if found.name in elementwise.NAMES:
+        if self.elementwise and found.name in elementwise.NAMES:
             return self._elementwise(func, found, args, kwargs)
+        if self.elementwise and found.name in elementwise.REDUCTIONS:
+            self._left(found.name, "a reduction")
         return func(*args, **kwargs)
+
+    def _left(self, name: str, reason: str) -> None:
+        """Count a result that is not rounded."""
+        path = self.places.current[0]
+        self.run.report.add(Row(name, path, "forward", status=LEFT, reason=reason))
 
     def _product(
         self, func: Any, found: Target, handler: Handler, args: Any, kwargs: dict[str, Any]
@@ -89,6 +97,7 @@ class Interception(TorchFunctionMode):
         path, policy = self.places.current
         fmt = policy.elementwise
         if fmt is None:
+            self._left(found.name, "a rule")
             return func(*args, **kwargs)
         if found.in_place and args and elementwise.takes(args[0]):
             copy = args[0].clone()

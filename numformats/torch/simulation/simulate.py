@@ -70,7 +70,8 @@ def simulate(
     Returns:
         A ``Simulation`` to be entered; its ``report()`` counts what was simulated and what was
         not. Or the model, with ``model.simulation``. Promise: exact products are those of
-        ``Accelerator.matmul``, bit for bit; equal seeds give equal bits on any number of threads.
+        ``Accelerator.matmul``, bit for bit, and with equal seeds on any number of threads; fast
+        ones are within float32 rounding of their sums.
 
     Raises:
         TypeError, ValueError: unknown names, formats that the engine does not take, patterns that

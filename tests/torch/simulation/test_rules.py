@@ -213,6 +213,24 @@ def test_rules_hold_for_elementwise_results() -> None:
     assert not exact["layers.1.norm"]
 
 
+def test_what_is_not_rounded_is_counted() -> None:
+    net = Net()
+    rules = {"layers.*.norm": "float32"}
+    with simulate("fp32", mode="fast", elementwise="e4m3", rules=rules) as simulation:
+        F.mse_loss(net(X), torch.zeros(6, 3)).backward()
+        X.mean()
+    left = {(r["op"], r["module"]): r["reason"] for r in simulation.report().full_precision}
+    assert left == {
+        ("layer_norm", "layers.0.norm"): "a rule",
+        ("layer_norm", "layers.1.norm"): "a rule",
+        ("mse_loss", ""): "a reduction",
+        ("mean", ""): "a reduction",
+    }
+    with simulate("fp32", mode="fast") as simulation:
+        X.mean()
+    assert not simulation.report().rows
+
+
 def test_stochastic_elementwise_rounding_repeats() -> None:
     def run(seed: int) -> Tensor:
         with simulate(
