@@ -53,13 +53,15 @@ class Interception(TorchFunctionMode):
         if self.elementwise and found.name in elementwise.NAMES:
             return self._elementwise(func, found, args, kwargs)
         if self.elementwise and found.name in elementwise.REDUCTIONS:
-            self._left(found.name, "a reduction")
+            return self._left(func(*args, **kwargs), found.name, "a reduction")
         return func(*args, **kwargs)
 
-    def _left(self, name: str, reason: str) -> None:
+    def _left(self, result: Any, name: str, reason: str) -> Any:
         """Count a result that is not rounded."""
-        path = self.places.current[0]
-        self.run.report.add(Row(name, path, "forward", status=LEFT, reason=reason))
+        if elementwise.takes(result):
+            path = self.places.current[0]
+            self.run.report.add(Row(name, path, "forward", status=LEFT, reason=reason))
+        return result
 
     def _product(
         self, func: Any, found: Target, handler: Handler, args: Any, kwargs: dict[str, Any]
@@ -97,8 +99,7 @@ class Interception(TorchFunctionMode):
         path, policy = self.places.current
         fmt = policy.elementwise
         if fmt is None:
-            self._left(found.name, "a rule")
-            return func(*args, **kwargs)
+            return self._left(func(*args, **kwargs), found.name, "a rule")
         if found.in_place and args and elementwise.takes(args[0]):
             copy = args[0].clone()
             func(copy, *args[1:], **kwargs)
