@@ -54,15 +54,30 @@ def multiply(
     batches(x, y, third)
     left = store(chip, x, roles[0], call.part(0), backend)
     right = store(chip, y.swapaxes(-1, -2), roles[1], call.part(1), backend)
+    return as_kind(source, multiply_stored(chip, left, right, third, roles, output_scale, call))
+
+
+def multiply_stored(
+    chip: Accelerator,
+    left: Stored,
+    right: Stored,
+    c: Any,
+    roles: tuple[str, str],
+    output_scale: float | None,
+    call: Call,
+) -> Any:
+    """The product of operands (..., M, K) and (..., N, K) that are stored already; NumPy arrays.
+
+    Raises:
+        ValueError: an output scale for a chip that does not requantize.
+    """
     if chip.integer:
-        result = multiply_integers(chip, left, right, third, output_scale, backend)
-    elif output_scale is not None:
+        return multiply_integers(chip, left, right, c, output_scale, call.backend)
+    if output_scale is not None:
         raise ValueError(
             f"output_scale={output_scale!r}: {chip.name} does not requantize; leave it out"
         )
-    else:
-        result = _floats(chip, left, right, third, roles, call)
-    return as_kind(source, result)
+    return _floats(chip, left, right, c, roles, call)
 
 
 def check_roles(roles: Any) -> tuple[str, str]:

@@ -87,7 +87,15 @@ class Scaling:
             largest: the largest value of the storage format.
         """
         size = np.abs(np.where(np.isfinite(x), x, 0.0))
-        amax = self._largest(size)
+        return self.from_largest(self._largest(size), largest)
+
+    def from_largest(self, amax: Any, largest: float) -> Any:
+        """The scales of elements whose largest finite magnitudes are ``amax``: float32.
+
+        Args:
+            amax: float array; its shape is kept.
+            largest: the largest value of the storage format.
+        """
         with np.errstate(over="ignore", under="ignore"):
             scale = amax.astype(np.float32) / np.float32(self.limit or largest)
         if self.power_of_two:

@@ -33,7 +33,7 @@ class Stored:
 
     def scale_at(self, k: int) -> Any:
         """The scale of element ``k`` along K: (..., outer or 1, 1)."""
-        if self.scale is None:
+        if self.scale is None or not self.scale.shape[-1]:  # nothing to scale where K is 0
             return np.ones((1, 1), np.float32)
         at = 0 if self.inner is None else k // self.inner
         return self.scale[..., at : at + 1]

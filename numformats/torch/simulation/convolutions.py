@@ -1,0 +1,128 @@
+"""Convolutions as matrix products over windows (im2col), forward and transposed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from numformats.torch.simulation.fast_convolution import convolve, takes
+from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.operands import operand
+from numformats.torch.simulation.places import Site
+from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.windows import Windows
+
+Tensor = torch.Tensor
+Sizes = int | Sequence[int]
+
+
+def each(value: Any, dims: int) -> tuple[int, ...]:
+    """One number for every spatial axis."""
+    given = (value,) if isinstance(value, int) else tuple(value)
+    return given * dims if len(given) == 1 else given
+
+
+def paddings(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Any:
+    """(before, after) of every axis; ``"same"`` puts the odd one behind, as torch does."""
+    if isinstance(padding, str) and padding not in ("valid", "same"):
+        raise ValueError(f"padding={padding!r}; write 'valid', 'same', or numbers")
+    if padding == "valid":
+        return ((0, 0),) * len(kernel)
+    if padding == "same":
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in totals)
+    return tuple((p, p) for p in each(padding, len(kernel)))
+
+
+@intercepts("conv1d", "conv2d", "conv3d")
+def convolution(
+    site: Site,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sizes = 1,
+    padding: Any = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Every output is a row of the window matrix times a filter; bias is c of that product."""
+    kernel = tuple(weight.shape[2:])
+    dims = len(kernel)
+    if input.ndim == dims + 1:
+        args = (weight, bias, stride, padding, dilation, groups)
+        return convolution(site, input[None], *args)[0]
+    dilation = each(dilation, dims)
+    windows = Windows(kernel, each(stride, dims), paddings(padding, kernel, dilation), dilation)
+    if padding == "same" and set(windows.stride) != {1}:
+        raise ValueError(f"{site.op}: padding='same' needs stride=1, and stride is {stride}")
+    _check(site, input, weight, groups, 1)
+    x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
+    if takes(site, x, w):
+        return convolve(site, x, w, bias, windows, groups)
+    rows = x.shaped(windows.columns(x.tensor, groups))
+    filters = w.shaped(w.tensor.reshape(groups, weight.shape[0] // groups, -1))
+    start = None if bias is None else bias.reshape(groups, 1, -1)
+    flat = product(site, *_plain(rows, filters.mT, groups), _first(start, groups))
+    count = windows.count(tuple(input.shape[2:]))
+    return _channels_second(flat, groups, input.shape[0], count)
+
+
+@intercepts("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+def transposed(
+    site: Site,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups: int = 1,
+    dilation: Sizes = 1,
+) -> Tensor:
+    """Every input times the filters gives the taps of a window; taps are added in float32."""
+    kernel = tuple(weight.shape[2:])
+    dims = len(kernel)
+    if input.ndim == dims + 1:
+        args = (weight, bias, stride, padding, output_padding, groups, dilation)
+        return transposed(site, input[None], *args)[0]
+    stride, dilation, more = (each(v, dims) for v in (stride, dilation, output_padding))
+    windows = Windows(kernel, stride, paddings(padding, kernel, dilation), dilation)
+    _check(site, input, weight, groups, 0)
+    x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
+    if takes(site, x, w):
+        return convolve(site, x, w, bias, windows, groups, more)
+    batch, places = input.shape[0], tuple(input.shape[2:])
+    split = x.tensor.unflatten(1, (groups, -1)).movedim(1, 0).movedim(2, -1)
+    rows = x.shaped(split.reshape(groups, -1, split.shape[-1]))
+    filters = w.shaped(w.tensor.reshape(groups, input.shape[1] // groups, -1))
+    taps = product(site, *_plain(rows, filters, groups))
+    sizes = windows.source(places, more)
+    wide = taps if groups > 1 else taps[None]
+    result = windows.summed(wide, batch, sizes)
+    return result if bias is None else result + bias.reshape(-1, *(1,) * dims)
+
+
+def _check(site: Site, x: Tensor, w: Tensor, groups: int, axis: int) -> None:
+    channels = w.shape[axis] * (groups if axis else 1)
+    if x.ndim != w.ndim or x.shape[1] != channels:
+        raise ValueError(
+            f"{site.op}: input {tuple(x.shape)} and weight {tuple(w.shape)} with groups={groups}: "
+            f"the input needs {w.ndim} axes and {channels} channels"
+        )
+
+
+def _plain(a: Operand, b: Operand, groups: int) -> tuple[Operand, Operand]:
+    """Matrices instead of a batch of one, so that weights count as one matrix."""
+    if groups > 1:
+        return a, b
+    return a.shaped(a.tensor[0]), b.shaped(b.tensor[0])
+
+
+def _first(c: Tensor | None, groups: int) -> Tensor | None:
+    return c if c is None or groups > 1 else c.reshape(-1)
+
+
+def _channels_second(flat: Tensor, groups: int, batch: int, count: tuple[int, ...]) -> Tensor:
+    """(G, B * windows, channels) as (B, G * channels, *windows)."""
+    wide = flat.reshape(groups, batch, *count, flat.shape[-1])
+    return wide.movedim(-1, 1).movedim(2, 0).flatten(1, 2)

@@ -1,0 +1,70 @@
+"""Results of element-wise operations, rounded to a format."""
+
+from typing import Any
+
+import torch
+
+import numformats as nf
+from numformats.formats import Format
+from numformats.random import Key
+from numformats.rounding import find
+
+Tensor = torch.Tensor
+OPERATIONS = """
+    add sub subtract rsub mul multiply div divide true_divide __truediv__ addcmul addcdiv
+    lerp pow __pow__ square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan
+    tanh sigmoid erf erfc outer ger
+    relu relu6 leaky_relu prelu rrelu elu celu selu gelu silu mish softplus softsign hardtanh
+    hardsigmoid hardswish log_sigmoid threshold glu softmax log_softmax _safe_softmax
+    layer_norm group_norm batch_norm instance_norm rms_norm
+    dropout feature_dropout alpha_dropout feature_alpha_dropout
+    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+"""
+NAMES = frozenset(OPERATIONS.split())
+SUMS = """
+    sum mean var std var_mean std_mean nansum nanmean norm linalg_norm linalg_vector_norm cumsum
+    cumprod prod logsumexp logcumsumexp dist cosine_similarity
+    cross_entropy_loss nll_loss nll_loss_nd mse_loss l1_loss smooth_l1_loss huber_loss kl_div
+    binary_cross_entropy binary_cross_entropy_with_logits poisson_nll_loss gaussian_nll_loss
+    interpolate upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
+    grid_sampler
+"""
+REDUCTIONS = frozenset(SUMS.split())  # not rounded, but counted
+
+
+class Rounded(torch.autograd.Function):
+    """A result rounded to a format, and the gradient that comes back to it, too."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
+        """The result as it is kept."""
+        ctx.how = fmt, rounding, key and key.fold(1)
+        return rounded(x, fmt, rounding, key)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        """The error as it is kept."""
+        return rounded(grad, *ctx.how), None, None, None
+
+
+def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
+    """``nf.quantize``."""
+    found: Tensor = nf.quantize(x.detach().contiguous(), fmt, rounding, key=key)
+    return found
+
+
+def takes(x: Any) -> bool:
+    """Whether a result is one to be rounded."""
+    return (
+        type(x) in (Tensor, torch.nn.Parameter)
+        and x.is_floating_point()
+        and x.itemsize > 1
+        and x.layout is torch.strided
+        and x.device.type != "meta"
+    )
+
+
+def draws(rounding: str) -> bool:
+    """Whether a rounding mode draws."""
+    return find(rounding).stochastic

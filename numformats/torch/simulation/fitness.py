@@ -1,0 +1,70 @@
+"""Which calls the simulation can take over, and what it says of the others."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+
+Tensor = torch.Tensor
+CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+SPARSE = {"embedding": 4, "embedding_bag": 5}  # where the flag stands
+PLAIN = (Tensor, torch.nn.Parameter)
+
+
+class Given(NamedTuple):
+    """The tensors of a call, the dtype of its first one, and that of autocast, if it is on."""
+
+    tensors: tuple[Tensor, ...]
+    dtype: torch.dtype
+    autocast: torch.dtype | None
+
+
+def given(args: Any, kwargs: dict[str, Any]) -> Given:
+    """What a call was given."""
+    tensors = tuple(_tensors((args, *kwargs.values())))
+    device = tensors[0].device.type if tensors else "cpu"
+    dtype = tensors[0].dtype if tensors else torch.float32
+    cast = device in ("cpu", "cuda") and torch.is_autocast_enabled(device)
+    return Given(tensors, dtype, torch.get_autocast_dtype(device) if cast else None)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors(value)
+
+
+def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
+    """Why torch computes this call itself; empty where the simulation can."""
+    for x in values.tensors:
+        reason = _unlike(x)
+        if reason:
+            return reason
+    floats = [x.dtype for x in values.tensors if x.is_floating_point()]
+    if values.tensors and values.dtype not in CARRIERS:
+        return f"dtype {_word(values.dtype)}"
+    if values.autocast is None and len(set(floats)) > 1:
+        return "operands of several dtypes"
+    if kwargs.get("sparse") or any(args[SPARSE[name] :][:1] if name in SPARSE else ()):
+        return "sparse gradients"
+    return ""
+
+
+def _unlike(x: Tensor) -> str:
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return "a torch.func transform"
+    if type(x) not in PLAIN:
+        return f"a tensor subclass, {type(x).__name__}"
+    if x.is_nested or x.layout is not torch.strided:
+        return "a nested tensor" if x.is_nested else f"layout {_word(x.layout)}"
+    if x.device.type == "meta":
+        return "meta tensors have no values"
+    if x.is_complex() or x.is_quantized:
+        return f"dtype {_word(x.dtype)}"
+    return ""
+
+
+def _word(x: Any) -> str:
+    return str(x).removeprefix("torch.")

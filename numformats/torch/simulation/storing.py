@@ -1,0 +1,108 @@
+"""Tensors as an accelerator stores them.
+
+Scalar formats with one scale a tensor, or none, are stored once and serve every product. Where
+scales belong to blocks, rows or tiles along K, an operand is stored anew for every product.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+
+import numformats as nf
+from numformats.accelerators import Accelerator
+from numformats.accelerators.scaling import Scaling
+from numformats.engines.job import all_are_values
+from numformats.formats import BlockFloat
+from numformats.lanes import CARRIERS
+from numformats.random import Key
+
+Tensor = torch.Tensor
+
+
+class Elements(NamedTuple):
+    """``values * scale``; ``scale`` is None, or float32 that broadcasts."""
+
+    values: Tensor
+    scale: Tensor | None
+
+
+def working(x: Tensor) -> Tensor:
+    """``x`` in float32, or in float64 where it came so."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+@cache
+def keeps(chip: Accelerator, role: str, dtype: torch.dtype) -> bool:
+    """Whether storing changes no number of ``dtype``."""
+    fmt = chip.storage(role)
+    if fmt is None:
+        return True
+    if isinstance(fmt, BlockFloat) or chip.scaling_of(role) is not None:
+        return False
+    return all_are_values(CARRIERS[str(dtype).removeprefix("torch.")], fmt)
+
+
+@cache
+def shared(chip: Accelerator, role: str) -> bool:
+    """Whether one stored tensor serves all products."""
+    fmt, scaling = chip.storage(role), chip.scaling_of(role)
+    return not isinstance(fmt, BlockFloat) and (scaling is None or scaling.kind == "tensor")
+
+
+def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
+    """``x`` (..., outer, K) as ``accelerators.storing`` stores it, where ``x`` lies.
+
+    Promise: the same bits, save that blocks come with their scales multiplied in.
+    """
+    x = working(x.detach())
+    if keeps(chip, role, x.dtype):
+        return Elements(x, None)
+    how: dict[str, Any] = {"rounding": chip.rounding_of(role), "key": key}
+    fmt, scaling = chip.storage(role), chip.scaling_of(role)
+    assert fmt is not None
+    if scaling is None or isinstance(fmt, BlockFloat):
+        return Elements(nf.quantize(x.contiguous(), fmt, **how), None)
+    scale = _scales(scaling, x, float(fmt.max))
+    wide = scale
+    if scaling.inner is not None:
+        wide = scale.repeat_interleave(scaling.inner, -1)[..., : x.shape[-1]]
+    values = nf.quantize((x / wide).contiguous(), fmt, **how)  # in place is not vectorised
+    return Elements(values, scale if scaling.kind == "tensor" else wide)
+
+
+def _scales(scaling: Scaling, x: Tensor, largest: float) -> Tensor:
+    amax = _amax(scaling, x)
+    scale = scaling.from_largest(amax.cpu().numpy(), largest)
+    return torch.from_numpy(scale).to(x.device)
+
+
+def _amax(scaling: Scaling, x: Tensor) -> Tensor:
+    """The largest finite magnitude of all that share a scale."""
+    if scaling.kind == "tensor":
+        if not x.numel():
+            return x.new_zeros(())
+        low, high = torch.aminmax(x)
+        most = torch.maximum(-low, high)
+        return most if most.isfinite() else _finite(x).amax()
+    size = _finite(x)
+    if not size.numel():
+        blocks = 1 if scaling.inner is None else -(-x.shape[-1] // scaling.inner)
+        return size.new_zeros((*x.shape[:-1], blocks))
+    if scaling.block is None:
+        return size.amax(-1, keepdim=True)
+    rows, inner = scaling.block
+    outer, k = size.shape[-2:]
+    padded = torch.nn.functional.pad(size, (0, -k % inner, 0, -outer % rows))
+    tiles = padded.unflatten(-1, (-1, inner)).amax(-1).unflatten(-2, (-1, rows)).amax(-2)
+    spread: Tensor = tiles.repeat_interleave(rows, -2)
+    return spread[..., :outer, :]
+
+
+def _finite(x: Tensor) -> Tensor:
+    return torch.where(x.isfinite(), x, 0.0).abs()
+
+
+def decoded(elements: Elements) -> Tensor:
+    """The numbers that were stored."""
+    return elements.values if elements.scale is None else elements.values * elements.scale

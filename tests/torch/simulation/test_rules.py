@@ -1,0 +1,250 @@
+"""Laws: rules hold for the modules they name and no others; element-wise results are values of
+their format, each rounded once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import numformats as nf
+from numformats.torch import simulate
+
+Tensor = torch.Tensor
+X = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Block(nn.Module):
+    """A residual block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.fc = nn.LayerNorm(8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 8) to (B, 8)."""
+        result: Tensor = x + F.gelu(self.fc(self.norm(x)))
+        return result
+
+
+class Net(nn.Module):
+    """Two blocks between two linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.layers = nn.ModuleList([Block(), Block()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 8) to (B, 3)."""
+        x = self.stem(x)
+        for layer in self.layers:
+            x = layer(x)
+        result: Tensor = self.head(x)
+        return result
+
+
+ALL = {"stem", "layers.0.fc", "layers.1.fc", "head"}
+SKIPPED: dict[Any, set[str]] = {
+    "stem": {"stem"},
+    "layers.*.fc": {"layers.0.fc", "layers.1.fc"},
+    "layers.1": {"layers.1.fc"},
+    "Block": {"layers.0.fc", "layers.1.fc"},
+    "Lin*": ALL,
+    "first": {"stem"},
+    "last": {"layers.1.fc"},  # as registered
+}
+
+
+@pytest.mark.parametrize("pattern", SKIPPED)
+@pytest.mark.parametrize("value", [None, "float32", "fp32"])
+def test_a_rule_keeps_modules_in_full_precision(pattern: str, value: Any) -> None:
+    net = Net()
+    with simulate("nvidia-h100-fp8", rules={pattern: value}) as simulation:
+        net(X).sum().backward()
+    report = simulation.report()
+    assert {row["module"] for row in report.full_precision} == SKIPPED[pattern]
+    assert {row["module"] for row in report.simulated} == ALL - SKIPPED[pattern]
+
+
+def test_a_later_rule_wins() -> None:
+    rules = {"layers.*": None, "layers.1": "nvidia-h100-bf16", "head": "bf16"}
+    with simulate("nvidia-h100-fp8", rules=rules) as simulation:
+        Net()(X)
+    formats = {row["module"]: row["formats"] for row in simulation.report().simulated}
+    bf16 = "bf16 x bf16"
+    assert formats == {"stem": "e4m3 x e4m3", "layers.1.fc": bf16, "head": bf16}
+
+
+def test_the_products_of_a_rule_are_its_accelerators() -> None:
+    net, seen = Net(), []
+    net.stem.register_forward_hook(lambda _, __, y: seen.append(y))
+    simulate(net, "nvidia-h100-fp8", rules={"stem": "nvidia-h100-bf16"})
+    net(X)
+    with simulate("nvidia-h100-bf16"):
+        net.stem(X)
+    assert torch.equal(*seen)
+
+
+def test_roles_can_have_other_formats() -> None:
+    net = Net()
+    with simulate(
+        "nvidia-h100-fp8", mode="fast", rules={"errors": None, "weights": "bf16"}
+    ) as found:
+        net(X).sum().backward()
+    formats = {row["roles"]: row["formats"] for row in found.report().rows}
+    assert formats == {
+        "activations x weights": "e4m3 x bf16",
+        "errors x weights": "as they come x bf16",
+        "activations x errors": "e4m3 x as they come",
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern, close",
+    [
+        ("steam", "'stem'"),
+        ("layers.*.fcs", "'layers.0.fc'"),
+        ("Blok", "'Block'"),
+        ("zzz", "'first'"),
+    ],
+)
+def test_patterns_that_match_nothing(pattern: str, close: str) -> None:
+    with pytest.raises(ValueError, match=f"{pattern[:4]}.*matches no module") as caught:
+        simulate(Net(), "e4m3", rules={pattern: None})
+    assert close in str(caught.value)
+    with (
+        pytest.raises(ValueError, match="matches no module"),
+        simulate("e4m3", rules={pattern: None}),
+    ):
+        Net()(X)
+
+
+def q(x: Tensor, fmt: str = "e4m3") -> Tensor:
+    result: Tensor = nf.quantize(x.detach(), fmt)
+    return result
+
+
+FUNCTIONS: dict[str, Any] = {
+    "add": lambda x: x + 0.3,
+    "radd": lambda x: 0.3 + x,
+    "rsub": lambda x: 0.3 - x,
+    "mul": lambda x: torch.mul(x, x),
+    "div": lambda x: x / 3,
+    "pow": lambda x: x**2,
+    "gelu": F.gelu,
+    "relu": torch.relu,
+    "silu": F.silu,
+    "sigmoid": lambda x: x.sigmoid(),
+    "softmax": lambda x: F.softmax(x, -1),
+    "log_softmax": lambda x: torch.log_softmax(x, -1),
+    "layer_norm": lambda x: F.layer_norm(x, (8,)),
+    "rms_norm": lambda x: F.rms_norm(x, (8,)),
+    "batch_norm": nn.BatchNorm1d(8),
+    "dropout": lambda x: F.dropout(x, 0.5, False),
+    "avg_pool": lambda x: F.avg_pool1d(x, 2),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_elementwise_results_are_rounded(name: str) -> None:
+    call = FUNCTIONS[name]
+    x, y = X.clone().requires_grad_(), X.clone().requires_grad_()
+    plain = call(x)
+    with simulate("fp32", mode="fast", elementwise="e4m3") as simulation:
+        got = call(y)
+    assert torch.equal(got, q(plain))
+    (row,) = simulation.report().rows
+    assert (row["formats"], row["count"]) == ("e4m3", 1)
+    error = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
+    plain.backward(q(error))
+    got.backward(error)
+    torch.testing.assert_close(y.grad, x.grad)
+
+
+@pytest.mark.parametrize("call", ["add_", "mul_", "relu_", "sigmoid_", "iadd", "functional"])
+def test_in_place_operations_are_rounded_in_place(call: str) -> None:
+    def run(x: Tensor) -> Tensor:
+        if call == "iadd":
+            x += 0.3
+        elif call == "functional":
+            F.relu(x, inplace=True)
+        else:
+            getattr(x, call)(*([0.3] if call in ("add_", "mul_") else []))
+        return x
+
+    leaf, other = X.clone().requires_grad_(), X.clone().requires_grad_()
+    plain = run(leaf.clone())
+    with simulate("fp32", mode="fast", elementwise="e4m3"):
+        copy = other.clone()
+        got = run(copy)
+    assert got is copy
+    assert torch.equal(got, q(plain))
+    got.sum().backward()
+    plain.sum().backward()
+    torch.testing.assert_close(other.grad, leaf.grad)
+
+
+def test_out_is_rounded() -> None:
+    out = torch.empty(0)
+    with simulate("fp32", mode="fast", elementwise="e4m3"):
+        torch.add(X, 0.3, out=out)
+    assert torch.equal(out, q(X + 0.3))
+
+
+def test_rules_hold_for_elementwise_results() -> None:
+    net = Net()
+    seen: dict[str, Tensor] = {}
+    for name, module in net.named_modules():
+        module.register_forward_hook(lambda _, __, y, name=name: seen.update({name: y}))
+    rules = {"layers.0.norm": "float32", "layers.1.norm": "bf16"}
+    with simulate("fp32", mode="fast", elementwise="e4m3", rules=rules):
+        net(X)
+    exact = {name: torch.equal(y, q(y)) for name, y in seen.items()}
+    assert exact["layers.0"]
+    assert exact["layers.1"]
+    assert not exact["layers.0.norm"]
+    assert torch.equal(seen["layers.1.norm"], q(seen["layers.1.norm"], "bf16"))
+    assert not exact["layers.1.norm"]
+
+
+def test_what_is_not_rounded_is_counted() -> None:
+    net = Net()
+    rules = {"layers.*.norm": "float32"}
+    with simulate("fp32", mode="fast", elementwise="e4m3", rules=rules) as simulation:
+        F.mse_loss(net(X), torch.zeros(6, 3)).backward()
+        X.mean()
+    left = {(r["op"], r["module"]): r["reason"] for r in simulation.report().full_precision}
+    assert left == {
+        ("layer_norm", "layers.0.norm"): "a rule",
+        ("layer_norm", "layers.1.norm"): "a rule",
+        ("mse_loss", ""): "a reduction",
+        ("mean", ""): "a reduction",
+    }
+    with simulate("fp32", mode="fast") as simulation:
+        X.mean()
+    assert not simulation.report().rows
+
+
+def test_stochastic_elementwise_rounding_repeats() -> None:
+    def run(seed: int) -> Tensor:
+        with simulate(
+            "fp32", mode="fast", elementwise="e4m3", elementwise_rounding="stochastic", seed=seed
+        ):
+            return X + 0.3
+
+    assert torch.equal(run(1), run(1))
+    assert not torch.equal(run(1), run(2))
+    assert torch.equal(run(1), q(run(1)))
+
+
+def test_attention_rounds_its_probabilities() -> None:
+    q_, k, v = (torch.randn(2, 4, 8) for _ in range(3))
+    with simulate("amd-mi300-fp32", elementwise="bf16") as simulation:
+        F.scaled_dot_product_attention(q_, k, v)
+    assert {"mul", "softmax"} <= {row["op"] for row in simulation.report().rows}
