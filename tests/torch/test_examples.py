@@ -1,4 +1,4 @@
-"""What the studies in ``examples/`` show, on shorter runs. All are deterministic from their seeds."""
+"""What the studies in ``examples/`` show, on shorter runs, deterministic from their seeds."""
 
 import pytest
 
