@@ -1,0 +1,66 @@
+"""A weight as a chip stores it: packed codes and scales, as tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import numformats as nf
+from numformats.blocks import BlockCodes, ScaledBlockCodes
+from numformats.formats import BlockFloat
+from numformats.naming import parse
+from numformats.random import Key
+from numformats.torch import scaling
+from numformats.torch.direction import Direction
+
+
+def stored(weight: Tensor, how: Direction, key: Key | int | None) -> tuple[Tensor, ...]:
+    """Packed codes of ``weight`` (uint8, one dimension), then its scales: none; float32, one a
+    tensor or channel; or the codes of block scales and, where there is one, the tensor's scale."""
+    fmt = how.fmt
+    assert fmt is not None
+    weight = weight.detach().cpu()
+    scales: tuple[Tensor, ...] = ()
+    if how.scaling is not None:
+        largest = scaling.amax(weight, how.axes)
+        scale = scaling.scale_of(largest, how.limit, how.power_of_two)
+        weight, scales = (
+            weight.to(torch.promote_types(weight.dtype, torch.float32)) / scale,
+            (scale,),
+        )
+    codes = nf.encode(weight.contiguous(), fmt, how.rounding, key=key, random_bits=how.random_bits)
+    if isinstance(codes, BlockCodes | ScaledBlockCodes):
+        scales = (codes.scales,)
+        if isinstance(codes, ScaledBlockCodes):
+            scales += (torch.tensor(codes.tensor_scale, dtype=torch.float32),)
+        codes = codes.codes
+    return (nf.pack(codes, fmt), *scales)
+
+
+@torch.library.custom_op("numformats::read_weight", mutates_args=())
+def read_weight(
+    packed: Tensor, scales: list[Tensor], fmt: str, shape: list[int], dtype: torch.dtype
+) -> Tensor:
+    """The values of what ``stored`` made, on its device. Codes are unpacked on the CPU."""
+    target, levels = parse(fmt), [scale.detach().cpu() for scale in scales]
+    codes = nf.unpack(packed.detach().cpu(), target, tuple(shape))
+    if isinstance(target, BlockFloat):
+        two = target.tensor_scale
+        codes = ScaledBlockCodes(codes, levels[0], float(levels[1])) if two else (
+            BlockCodes(codes, levels[0])
+        )  # fmt: skip
+        levels = []
+    real = torch.promote_types(dtype, torch.float32)
+    values = nf.decode(codes, target, dtype=np.float64 if real == torch.float64 else None).to(real)
+    for level in levels:
+        values = values * level
+    out: Tensor = values.to(dtype).to(packed.device)
+    return out
+
+
+@read_weight.register_fake
+def _(
+    packed: Tensor, scales: list[Tensor], fmt: str, shape: list[int], dtype: torch.dtype
+) -> Tensor:
+    return packed.new_empty(shape, dtype=dtype)
