@@ -1,0 +1,1 @@
+"""The commands of ``numformats``, one a file."""
