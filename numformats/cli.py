@@ -1,6 +1,7 @@
 """The command ``numformats``."""
 
 import sys
+from collections.abc import Callable
 
 try:
     import typer
@@ -10,7 +11,7 @@ except ImportError as error:  # pragma: no cover - the extra brings both
     sys.exit(f"numformats: {error.name} is missing; write pip install 'numformats[report]'")
 
 app = typer.Typer(no_args_is_help=True, help="Number formats, bit for bit.", add_completion=True)
-_EXAMPLES = {
+_EXAMPLES: dict[str, tuple[Callable[..., None], str]] = {
     "list": (listing.list_formats, "numformats list --kind block"),
     "show": (showing.show, "numformats show e4m3; numformats show nvidia-h100-fp8"),
     "table": (showing.table, "numformats table 'fixed<4,2>'"),

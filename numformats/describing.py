@@ -151,13 +151,13 @@ def binades(fmt: Format | str) -> list[Binade]:
     found = []
     if element.subnormals and element.man_bits:
         low, top = Fraction(2) ** element.low_exponent, Fraction(2) ** element.emin
-        found.append(Binade(*map(_real, (low, top, low)), (1 << element.man_bits) - 1))
+        found.append(Binade(_real(low), _real(top), _real(low), (1 << element.man_bits) - 1))
     for e in range(element.emin, element.emax + 1):
         low = Fraction(2) ** e
         gap = low / (1 << element.man_bits)
         last = min(Fraction(element.exact_max), 2 * low - gap)
         count = int((last - low) / gap) + 1
-        found.append(Binade(*map(_real, (low, 2 * low, gap)), count))
+        found.append(Binade(_real(low), _real(2 * low), _real(gap), count))
     return found
 
 
@@ -237,8 +237,8 @@ def _float_words(element: Float, found: Facts) -> list[str]:
     zeros = "no zero" if not element.zero else "±0" if found.negative_zero else "one zero"
     return [
         f"             {smallest}",
-        f"  precision  {_count(element.man_bits + 1, 'bit')}, exponents {element.emin} to {element.emax}, "
-        f"bias {element.exponent_bias}",
+        f"  precision  {_count(element.man_bits + 1, 'bit')}, exponents {element.emin} to "
+        f"{element.emax}, bias {element.exponent_bias}",
         f"  specials   {SPECIALS[element.specials]}; {zeros}",
     ]
 

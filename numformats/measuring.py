@@ -102,7 +102,50 @@ class Error:
     non_finite: float  #: share of NaN and Inf in the input
 
 
-@np.errstate(all="ignore")
+class Tally:
+    """The rounding error of many arrays, or of one array in pieces, summed in float64."""
+
+    def __init__(self, fmt: Format | str) -> None:
+        self.fmt = parse(fmt)
+        self.elements = self.flushed = self.non_finite = self.saturated = 0
+        self.signal = self.noise = self.max_relative = self.max_absolute = 0.0
+
+    @np.errstate(all="ignore")
+    def add(self, x: Any, rounded: Any) -> None:
+        """Count ``x``, which ``quantize`` made ``rounded``."""
+        source = host(x)
+        new, exact = (values_of(host(v)).astype(np.float64) for v in (rounded, x))
+        if exact.size == 0:
+            return
+        good = np.isfinite(exact) & np.isfinite(new)
+        noise, nonzero = np.abs(np.where(good, new - exact, 0.0)), good & (exact != 0.0)
+        relative = noise[nonzero] / np.abs(exact[nonzero])
+        self.elements += exact.size
+        self.signal += float(np.sum(exact[good] ** 2))
+        self.noise += float(np.sum(noise**2))
+        self.max_relative = max(self.max_relative, float(np.max(relative, initial=0.0)))
+        self.max_absolute = max(self.max_absolute, float(np.max(noise, initial=0.0)))
+        self.saturated += _saturated(x, exact, self.fmt, source.shape)
+        self.flushed += int(np.sum(nonzero & (new == 0.0)))
+        self.non_finite += int(np.sum(~np.isfinite(exact)))
+
+    @property
+    def error(self) -> Error:
+        """What was counted.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if self.elements == 0:
+            raise ValueError("x is empty; an error needs at least one element")
+        sqnr = float(np.inf)
+        if self.noise:
+            ratio = self.signal / self.noise
+            sqnr = 10.0 * float(np.log10(ratio)) if ratio else -float(np.inf)
+        shares = (n / self.elements for n in (self.saturated, self.flushed, self.non_finite))
+        return Error(sqnr, self.max_relative, self.max_absolute, *shares)
+
+
 def error(
     x: Any,
     fmt: Format | str,
@@ -116,33 +159,13 @@ def error(
     Raises:
         ValueError: as ``quantize``; an empty array.
     """
-    fmt, source = parse(fmt), host(x)
-    rounded = values_of(host(quantize(x, fmt, rounding, key=key, backend=backend))).astype(
-        np.float64
-    )
-    exact = values_of(source).astype(np.float64)
-    if exact.size == 0:
-        raise ValueError("x is empty; an error needs at least one element")
-    good = np.isfinite(exact) & np.isfinite(rounded)
-    noise = np.abs(np.where(good, rounded - exact, 0.0))
-    signal, power = float(np.sum(exact[good] ** 2)), float(np.sum(noise**2))
-    nonzero = good & (exact != 0.0)
-    return Error(
-        sqnr=float(np.inf)
-        if power == 0.0
-        else 10.0 * float(np.log10(signal / power))
-        if signal
-        else -np.inf,
-        max_relative=float(np.max(noise[nonzero] / np.abs(exact[nonzero]), initial=0.0)),
-        max_absolute=float(np.max(noise, initial=0.0)),
-        saturated=_saturated(x, exact, fmt, source.shape),
-        flushed=float(np.mean(nonzero & (rounded == 0.0))),
-        non_finite=float(np.mean(~np.isfinite(exact))),
-    )
+    tally = Tally(fmt)
+    tally.add(x, quantize(x, tally.fmt, rounding, key=key, backend=backend))
+    return tally.error
 
 
-def _saturated(x: Any, exact: Any, fmt: Format, shape: tuple[int, ...]) -> float:
+def _saturated(x: Any, exact: Any, fmt: Format, shape: tuple[int, ...]) -> int:
     scale: Any = _element_scales(x, fmt, shape) if isinstance(fmt, BlockFloat) else 1.0
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     beyond = (exact > float(element.max) * scale) | (exact < float(element.min) * scale)
-    return float(np.mean(np.isfinite(exact) & beyond))
+    return int(np.sum(np.isfinite(exact) & beyond))

@@ -1,9 +1,153 @@
 """``numformats quantize``: the tensors of a file in another format."""
 
-from typing import Annotated
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
+import numpy as np
 import typer
+from rich.console import Console
+from rich.table import Table
+
+import numformats as nf
+from numformats.blocks import BlockCodes, ScaledBlockCodes
+from numformats.commands import tensors
+from numformats.commands.printing import AsJson, print_json, refusals
+from numformats.formats import BlockFloat, Format
+from numformats.measuring import Tally
+
+PIECE = 1 << 24  #: elements rounded in one go
+NOTES = "numformats.json"  #: what a packed file says of its tensors
 
 
-def quantize(file: Annotated[str, typer.Argument()]) -> None:
-    """TODO"""
+def quantize(
+    file: Annotated[Path, typer.Argument(help="A .npy, .npz or .safetensors file.")],
+    fmt: Annotated[str, typer.Option("--format", help="A format, for example mxfp4.")],
+    out: Annotated[Path | None, typer.Option(help="The new file.")] = None,
+    rounding: Annotated[str, typer.Option(help="A name in nf.roundings().")] = "nearest_even",
+    seed: Annotated[int, typer.Option(help="Of stochastic rounding.")] = 0,
+    packed: Annotated[bool, typer.Option(help="Write dense codes and scales, as .npz.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Round the tensors of a file to a format, and say what that did to them.
+
+    Tensors that hold no floating-point numbers stay as they are. Files of .npy are read and written
+    in pieces, others tensor by tensor, so that they may be larger than memory. --packed writes, for
+    every tensor, the bytes of nf.pack, and for blocks NAME#scales and NAME#tensor_scale; the entry
+    numformats.json has formats and shapes. nf.Codes reads them.
+    """
+    with refusals("quantize"):
+        target = nf.parse(fmt)
+        suffix = ".npz" if packed else tensors.checked_kind(file)
+        path = out or file.with_name(f"{file.stem}.{_plain(fmt)}{suffix}")
+        if packed and path.suffix != ".npz":
+            raise ValueError(f"--out {path}: packed files are .npz; write --out {path.stem}.npz")
+        if not packed and path.suffix != suffix:
+            raise ValueError(f"--out {path}: results are {suffix}, as the file given")
+        if path.resolve() == file.resolve():
+            raise ValueError(f"--out {path} is the file given; write another name")
+        key = nf.Key(seed)
+        rows = list((_pack_all if packed else _round_all)(file, path, target, rounding, key))
+    if as_json:
+        print_json({"out": str(path), "bytes": path.stat().st_size, "tensors": rows})
+        return
+    _print(rows)
+    print(f"{path}: {path.stat().st_size:,} bytes, {file.stat().st_size:,} before")
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text).strip("-")
+
+
+def _is_real(x: Any) -> bool:
+    return np.dtype(x.dtype).kind == "f" if isinstance(x, np.ndarray) else x.is_floating_point()
+
+
+def _round_all(
+    file: Path, path: Path, fmt: Format, rounding: str, key: nf.Key
+) -> Iterator[dict[str, Any]]:
+    with tensors.Writer(path) as writer:
+        for index, (name, x) in enumerate(tensors.read(file)):
+            if not _is_real(x):
+                writer.put(name, x)
+                yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
+                continue
+            new, tally = writer.like(x), Tally(fmt)
+            for part, start in pieces(tuple(x.shape), fmt):
+                own = key.fold(index).at(start)
+                nf.quantize(x[part], fmt, rounding, key=own, out=new[part])
+                tally.add(x[part], new[part])
+            writer.put(name, new)
+            yield _row(name, fmt, tally)
+
+
+def pieces(shape: tuple[int, ...], fmt: Format) -> Iterator[tuple[Any, int]]:
+    """Parts of an array that round as the whole does, and where each begins: stretches of rows, or
+    of blocks; all at once where blocks or a scale reach further."""
+    count = int(np.prod(shape))
+    whole, step = ... if not shape else slice(None), 1
+    if isinstance(fmt, BlockFloat):
+        size, last = fmt.block_size, fmt.axis in (-1, len(shape) - 1)
+        if fmt.tensor_scale or not last or not isinstance(size, int):
+            yield whole, 0
+            return
+        step = size if len(shape) == 1 else 1
+    if count <= PIECE or not shape:
+        yield whole, 0
+        return
+    row = count // shape[0]
+    rows = max(1, PIECE // (row * step)) * step
+    for at in range(0, shape[0], rows):
+        yield slice(at, at + rows), at * row
+
+
+def _pack_all(
+    file: Path, path: Path, fmt: Format, rounding: str, key: nf.Key
+) -> Iterator[dict[str, Any]]:
+    notes: dict[str, Any] = {}
+    with tensors.Writer(path) as writer:
+        for index, (name, x) in enumerate(tensors.read(file)):
+            name = name or "array"
+            if not _is_real(x):
+                writer.put(name, x)
+                yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
+                continue
+            codes, tally = nf.encode(x, fmt, rounding, key=key.fold(index)), Tally(fmt)
+            tally.add(x, nf.quantize(x, fmt, rounding, key=key.fold(index)))
+            notes[name] = {
+                "format": str(fmt), "shape": list(x.shape),
+                "dtype": str(x.dtype).removeprefix("torch."),
+            }  # fmt: skip
+            for label, part in _parts(codes, fmt):
+                writer.put(f"{name}{label}", part)
+            yield _row(name, fmt, tally)
+        writer.put(NOTES, np.frombuffer(json.dumps(notes).encode(), np.uint8))
+
+
+def _parts(codes: Any, fmt: Format) -> Iterator[tuple[str, Any]]:
+    if not isinstance(codes, BlockCodes | ScaledBlockCodes):
+        yield "", np.asarray(nf.pack(codes, fmt))
+        return
+    assert isinstance(fmt, BlockFloat)
+    yield "", np.asarray(nf.pack(codes.codes, fmt))
+    yield "#scales", np.asarray(nf.pack(codes.scales, fmt.scale))
+    if isinstance(codes, ScaledBlockCodes):
+        yield "#tensor_scale", np.float32(codes.tensor_scale)
+
+
+def _row(name: str, fmt: Format, tally: Tally) -> dict[str, Any]:
+    row = {"tensor": name, "format": str(fmt), "elements": tally.elements}
+    return row | (vars(tally.error) if tally.elements else {})
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    table = Table(box=None)
+    headings = ("tensor", "format", "elements", "SQNR dB", "saturated", "flushed", "non-finite")
+    for at, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if at < 2 else "right")
+    for row in rows:
+        shares = [f"{row[k]:.2%}" for k in ("saturated", "flushed", "non_finite") if k in row]
+        sqnr = [f"{row['sqnr']:.1f}"] if "sqnr" in row else []
+        table.add_row(row["tensor"], row["format"], f"{row['elements']:,}", *sqnr, *shares)
+    Console().print(table)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import numformats as nf
+from numformats.accelerators.files import to_dict
 from numformats.commands.printing import AsJson, print_json, refusals
 from numformats.describing import binades, explain, facts
 from numformats.formats import BlockFloat, FixedPoint, Float
@@ -30,7 +31,7 @@ def show(
             else:
                 print(explain(found))
         elif as_json:
-            print_json(found.to_dict())
+            print_json(to_dict(found))
         else:
             print(found.explain())
 

@@ -118,8 +118,8 @@ class HostReader:
         return np.zeros_like(out)
 
     def add(self, out: Any, x: Any, fmt: Float, nan: int) -> None:
-        """``out += x``, in the memory of ``x``, rounded to ``fmt`` (FP16 or FP32); NaN becomes the float64 pattern
-        ``nan``."""
+        """``out += x``, in the memory of ``x``, rounded to ``fmt`` (FP16 or FP32); NaN becomes the
+        float64 pattern ``nan``."""
         with np.errstate(all="ignore"):
             np.add(out, x, out=x)
             out[...] = x.astype(np.float16 if fmt.man_bits == 10 else np.float32, copy=False)

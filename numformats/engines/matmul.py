@@ -5,9 +5,9 @@ from typing import Any
 from numformats.arrays import host
 from numformats.backends import select
 from numformats.codes import Codes
-from numformats.engines.coded import tensor_scaled, uncoded
 from numformats.device import on_device
 from numformats.engines import device_matmul
+from numformats.engines.coded import tensor_scaled, uncoded
 from numformats.engines.engine import Engine
 from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot

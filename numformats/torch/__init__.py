@@ -1,8 +1,8 @@
 """PyTorch on simulated number formats and accelerators.
 
-``quantize`` rounds a tensor and its gradient, under every transform of PyTorch; ``Quantizer`` is the
-module for it, with streams of random bits and histories of scales; ``AmaxScaling`` says how scales
-are chosen. ``simulate`` runs a model as an accelerator computes it. ``quantize_model``,
+``quantize`` rounds a tensor and its gradient, under every transform of PyTorch; ``Quantizer`` is
+the module for it, with streams of random bits and histories of scales; ``AmaxScaling`` says how
+scales are chosen. ``simulate`` runs a model as an accelerator computes it. ``quantize_model``,
 ``sensitivity`` and ``search_formats`` (``weights``) store models in few bits; ``analyze``
 (``analysis``) shows what formats do to a model's tensors.
 """

@@ -22,3 +22,22 @@ def test_backends_as_json() -> None:
     done = CliRunner().invoke(app, ["backends", "--json"])
     wanted = {name: found._asdict() for name, found in nf.backends().items()}
     assert json.loads(done.stdout) == wanted
+
+
+def test_list_has_every_named_format() -> None:
+    done = CliRunner().invoke(app, ["list"], env={"COLUMNS": "200"})
+    names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    assert names == list(nf.formats())
+
+
+def test_list_of_a_kind_as_json() -> None:
+    done = CliRunner().invoke(app, ["list", "--kind", "block", "--json"])
+    found = json.loads(done.stdout)
+    assert set(found) == {n for n, f in nf.formats().items() if isinstance(f, nf.BlockFloat)}
+    assert found["mxfp4"]["bits_per_value"] == 4.25
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    done = CliRunner().invoke(app, ["list", "--kind", "posit"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "float, fixed, block" in done.stderr

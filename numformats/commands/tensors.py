@@ -1,0 +1,106 @@
+"""The tensors of a file, one at a time, and files of them."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+KINDS = (".npy", ".npz", ".safetensors")
+
+
+def checked_kind(path: Path) -> str:
+    """The suffix of ``path``.
+
+    Raises:
+        ValueError: a file of another kind.
+    """
+    if path.suffix not in KINDS:
+        raise ValueError(f"{path}: files of kind {path.suffix!r}; write one of {', '.join(KINDS)}")
+    return path.suffix
+
+
+def read(path: Path) -> Iterator[tuple[str, Any]]:
+    """Names and arrays; of .npy as memory maps, else loaded one by one (.safetensors as torch
+    tensors).
+
+    Raises:
+        ValueError, OSError: a file that is damaged or missing.
+    """
+    kind = checked_kind(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        if kind == ".npy":
+            yield "", np.load(path, mmap_mode="r", allow_pickle=False)
+        elif kind == ".npz":
+            with np.load(path, allow_pickle=False) as found:
+                yield from found.items()
+        else:
+            yield from _safetensors(path)
+    except (EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise ValueError(f"{path} is no {kind} file, or one of Python objects") from None
+
+
+def _safetensors(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise ValueError("safetensors is missing; write pip install 'numformats[torch]'") from None
+    try:
+        with safe_open(path, framework="pt") as found:
+            for name in found.keys():  # noqa: SIM118 - it is no mapping
+                yield name, found.get_tensor(name)
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+
+
+class Writer:
+    """A file that is filled tensor by tensor: .npy as a memory map, .npz entry by entry;
+    .safetensors are held until the end. It appears under its name when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.kind = path, checked_kind(path)
+        self.part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self.held: dict[str, Any] = {}
+        self.archive: zipfile.ZipFile | None = None
+
+    def __enter__(self) -> "Writer":
+        if self.kind == ".npz":
+            self.archive = zipfile.ZipFile(self.part, "w", allowZip64=True)
+        return self
+
+    def like(self, x: Any) -> Any:
+        """Memory for a result like ``x``."""
+        if self.kind == ".npy":
+            return np.lib.format.open_memmap(self.part, "w+", x.dtype, x.shape)
+        return np.empty(x.shape, x.dtype) if isinstance(x, np.ndarray) else x.new_empty(x.shape)
+
+    def put(self, name: str, x: Any) -> None:
+        """Keep a tensor."""
+        if self.archive is not None:
+            with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(x), allow_pickle=False)
+        elif self.kind == ".npy" and isinstance(x, np.memmap):
+            x.flush()
+        elif self.kind == ".npy":
+            np.save(self.part, x)
+        else:
+            self.held[name] = x.contiguous()
+
+    def __exit__(self, failed: Any, *rest: Any) -> None:
+        if self.archive is not None:
+            self.archive.close()
+        if failed is not None:
+            self.part.unlink(missing_ok=True)
+            return
+        if self.kind == ".safetensors":
+            from safetensors.torch import save_file
+
+            save_file(self.held, self.part)
+        self.part.replace(self.path)

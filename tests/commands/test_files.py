@@ -1,0 +1,129 @@
+"""Law: ``numformats quantize`` writes what ``nf.quantize`` and ``nf.pack`` give of the whole array,
+whatever the pieces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
+
+import numformats as nf
+from numformats.cli import app
+from numformats.commands import files
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["quantize", *map(str, arguments)], env={"COLUMNS": "200"})
+    return done.exit_code, done.stdout, done.stderr
+
+
+def data(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1000,), (37, 48), (5, 7, 64)], ids=str)
+@pytest.mark.parametrize(
+    "fmt", ["e4m3", "mxfp4", "nvfp4", "bfp<8,block=16>", "bfp<8,block=16,axis=0>"]
+)
+@pytest.mark.parametrize("rounding", ["nearest_even", "stochastic"])
+def test_pieces_round_as_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], fmt: str, rounding: str
+) -> None:
+    monkeypatch.setattr(files, "PIECE", 200)
+    x = data(*shape)
+    if (not shape and "<" in fmt) or (not shape and nf.formats().get(fmt) and "x" in fmt):
+        pytest.skip("blocks need an axis")
+    np.save(tmp_path / "x.npy", x)
+    code, _, err = run(
+        tmp_path / "x.npy", "--format", fmt, "--out", tmp_path / "y.npy", "--rounding", rounding,
+        "--seed", 3,
+    )  # fmt: skip
+    assert code == 0, err
+    expected = nf.quantize(x, fmt, rounding, key=nf.Key(3).fold(0))
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+def test_the_summary_is_the_error_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PIECE", 200)
+    x = data(40, 64)
+    np.save(tmp_path / "x.npy", x)
+    found = json.loads(run(tmp_path / "x.npy", "--format", "mxfp4", "--json")[1])
+    (row,) = found["tensors"]
+    for name, value in vars(nf.error(x, "mxfp4")).items():
+        assert row[name] == pytest.approx(value, rel=1e-12)
+    assert Path(found["out"]).name == "x.mxfp4.npy"
+
+
+@pytest.mark.parametrize("fmt", ["e4m3", "fixed<12,9>", "mxfp4", "nvfp4"])
+def test_packed_files_decode_to_the_rounded_array(tmp_path: Path, fmt: str) -> None:
+    arrays = {"a": data(8, 64), "b": data(3, 32), "n": np.arange(5)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    code, _, err = run(tmp_path / "x.npz", "--format", fmt, "--packed", "--out", tmp_path / "y.npz")
+    assert code == 0, err
+    with np.load(tmp_path / "y.npz") as found:
+        notes = json.loads(found["numformats.json"].tobytes())
+        np.testing.assert_array_equal(found["n"], arrays["n"])
+        for name in ("a", "b"):
+            parts = [found[name]]
+            parts += [
+                found[f"{name}#{p}"] for p in ("scales", "tensor_scale") if f"{name}#{p}" in found
+            ]
+            if len(parts) == 3:
+                codes = nf.ScaledBlockCodes(parts[0], parts[1], float(parts[2]))
+            else:
+                codes = nf.BlockCodes(*parts) if len(parts) == 2 else parts[0]
+            values = nf.Codes(codes, notes[name]["format"], tuple(notes[name]["shape"])).values()
+            np.testing.assert_array_equal(values, nf.quantize(arrays[name], fmt))
+            assert found[name].size == -(-arrays[name].size * nf.parse(fmt).bits // 8)
+
+
+def test_safetensors_keep_their_dtypes(tmp_path: Path) -> None:
+    tensors = {"w": torch.randn(4, 32, dtype=torch.bfloat16), "i": torch.arange(3)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    code, out, err = run(tmp_path / "x.safetensors", "--format", "mxfp8_e4m3")
+    assert code == 0, err
+    found = load_file(tmp_path / "x.mxfp8-e4m3.safetensors")
+    assert torch.equal(found["w"], nf.quantize(tensors["w"], "mxfp8_e4m3"))
+    assert torch.equal(found["i"], tensors["i"])
+    assert "int64" in out
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "words"),
+    [
+        (None, ["--format", "e4m3"], "does not exist"),
+        (b"no array", ["--format", "e4m3"], "is no .npy file"),
+        (b"", ["--format", "e4m3"], "cannot be read"),
+        ("array", ["--format", "e4m4"], "e4m"),
+        ("array", ["--format", "e4m3", "--rounding", "up"], "up"),
+        ("array", ["--format", "e4m3", "--out", "y.npz"], "results are .npy"),
+        ("array", ["--format", "e4m3", "--packed", "--out", "y.npy"], "packed files are .npz"),
+        ("array", ["--format", "e4m3", "--out", "x.npy"], "is the file given"),
+    ],
+)
+def test_bad_input_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: object, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if make == "array":
+        np.save("x.npy", data(4))
+    elif isinstance(make, bytes):
+        Path("x.npy").write_bytes(make)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    code, out, err = run("x.npy", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
+    code, _, err = run(tmp_path / "x.pt", "--format", "e4m3")
+    assert code == 2
+    assert ".safetensors" in err
