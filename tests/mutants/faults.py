@@ -14,6 +14,7 @@ JOINT = "tests/samplers/test_sghmc_joint.py"
 CYCLES = "tests/samplers/test_cycles.py"
 STATIONARY = f"{LAWS}::test_stationary_covariance_is_the_recursions"
 DISTINCT = f"{CONDUCT}::test_seeds_chains_parameters_and_steps_draw_different_noise"
+ON_GRID = f"{CONDUCT}::test_weights_and_velocities_of_low_accumulators_stay_on_the_grid"
 PRIOR = f"{LAWS}::test_weight_decay_is_the_prior_precision"
 
 
@@ -107,7 +108,7 @@ ROUNDING = [
           ("tests/samplers/test_precision.py",)),
     Fault("full accumulator kept rounded", "samplers/sghmc_steps.py",
           "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
-          (f"{CONDUCT}::test_weights_of_low_accumulators_stay_on_the_grid",)),
+          (ON_GRID,)),
     Fault("deficits not counted", "samplers/steps.py",
           "int(counts.deficit), int(counts.saturated)", "0, int(counts.saturated)",
           ("tests/test_langevin.py", "tests/samplers/test_precision.py")),
@@ -145,7 +146,7 @@ DYNAMICS = [
           "return Velocity(drawn * scale, scale", "return Velocity(drawn, scale", (SGHMC,)),
     Fault("velocity not rounded", "samplers/velocity.py",
           "precision.rounding, key) * scale", "precision.rounding, key) * 0 + exact",
-          _of("SGHMC", "low")),
+          (ON_GRID,)),
     Fault("preconditioner squared in the noise", "samplers/psgld.py",
           "variance = steps * (2", "variance = steps * steps / lr * (2", _of("pSGLD")),
     Fault("damping under the root", "samplers/psgld.py",

@@ -34,7 +34,7 @@ ALGORITHMS = {
     ),
     "SGHMC": Algorithm(hmc(0.3, 2.0, 1.5), lambda heat: linear.exponential(0.3, 2.0, 1.5, heat)),
     "SGHMC, BAOAB": Algorithm(
-        hmc(0.7, 1.5, 1.0, "baoab"), lambda heat: linear.baoab(0.7, 1.5, 1.0, heat), ("full",)
+        hmc(0.7, 1.5, 0.9, "baoab"), lambda heat: linear.baoab(0.7, 1.5, 0.9, heat), ("full",)
     ),
     "SGHMC, Euler": Algorithm(
         hmc(0.5, 0.6, 0.8, "euler"),

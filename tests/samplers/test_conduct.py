@@ -47,7 +47,7 @@ def test_equal_keys_give_equal_bits_whatever_the_global_generator(name, accumula
 
 
 @pytest.mark.parametrize("name, accumulator", CASES)
-def test_weights_of_low_accumulators_stay_on_the_grid(name, accumulator):
+def test_weights_and_velocities_of_low_accumulators_stay_on_the_grid(name, accumulator):
     params = parameters((50, 3))
     optimizer = build(name, params, precision=Precision(FMT, FMT, accumulator))
     for _ in range(4):
@@ -58,6 +58,10 @@ def test_weights_of_low_accumulators_stay_on_the_grid(name, accumulator):
     with optimizer.accumulators():  # a full one keeps what the grid has not
         on_grid = (params[0] * 32 == (params[0] * 32).round()).double().mean()
         assert on_grid < 0.1 if accumulator == "full" else on_grid == 1
+    if "velocity" in optimizer.state[params[0]] and accumulator != "full":
+        state = optimizer.state[params[0]]
+        steps = state["velocity"] / state["velocity_scale"] * 32
+        assert torch.equal(steps, steps.round())
 
 
 @pytest.mark.filterwarnings("ignore:the first gradients")

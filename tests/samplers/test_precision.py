@@ -158,12 +158,13 @@ def test_per_channel_has_one_exponent_per_index_of_dimension_0(shape, blocks):
     np.testing.assert_array_equal(got.reshape(blocks, -1), expected)
 
 
-def test_deficit_counts_what_the_grid_cannot_meet():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # one pass, composition
+def test_deficit_counts_what_the_grid_cannot_meet(dtype):
     """A mean in the middle of a gap has variance D²/4 at least, far above 2·lr·T/N here."""
-    weight = torch.nn.Parameter(torch.zeros(1000))
+    weight = torch.nn.Parameter(torch.zeros(1000, dtype=dtype))
     precision = Precision("fixed<8,4>", accumulator="variance_corrected")
     optimizer = SGLD([weight], 1.0, num_data=10**6, precision=precision)
-    weight.grad = torch.full((1000,), -1 / 32)
+    weight.grad = torch.full_like(weight, -1 / 32)
     optimizer.step()
     assert (
         optimizer.counters().deficit == 0.5

@@ -128,14 +128,20 @@ def test_another_process_goes_on_with_the_same_bits(tmp_path):
     assert_same(whole, first)
 
 
-def test_loading_copies_the_state():
-    parts = build(PRECISIONS["full"], torch.float32)
+@pytest.mark.parametrize("name", ["full", "low"])
+def test_loading_copies_the_state(name):
+    parts = build(PRECISIONS[name], torch.float32)
     advance(parts, 1)
-    other = build(PRECISIONS["full"], torch.float32)
-    other[1].load_state_dict(parts[1].state_dict())
-    held = next(iter(parts[1].state.values()))["accumulator"].clone()
-    advance(other, 1)
-    assert torch.equal(next(iter(parts[1].state.values()))["accumulator"], held)
+    saved = parts[1].state_dict()
+    other = build(PRECISIONS[name], torch.float32)
+    other[1].load_state_dict(saved)
+    tensors = [v for s in saved["state"].values() for v in s.values() if torch.is_tensor(v)]
+    held = [t.clone() for t in tensors]
+    places = {t.data_ptr() for t in tensors}
+    for state in other[1].state.values():
+        assert not places & {v.data_ptr() for v in state.values() if torch.is_tensor(v)}
+    advance(other, 3)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, held, strict=True))
 
 
 def test_state_of_another_optimizer_is_refused():

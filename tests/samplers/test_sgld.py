@@ -78,6 +78,19 @@ def test_options_of_groups_schedulers_and_closures():
     assert torch.allclose(slow, torch.full((3,), 1 - 0.01 - 0.005))
 
 
+def test_known_gradient_noise_can_be_taken_from_the_injected():
+    """With T - lr·σ²·N/2 for T the noise of a step is 2·lr·T/N again, and the law that of exact
+    gradients; 5 standard errors (6e-7)."""
+    lr, sigma, num_data, coordinates = 0.2, 0.4, 4, 50_000
+    weight = torch.nn.Parameter(torch.zeros(coordinates))
+    optimizer = SGLD([weight], lr, num_data=num_data, temperature=1 - lr * sigma**2 * num_data / 2)
+    for noise in gradients(60, (coordinates,)):
+        weight.grad = weight.detach() + sigma * noise
+        optimizer.step()
+    expected = 1 / num_data / (1 - lr / 2)
+    assert abs(float(weight.detach().var()) / expected - 1) < 5 * (2 / coordinates) ** 0.5
+
+
 def bias(lr, coordinates=20_000):
     """Var θ - 1 on the standard normal, and its standard error; a chain with the exact transitions
     of the same noise takes most of the error away.
