@@ -86,10 +86,12 @@ def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
     for at in range(0, count, PIECE):
         n = min(PIECE, count - at)
         piece = flat[at * bits // 8 : -(-(at + n) * bits // 8)]
-        loose = np.unpackbits(piece, bitorder="little", count=n * bits).reshape(n, bits)
         raw = np.zeros((n, 8), np.uint8)
-        packed_rows = np.packbits(loose, axis=1, bitorder="little")
-        raw[:, : packed_rows.shape[1]] = packed_rows
+        if bits % 8:
+            loose = np.unpackbits(piece, bitorder="little", count=n * bits).reshape(n, bits)
+            raw[:, : -(-bits // 8)] = np.packbits(loose, axis=1, bitorder="little")
+        else:
+            raw[:, : bits // 8] = piece.reshape(n, -1)
         out[at : at + n] = raw.view("<u8").reshape(-1)
     out = out.reshape(shape)
     return out if source is None else as_kind(source, out)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from samplers import ChainSpec, Precision, run_chain
+from samplers.run_folder import keep_spec
 from samplers.spec import precision_of
 from tests.samplers.chain_cases import halving, spec, two_parts
 
@@ -40,6 +41,12 @@ def test_another_specification_in_the_folder_is_refused(finished, changes, messa
     with pytest.raises(ValueError, match=message):
         run_chain(spec(finished, chain=chain, **changes))
     assert not (finished / "chain-00001").exists()
+
+
+def test_a_specification_that_came_meanwhile_is_refused(finished):
+    """What a second process finds that began before the first one had written its own."""
+    with pytest.raises(ValueError, match="seed=5"):
+        keep_spec(spec(finished, seed=6))
 
 
 @pytest.fixture(scope="module")

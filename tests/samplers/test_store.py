@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import os
 import pickle
 
 import numpy as np
@@ -159,6 +160,36 @@ def test_a_damaged_file_is_named_and_the_rest_stays_readable(filled, fault):
     assert values(store[:4]) == [2, 5, 9, 102]
     assert list(store.damaged()) == [path]
     assert values(store.readable()) == [2, 5, 9, 102, 109, 1202, 1205, 1209]
+
+
+def test_an_append_cut_short_anywhere_leaves_whole_samples(tmp_path, monkeypatch):
+    """Whatever call of fsync is the last one: what the index names can be read."""
+
+    class Stopped(BaseException):
+        pass
+
+    def appended(folder, last):
+        calls = []
+
+        def fsync(handle):
+            calls.append(handle)
+            if len(calls) == last:
+                raise Stopped
+
+        store = SampleStore(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            for step in range(3):
+                store.append({"w": torch.full((50,), float(step))}, step=step)
+        return len(calls)
+
+    for last in range(1, appended(tmp_path / "all", None) + 1):
+        folder = tmp_path / str(last)
+        with pytest.raises(Stopped):
+            appended(folder, last)
+        store = SampleStore(folder)
+        assert not store.damaged()
+        assert [float(sample["w"][0]) for sample in store] == list(range(len(store)))
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 6))
