@@ -32,9 +32,9 @@ class PhasedChain(Engine):
         a_format: format of a (SrcB), or its name; b_format: of b (SrcA): at most 10 fraction bits.
         phases: how many are run; with BF16 4 use all bits, 2 with few bits on the right.
 
-    Subnormal operands become zero (formats with fewer than 5 exponent bits are widened before). As
-    documented, operations may be ordered and fused in other
-    ways on the chip, and NaN and Inf differ there. Promise: bit-identical across backends.
+    Subnormal operands become zero (formats with fewer than 5 exponent bits are widened before). The
+    chip may order and fuse operations in other ways, as its documents say, and NaN and Inf differ
+    there. In host memory only. Promise: bit-identical across backends.
 
     Raises:
         TypeError, ValueError: wider formats.
