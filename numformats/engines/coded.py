@@ -7,6 +7,7 @@ import numpy as np
 from numformats.arrays import as_kind, plain
 from numformats.codes import Codes
 from numformats.decoding import decode
+from numformats.device import on_device
 from numformats.engines.engine import FP32, Engine
 from numformats.engines.fitting import holds, wanted_blocks
 from numformats.engines.integer import IntegerDot
@@ -69,6 +70,10 @@ def _integers(name: str, x: Codes, own: Any) -> Any:
         raise TypeError(
             f"{name} is coded in {x.fmt}, and integer engines take fixed point, such as {own}; "
             "write a fixed point, or choose an engine for floats, such as MACChain"
+        )
+    if on_device(x.codes):
+        raise ValueError(
+            f"the codes of {name} lie on a device; integer engines take integers there"
         )
     view, source = plain(x.values(np.float64))
     whole = np.ldexp(view, x.fmt.frac_bits).astype(np.int64 if name == "c" else np.int32)

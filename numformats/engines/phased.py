@@ -32,9 +32,9 @@ class PhasedChain(Engine):
         a_format: format of a (SrcB), or its name; b_format: of b (SrcA): at most 10 fraction bits.
         phases: how many are run; with BF16 4 use all bits, 2 with few bits on the right.
 
-    Subnormal operands become zero (formats with fewer than 5 exponent bits are widened before). As
-    documented, operations may be ordered and fused in other
-    ways on the chip, and NaN and Inf differ there. Promise: bit-identical across backends.
+    Subnormal operands become zero (formats with fewer than 5 exponent bits are widened before). The
+    chip may order and fuse operations in other ways, as its documents say, and NaN and Inf differ
+    there. In host memory only. Promise: bit-identical across backends.
 
     Raises:
         TypeError, ValueError: wider formats.
@@ -66,6 +66,8 @@ class PhasedChain(Engine):
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
+        if not isinstance(job.out, np.ndarray):
+            raise ValueError("PhasedChain runs in host memory; copy a, b and c to the host first")
         a = self._phases(job.a, self.a_format, 2, LEFT, 1)
         b = self._phases(job.b, self.b_format, 1, RIGHT, 0)
         chain = MACChain(self.a_format, self.b_format, accumulator=FP32, chunk=BLOCK)
