@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host
+from numformats.device import DeviceArray
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import Carrier
 from numformats.quantizing import quantize
@@ -96,7 +97,16 @@ def batch_numbers(shape: tuple[int, ...], lead: tuple[int, ...]) -> Any:
 
 
 def values(x: Operand) -> Any:
-    """The numbers of an operand, as a NumPy float array."""
+    """The numbers of an operand in host memory, as a NumPy float array.
+
+    Raises:
+        ValueError: an operand on a device (engines that run there use ``Job.reader``).
+    """
+    if isinstance(x.bits, DeviceArray):
+        raise ValueError(
+            f"{x.name} lies on a CUDA device, and this engine reads it in host memory; copy the "
+            "operands to the host first (cupy.asnumpy, torch .cpu())"
+        )
     if x.carrier.name == "bfloat16":
         return (x.bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return x.bits
