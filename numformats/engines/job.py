@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host
+from numformats.device import DeviceArray
 from numformats.formats import FixedPoint, Float
 from numformats.halves import floats
 from numformats.lanes import Carrier
@@ -99,7 +100,16 @@ def batch_numbers(shape: tuple[int, ...], lead: tuple[int, ...]) -> Any:
 
 
 def values(x: Operand) -> Any:
-    """The numbers of an operand, as a NumPy float array."""
+    """The numbers of an operand in host memory, as a NumPy float array.
+
+    Raises:
+        ValueError: an operand on a device (engines that run there use ``Job.reader``).
+    """
+    if isinstance(x.bits, DeviceArray):
+        raise ValueError(
+            f"{x.name} lies on a CUDA device, and this engine reads it in host memory; copy the "
+            "operands to the host first (cupy.asnumpy, torch .cpu())"
+        )
     return floats(x.bits, x.carrier)
 
 
