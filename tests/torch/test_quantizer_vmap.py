@@ -55,12 +55,14 @@ def test_vmap_within_vmap_and_compiled(backend: str) -> None:
 def test_vmap_of_blocks_and_of_a_history() -> None:
     """Blocks stay within a sample; a history that samples share sees the largest of all."""
     x = sample((5, 3, 40), 0)
-    for fmt in ("mxfp4", "nvfp4", "bfp<8,block=4,axis=0>", "bfp<8,block=none,axis=none>"):
+    for fmt in ("mxfp4", "nvfp4", "block<e2m1,block=3,axis=0>", "bfp<8,block=none,axis=none>"):
         module = Quantizer(fmt, gradient="clipped")
         wanted = torch.stack([module(part) for part in x])
         assert torch.equal(torch.func.vmap(module)(x), wanted), fmt
         grads = torch.stack([run(module, part, part)[1] for part in x])
         assert torch.equal(run(torch.func.vmap(module), x, x)[1], grads), fmt
+        inner = torch.func.grad(lambda part, module=module: (module(part) * part.detach()).sum())
+        assert torch.equal(torch.func.vmap(inner)(x), grads), fmt
     module = made("delayed")
     torch.func.vmap(module, randomness="different")(x)
     assert module.history.tolist() == [float(x.abs().max()), 0.0]

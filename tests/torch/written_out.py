@@ -32,7 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
     "delayed": {
         "forward": "e4m3",
         "forward_scaling": AmaxScaling(history=2),
-        "backward": "e5m2",
+        "backward": "fixed<8,0>",
         "backward_scaling": AmaxScaling(history=3, power_of_two=True),
         "gradient": "clipped",
         **ROUNDED,
