@@ -311,3 +311,19 @@ def test_wrong_arguments_are_refused(name: str) -> None:
     with simulate("e4m3") as simulation:
         assert torch.equal(torch.eye(2) @ torch.eye(2), torch.eye(2))
     assert not simulation.report().full_precision
+
+
+def test_one_simulation_runs_in_one_thread(model: nn.Module) -> None:
+    simulation, caught = simulate("e4m3"), []
+
+    def enter() -> None:
+        try:
+            simulation.__enter__()
+        except RuntimeError as error:
+            caught.append(str(error))
+
+    with simulation:
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+    assert "another thread" in caught[0]
