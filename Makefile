@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format mutants bench bench-engines evidence gpu-check wheel clean
+.PHONY: help setup demo test lint format mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -54,12 +54,16 @@ bench: setup  ## measure rounding beside a plain copy, Langevin steps, matrix pr
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 	$(BIN)/python -m benchmarks.langevin
 	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.simulate
 
 bench-engines: setup  ## measure matrix products on simulated units
 	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 evidence: setup  ## compare every matrix unit with MMA-Sim's instructions, at length
 	$(BIN)/python -m tests.engines.evidence $(ARGS)
+
+bench-simulate: setup  ## measure training steps under simulate()
+	$(BIN)/python -m benchmarks.simulate $(ARGS)
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import numformats as nf
-from numformats.accelerators.files import to_dict
+from numformats.accelerators.tables import to_dict
 from numformats.commands.printing import AsJson, print_json, refusals
 from numformats.describing import binades, explain, facts
 from numformats.formats import BlockFloat, FixedPoint, Float

@@ -8,19 +8,25 @@ from numformats.accelerators.accelerator import FORWARD
 from numformats.accelerators.fitting import element, holds
 from numformats.accelerators.validating import along_k
 from numformats.engines import Engine
-from numformats.formats import BlockFloat, Float
+from numformats.engines.engine import FP32, FP64
+from numformats.formats import BlockFloat
 
 Roles = tuple[str, str]
 
 
 @cache
-def unit_for(chip: Accelerator, roles: Roles) -> tuple[Accelerator, Roles] | str:
-    """The chip and the roles that compute a product of ``roles``, or why it cannot be done."""
+def unit_for(
+    chip: Accelerator, roles: Roles, double: bool = False
+) -> tuple[Accelerator, Roles] | str:
+    """The chip and the roles that compute a product of ``roles``, or why it cannot be done.
+
+    ``double``: what is taken as it comes is float64.
+    """
     if chip.integer:
         return _integer_unit(chip, roles)
     engine = chip.engine_for(roles)
     for name, role in zip(("a_format", "b_format"), roles, strict=True):
-        reason = _misfit(chip, engine, name, role)
+        reason = _misfit(chip, engine, name, role, double)
         if reason:
             return reason
     return chip, roles
@@ -30,7 +36,7 @@ def _integer_unit(chip: Accelerator, roles: Roles) -> tuple[Accelerator, Roles] 
     if roles == FORWARD:
         return chip, roles
     if roles != ("activations", "activations"):
-        return f"the integer unit of {chip.name} computes no backward products"
+        return f"the integer unit of {chip.name} multiplies activations by weights"
     same = chip.scaling_of("activations")
     try:
         both = replace(
@@ -41,7 +47,7 @@ def _integer_unit(chip: Accelerator, roles: Roles) -> tuple[Accelerator, Roles] 
     return both, FORWARD
 
 
-def _misfit(chip: Accelerator, engine: Engine, name: str, role: str) -> str:
+def _misfit(chip: Accelerator, engine: Engine, name: str, role: str, double: bool) -> str:
     """Why operands of ``role`` do not fit the engine; empty where they do."""
     fmt = chip.storage(role)
     own = getattr(engine, name, getattr(engine, "fmt", None))
@@ -54,7 +60,7 @@ def _misfit(chip: Accelerator, engine: Engine, name: str, role: str) -> str:
         return "" if fits else f"{chip.name} has no block format for {role} that its unit takes"
     if own is None or getattr(engine, "truncate_inputs", False):
         return ""
-    kept = element(fmt) or Float(8, 23, overflow="infinity")
+    kept = element(fmt) or (FP64 if double else FP32)
     if isinstance(fmt, BlockFloat) or holds(own, kept):
         return ""
     return f"{chip.name} has no format for {role} that its unit takes ({own})"

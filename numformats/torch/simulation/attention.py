@@ -12,7 +12,7 @@ from numformats.torch.simulation.products import product
 Tensor = torch.Tensor
 
 
-@intercepts("scaled_dot_product_attention")
+@intercepts("scaled_dot_product_attention", composite=True)
 def attention(
     site: Site,
     query: Tensor,

@@ -1,6 +1,7 @@
 """Convolutions as matrix products over windows (im2col), forward and transposed."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -93,7 +94,7 @@ def transposed(
         return convolve(site, x, w, bias, windows, groups, more)
     batch, places = input.shape[0], tuple(input.shape[2:])
     split = x.tensor.unflatten(1, (groups, -1)).movedim(1, 0).movedim(2, -1)
-    rows = x.shaped(split.reshape(groups, -1, split.shape[-1]))
+    rows = x.shaped(split.reshape(groups, batch * prod(places), split.shape[-1]))
     filters = w.shaped(w.tensor.reshape(groups, input.shape[1] // groups, -1))
     taps = product(site, *_plain(rows, filters, groups))
     sizes = windows.source(places, more)

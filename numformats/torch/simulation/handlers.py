@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 Handler = Callable[..., Any]
 H = TypeVar("H", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
+COMPOSITE: set[str] = set()
 OWNERS = (
     "torch", "torch._C._nn", "torch._C._linalg", "torch._C._VariableFunctions", "torch._tensor",
     "torch.nn.functional", "torch.functional", "torch._VF", "torch.autograd",
@@ -19,11 +20,16 @@ BACKWARD = (  # forwards may be computed again there
 ASKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
-def intercepts(*names: str) -> Callable[[H], H]:
-    """Register a handler: it takes a ``Site`` and the arguments of the functions ``names``."""
+def intercepts(*names: str, composite: bool = False) -> Callable[[H], H]:
+    """Register a handler: it takes a ``Site`` and the arguments of the functions ``names``.
+
+    ``composite``: there are element-wise operations inside.
+    """
 
     def register(handler: H) -> H:
         HANDLERS.update(dict.fromkeys(names, handler))
+        if composite:
+            COMPOSITE.update(names)
         return handler
 
     return register

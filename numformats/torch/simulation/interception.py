@@ -18,7 +18,7 @@ from numformats.torch.simulation import (
 )
 from numformats.torch.simulation.audit import Audit
 from numformats.torch.simulation.fitness import Given, given, misfit
-from numformats.torch.simulation.handlers import HANDLERS, Handler, Target, body, target
+from numformats.torch.simulation.handlers import COMPOSITE, HANDLERS, Handler, Target, body, target
 from numformats.torch.simulation.places import Places, Run, Site, draws, texts
 from numformats.torch.simulation.report import LEFT, Row
 from numformats.torch.simulation.storing import keeps
@@ -73,7 +73,8 @@ class Interception(TorchFunctionMode):
         reason = "a rule" if policy.chip is None else misfit(found.name, values, args, kwargs)
         if policy.chip is None or reason:
             return self.audit.native(lambda: func(*args, **kwargs), row._replace(reason=reason))
-        if not self.run.exact and identical(policy.chip, values):
+        seen = policy.elementwise is not None and found.name in COMPOSITE
+        if not self.run.exact and not seen and identical(policy.chip, values):
             formats, engine = texts(policy.chip, ("activations", "weights"), False)
             plain = Row(found.name, path, "forward", "", sizes, formats, engine)
             return self.audit.native(lambda: func(*args, **kwargs), plain)

@@ -1,5 +1,6 @@
 """Matrix products of torch as products on an accelerator: linear, matmul and their relatives."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -138,11 +139,16 @@ def addbmm(
     return plus(site, input, beta, left, b.shaped(b.tensor.flatten(0, 1)), alpha)
 
 
-@intercepts("chain_matmul", "linalg_multi_dot")
-def multi_dot(site: Site, *matrices: Any) -> Tensor:
+@intercepts("linalg_multi_dot")
+def multi_dot(site: Site, tensors: Sequence[Tensor]) -> Tensor:
     """Several matrices, from left to right."""
-    given = matrices[0] if isinstance(matrices[0], list | tuple) else matrices
-    result: Tensor = given[0]
-    for other in given[1:]:
+    result = tensors[0]
+    for other in tensors[1:]:
         result = matmul(site.again(), result, other)
     return result
+
+
+@intercepts("chain_matmul")
+def chain_matmul(site: Site, *matrices: Any) -> Tensor:
+    """Likewise."""
+    return multi_dot(site, matrices[0] if isinstance(matrices[0], list | tuple) else matrices)

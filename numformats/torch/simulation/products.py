@@ -141,7 +141,8 @@ def multiply(
 ) -> Tensor:
     """(..., M, K) times (..., N, K) transposed, plus c; ``turned`` asks for rows along memory."""
     roles = (a.role, b.role)
-    unit = unit_for(site.chip, roles) if site.exact else ""
+    double = torch.float64 in (a.tensor.dtype, b.tensor.dtype)
+    unit = unit_for(site.chip, roles, double) if site.exact else ""
     reason = unit if isinstance(unit, str) else ""
     if not isinstance(unit, str):
         site.check_host(a.tensor)

@@ -103,11 +103,11 @@ def sequence(site: Site, name: str, args: Sequence[Any]) -> tuple[Tensor, ...]:
 
 
 def _layers(name: str) -> None:
-    @intercepts(name)
+    @intercepts(name, composite=True)
     def run(site: Site, *args: Any) -> tuple[Tensor, ...]:
         return sequence(site, name, args)
 
-    @intercepts(f"{name}_cell")
+    @intercepts(f"{name}_cell", composite=True)
     def cell(
         site: Site,
         input: Tensor,

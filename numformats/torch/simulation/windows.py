@@ -57,7 +57,9 @@ class Windows:
         whole = [n + sum(p) for n, p in zip(sizes, self.padding, strict=True)]
         windows, dims = self.count(sizes), len(self.kernel)
         groups = columns.shape[0]
-        split = columns.reshape(groups, batch, *windows, -1, prod(self.kernel))
+        taps_each = prod(self.kernel)
+        channels = columns.shape[-1] // taps_each
+        split = columns.reshape(groups, batch, *windows, channels, taps_each)
         taps = split.permute(-1, 1, 0, 2 + dims, *range(2, 2 + dims)).flatten(2, 3)
         out = columns.new_zeros((batch, taps.shape[2], *whole))
         for number, tap in enumerate(taps):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import numformats as nf
 from numformats.accelerators import Accelerator
@@ -76,3 +77,60 @@ def test_backward_after_the_context(name: str) -> None:
         assert torch.equal(x, y)
     backward = [row for row in simulation.report().rows if row["direction"] == "backward"]
     assert bool(backward) != name.startswith("embedding")
+
+
+A, B, V, BATCH = torch.randn(3, 3), torch.randn(3, 3), torch.randn(3), torch.randn(2, 3, 3)
+KEYWORDS = {
+    "linear": lambda: F.linear(input=A, weight=B, bias=V),
+    "matmul": lambda: torch.matmul(input=A, other=B),
+    "method": lambda: A.matmul(other=B),
+    "mm": lambda: torch.mm(input=A, mat2=B),
+    "bmm": lambda: BATCH.bmm(mat2=BATCH),
+    "mv": lambda: torch.mv(input=A, vec=V),
+    "dot": lambda: torch.dot(input=V, tensor=V),
+    "vdot": lambda: torch.vdot(input=V, other=V),
+    "inner": lambda: torch.inner(input=A, other=B),
+    "vecdot": lambda: torch.linalg.vecdot(x=A, y=B, dim=0),
+    "addmm": lambda: A.addmm(mat1=A, mat2=B, beta=2),
+    "addbmm": lambda: torch.addbmm(input=A, batch1=BATCH, batch2=BATCH),
+    "addmv": lambda: torch.addmv(input=V, mat=A, vec=V),
+    "multi_dot": lambda: torch.linalg.multi_dot(tensors=[A, B, A]),
+    "chain_matmul": lambda: torch.chain_matmul(A, B, A),
+    "einsum": lambda: torch.einsum("ij,jk->ik", [A, B]),
+    "tensordot": lambda: torch.tensordot(a=A, b=B, dims=1),
+    "bilinear": lambda: F.bilinear(input1=A, input2=B, weight=BATCH),
+    "conv": lambda: F.conv1d(input=BATCH, weight=BATCH, stride=1, padding=(1,), groups=1),
+    "transposed": lambda: F.conv_transpose1d(input=BATCH, weight=A[:, :, None], output_padding=0),
+    "attention": lambda: F.scaled_dot_product_attention(query=A, key=A, value=B, scale=1.0),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", KEYWORDS)
+def test_arguments_have_the_names_of_torch(name: str) -> None:
+    wanted = KEYWORDS[name]()
+    with simulate("amd-mi300-fp32") as simulation:
+        got = KEYWORDS[name]()
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+    assert simulation.report().simulated
+    assert not simulation.report().full_precision
+
+
+OUT = {
+    "mm": lambda out: torch.mm(A, B, out=out),
+    "matmul": lambda out: torch.matmul(BATCH, B, out=out),
+    "addmm": lambda out: torch.addmm(V, A, B, out=out),
+    "baddbmm_": lambda out: BATCH.clone().baddbmm_(BATCH, BATCH),
+    "addmv_": lambda out: V.clone().addmv_(A, V),
+    "addbmm_": lambda out: A.clone().addbmm_(BATCH, BATCH),
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_results_go_where_they_are_wanted(name: str) -> None:
+    wanted, out = OUT[name](torch.empty(0)), torch.empty(0)
+    with simulate("amd-mi300-fp32") as simulation:
+        got = OUT[name](out)
+    torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
+    assert (got is out) != name.endswith("_")
+    assert not simulation.report().full_precision

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 import numformats as nf
+from numformats.accelerators import Accelerator
+from numformats.engines import MACChain
 from numformats.torch import simulate
 
 NAMES = sorted(nf.accelerators())
@@ -73,3 +75,30 @@ def test_numbers_that_are_not_finite(mode: str) -> None:
         y = nn.functional.linear(x, torch.eye(2))
     assert y[0].isnan().any()
     torch.testing.assert_close(y[1], x[1], rtol=0.07, atol=0)
+
+
+def test_what_comes_in_float64_goes_to_no_float32_unit() -> None:
+    """A role without a format is taken as it comes, and counted where the unit lacks its values."""
+    unit = MACChain("fp32", "fp32", accumulator="fp32")
+    chip = Accelerator("no-errors", weights="e4m3", activations="e4m3", engine=unit)
+    x, w = torch.randn(3, 8, dtype=torch.float64), nn.Parameter(torch.randn(4, 8).double())
+    with simulate(chip) as simulation:
+        nn.functional.linear(x, w).sum().backward()
+    (row,) = simulation.report().full_precision
+    assert (row["direction"], row["roles"]) == ("backward", "activations x errors")
+    assert "no format for errors" in row["reason"]
+    with simulate(chip) as simulation:
+        nn.functional.linear(x.float(), nn.Parameter(w.detach().float())).sum().backward()
+    assert not simulation.report().full_precision
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("name", ["nvidia-h100-bf16", "nvidia-b200-mxfp8"])
+def test_convolutions_of_no_samples(name: str, mode: str) -> None:
+    x, w = torch.zeros(0, 4, 5, 5, requires_grad=True), nn.Parameter(torch.ones(6, 4, 3, 3))
+    with simulate(name, mode=mode):
+        y = nn.functional.conv2d(x, w)
+        z = nn.functional.conv_transpose2d(y, w)
+        z.sum().backward()
+    assert (y.shape, z.shape) == ((0, 6, 3, 3), (0, 4, 5, 5))
+    assert not w.grad.any()

@@ -243,8 +243,31 @@ def test_stochastic_elementwise_rounding_repeats() -> None:
     assert torch.equal(run(1), q(run(1)))
 
 
-def test_attention_rounds_its_probabilities() -> None:
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_attention_rounds_its_probabilities(mode: str) -> None:
     q_, k, v = (torch.randn(2, 4, 8) for _ in range(3))
-    with simulate("amd-mi300-fp32", elementwise="bf16") as simulation:
+    with simulate("amd-mi300-fp32", mode=mode, elementwise="bf16") as simulation:
         F.scaled_dot_product_attention(q_, k, v)
     assert {"mul", "softmax"} <= {row["op"] for row in simulation.report().rows}
+
+
+@pytest.mark.parametrize("layer", [nn.LSTM(8, 4), nn.GRU(8, 4), nn.RNN(8, 4), nn.LSTMCell(8, 4)])
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("chip", ["bf16", "fp32"])
+def test_recurrent_layers_keep_rounded_states(layer: nn.Module, chip: str, mode: str) -> None:
+    with simulate(chip, mode=mode, elementwise="e4m3") as simulation:
+        y, state = layer(X)
+        y.sum().backward()
+    for x in (y, *(state if isinstance(state, tuple) else (state,))):
+        assert torch.equal(x, q(x))
+    assert {"sigmoid", "mul", "tanh", "add"} & {row["op"] for row in simulation.report().rows}
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_odd_shapes_are_rounded(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    x = torch.full(shape, 1.05, dtype=dtype)
+    with simulate("fp32", mode="fast", elementwise="e4m3"):
+        y = x + 0.01
+    assert (y.shape, y.dtype) == (x.shape, dtype)
+    assert torch.equal(y, q(x + 0.01))
