@@ -27,8 +27,18 @@ def shaped(g):
     )  # fmt: skip
 
 
+def round_over(out, words, spare, g, c):
+    """In place: of two arrays that may overlap, the compiler makes a loop one by one."""
+    for i in range(out.size):
+        rand = words[i] if STOCHASTIC else ZERO
+        out[i] = store(round_bits(load(out[i]), rand, spare, g, GENERAL, SATURATING), g, c)
+
+
 def round_all(x, out, words, spare, g, c):
     g = shaped(g)
+    if LARGE and x.ctypes.data == out.ctypes.data:
+        round_over(out, words, spare, g, c)
+        return
     for i in range(x.size):
         rand = words[i] if STOCHASTIC else ZERO
         out[i] = store(round_bits(load(x[i]), rand, spare, g, GENERAL, SATURATING), g, c)
@@ -102,6 +112,14 @@ def round_blocks(x, out, words, fields, spare, g, c):
             out[j, i] = store(round_finite(load(x[j, i]), rand, spare, moved), moved, c)
 
 
+def round_blocks_in_place(out, words, fields, spare, g, c):
+    for j in range(out.shape[0]):
+        moved = grid_at(fields, j, g)
+        for i in range(BLOCK):
+            rand = words[j, i] if STOCHASTIC else ZERO
+            out[j, i] = store(round_finite(load(out[j, i]), rand, spare, moved), moved, c)
+
+
 def round_blocks_over(x, out, fields, spare, g, c):
     """As ``round_blocks``, with the random words in the place of the results: fetching that memory
     then overlaps with making them."""
@@ -159,7 +177,10 @@ def rows_chunk(x, out, scales, words, over, tops, amax, fields, spare, g, genera
             round_blocks_over(x2, out2, fields, spare, g, c)
         else:
             words2 = words[: x.size if STOCHASTIC else 0].reshape((-1, BLOCK))
-            round_blocks(x2, out2, words2, fields, spare, g, c)
+            if LARGE and x.ctypes.data == out.ctypes.data:
+                round_blocks_in_place(out2, words2, fields, spare, g, c)
+            else:
+                round_blocks(x2, out2, words2, fields, spare, g, c)
         return
     if over:
         words[: x.size] = out

@@ -110,6 +110,7 @@ _ROWS: Parts = (
     loops.round_run,
     loops.grid_at,
     loops.round_blocks,
+    loops.round_blocks_in_place,
     loops.round_blocks_over,
     loops.prepare,
     loops.rows_chunk,
@@ -118,6 +119,7 @@ _ROWS: Parts = (
 _SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
 _LANGEVIN: Parts = (
     loops.shaped,
+    loops.round_over,
     loops.round_all,
     random_loops.draw_run,
     langevin_loops.moved,
@@ -126,7 +128,7 @@ _LANGEVIN: Parts = (
     langevin_loops.langevin_chunk,
 )
 _PARTS: dict[str, Parts] = {
-    "quantize": (loops.shaped, loops.round_all, loops.quantize_task),
+    "quantize": (loops.shaped, loops.round_over, loops.round_all, loops.quantize_task),
     "wrap": (loops.wrap_all,),
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
@@ -203,7 +205,8 @@ def kernel_text(
         f"OVER = {mode.stochastic and not encode and carrier.stored is carrier.lane.unsigned}\n"
         f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
-        f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n\n"
+        f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n"
+        f"LARGE = {parallel and not encode}\n\n"
         f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])
