@@ -1,4 +1,5 @@
-"""Speed of rounding on a GPU as a share of a device-to-device copy in the same run.
+"""Speed of rounding on a GPU as a share of a device-to-device copy in the same run, and of matrix
+products.
 
 Run ``make gpu-check`` (or ``python -m benchmarks.gpu --out FOLDER``) on a machine with a GPU. Every
 case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md``.
@@ -30,6 +31,8 @@ CASES = [
     ("fixed<8,6>", "langevin_low", 0.0), ("fixed<8,6>", "langevin_vc", 0.50),
 ]  # fmt: skip
 BYTES = {"langevin_low": 12, "langevin_vc": 12}  # moved for an element; others move 8
+PRODUCTS = [("nvidia-h100", "e4m3", "wgmma"), ("nvidia-h100", "fp16", "wgmma")]
+PRODUCTS_BAR = 1e11  # multiply-adds a second of CuPy
 OF_CUPY = 0.7  # the bar of Numba CUDA, as a share of CuPy's
 
 
@@ -96,6 +99,32 @@ def measured(backends: list[str], elements: int, rounds: int) -> list[dict[str, 
     return rows
 
 
+def products(backends: list[str], size: int) -> list[dict[str, Any]]:
+    """Multiply-adds a second of square products on simulated units, operands split anew."""
+    rows = []
+    for chip, inputs, path in PRODUCTS:
+        engine = nf.engine(chip, inputs=inputs, path=path)
+        a, b = (nf.quantize(torch.randn(size, size, device="cuda"), inputs) for _ in range(2))
+        for backend in backends:
+            case = partial(nf.matmul, a, b, engine=engine, backend=backend)
+            case()
+            wall = statistics.median(milliseconds(case, 1) for _ in range(3))
+            row = {"unit": f"{chip} {path} {inputs}", "backend": backend, "size": size}
+            row |= {"multiply_adds_per_second": size**3 / wall * 1000, "bar": PRODUCTS_BAR}
+            rows.append(row)
+    return rows
+
+
+def products_table(rows: list[dict[str, Any]]) -> str:
+    """The readable form."""
+    lines = ["", "| unit | backend | size | multiply-adds a second | bar |", "|" + "---|" * 5]
+    for r in rows:
+        bar = f"{r['bar']:.0e}" if r["backend"] == "cupy_cuda" else "-"
+        cells = (r["unit"], r["backend"], str(r["size"]), f"{r['multiply_adds_per_second']:.2e}")
+        lines.append(f"| {' | '.join(cells)} | {bar} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> str:
     """The readable form."""
     lines = [f"* {name}: {value}" for name, value in about.items()]
@@ -113,6 +142,7 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu-check"))
     parser.add_argument("--elements", type=int, default=1 << 28)
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--size", type=int, default=4096, help="of matrix products")
     options = parser.parse_args()
     able = [n for n in ("cupy_cuda", "numba_cuda") if nf.backends()[n].available]
     if not able:
@@ -129,9 +159,12 @@ def main() -> None:
     }
     rows = measured(able, options.elements, options.rounds)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "gpu.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
-    (options.out / "gpu.md").write_text(table(rows, about))
-    print(table(rows, about))
+    matrices = products(able, options.size)
+    found = {"about": about, "rows": rows, "products": matrices}
+    (options.out / "gpu.json").write_text(json.dumps(found, indent=1))
+    text = table(rows, about) + products_table(matrices)
+    (options.out / "gpu.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ CASES: list[tuple[str, str, str, float]] = [
     ("fixed<16,8>", "toward_negative", "scalar", 0.8),
     ("e8m0", "nearest_even", "scalar, general", 0.8),
     ("float<4,3,subnormals=false>", "nearest_even", "scalar, general", 0.8),
+    ("float<9,6>", "nearest_even", "scalar, general", 0.8),
     ("fixed<16,8,overflow=wrap>", "nearest_even", "scalar, general", 0.8),
     ("mxfp8_e4m3", "nearest_even", "blocks", 0.6),
     ("mxfp4", "nearest_even", "blocks", 0.6),

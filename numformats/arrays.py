@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.device import on_device
 from numformats.lanes import CARRIERS, Carrier
 
 
@@ -111,7 +112,16 @@ def as_kind(source: Host, values: Any) -> Any:
 
 
 def plain(x: Any) -> tuple[Any, Host | None]:
-    """``x`` of any dtype as NumPy, and how to give results back: codes and packed bytes."""
+    """``x`` of any dtype as NumPy, and how to give results back: codes, packed bytes, integers.
+
+    Raises:
+        ValueError: an array on a CUDA device.
+    """
+    if on_device(x):
+        raise ValueError(
+            f"a {type(x).__name__} lies on a CUDA device, and this works in host memory; copy it "
+            "to the host first (cupy.asnumpy, torch .cpu())"
+        )
     if _is_tensor(x):
         view = x.detach().numpy()
         return view, Host(view, CARRIERS["float32"], "torch")

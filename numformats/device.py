@@ -29,6 +29,12 @@ class DeviceArray:
     device: int
     stream: int
     owner: Any
+    extent: tuple[int, ...] | None = None  #: the shape where it is not flat
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape; kernels index it flat."""
+        return (self.size,) if self.extent is None else self.extent
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

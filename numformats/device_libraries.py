@@ -13,6 +13,8 @@ from numformats.lanes import CARRIERS, Carrier
 class Library:
     """How one library's arrays are read and made. The base class serves the array interface."""
 
+    kind = "numpy"  #: what its arrays are like: ``"torch"`` has bfloat16
+
     def device(self, x: Any) -> int:
         """Number of the device that holds ``x``."""
         raise NotImplementedError
@@ -59,6 +61,10 @@ class Library:
         """``x`` in another dtype."""
         return x.astype(dtype)
 
+    def to_host(self, x: Any) -> Any:
+        """A copy as NumPy, bfloat16 as uint16."""
+        raise NotImplementedError
+
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         """Whether ``x`` holds NaN (or Inf); waits for the device."""
         raise NotImplementedError
@@ -74,6 +80,8 @@ def _c_strides(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class _Torch(Library):
+    kind = "torch"
+
     def __init__(self) -> None:
         self.torch = sys.modules["torch"]
 
@@ -103,6 +111,10 @@ class _Torch(Library):
 
     def astype(self, x: Any, dtype: str) -> Any:
         return x.detach().to(getattr(self.torch, dtype))
+
+    def to_host(self, x: Any) -> Any:
+        bits = x.view(self.torch.uint16) if x.dtype == self.torch.bfloat16 else x
+        return bits.detach().cpu().numpy()
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         found = ~self.torch.isfinite(x) if inf_too else self.torch.isnan(x)
@@ -135,6 +147,10 @@ class _Cupy(Library):
     def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         with x.device:
             return self.cupy.empty(shape, _numpy_dtype(dtype, x))
+
+    def to_host(self, x: Any) -> Any:
+        with x.device:
+            return self.cupy.asnumpy(x)
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         with x.device:
@@ -170,6 +186,9 @@ class _Numba(Library):
             f"x is a Numba device array of {self.dtype(x)}, and {dtype} is needed here; give a "
             "CuPy array (cupy.asarray(x) copies nothing)"
         )
+
+    def to_host(self, x: Any) -> Any:
+        return x.copy_to_host()
 
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         host = x.copy_to_host()

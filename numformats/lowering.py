@@ -9,7 +9,7 @@ import numpy as np
 
 from numformats.core.decode import DecodeSpec
 from numformats.core.grid import CodeSpec, Grid
-from numformats.core.lane import ALL, ZERO
+from numformats.core.lane import ALL, BARE, DEEP, GAPPED, ZERO, ZEROLESS
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
@@ -20,14 +20,20 @@ NEVER_NORMAL = (
 
 
 class Lowered(NamedTuple):
-    """A grid, and whether it needs the general texts (carrier subnormals, missing subnormals, no
-    trailing significand bit, missing zero)."""
+    """A grid, and what it needs of the general texts: DEEP (its exponents reach carrier
+    subnormals), GAPPED (no subnormals of its own, or none but those of the carrier), BARE (no
+    trailing significand bit), ZEROLESS; without bit 0, which is all of them."""
 
     grid: Grid
-    general: bool
+    needs: int
     mirrored: bool = False  #: both signs alike, with a -0
     saturating: bool = False  #: beyond the range, Inf included, lies the largest value
     plain_inf: bool = False  #: Inf becomes what a finite value beyond the range becomes
+
+    @property
+    def general(self) -> bool:
+        """Whether it needs any general text; kernels that serve all formats take all of them."""
+        return self.needs > 0
 
 
 def low_exponent(fmt: FixedPoint | Float) -> int:
@@ -87,14 +93,16 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
     fixed = isinstance(fmt, FixedPoint)
     q, m = low_exponent(fmt), precision_bits(fmt, lane)
     min_exp = NEVER_NORMAL if isinstance(fmt, FixedPoint) else fmt.emin + lane.bias
-    general = isinstance(fmt, Float) and (min_exp < 1 or not fmt.subnormals or m == 0)
+    needs = _needs(fmt, min_exp, m) if isinstance(fmt, Float) else 0
     low_shift = q + lane.bias + lane.sig_bits
     max_pos = _largest(fmt, carrier, Fraction(fmt.max))
+    zeroless = isinstance(fmt, Float) and not fmt.zero
+    floor = lane.truncate(max(Fraction(fmt.smallest), carrier.tiny)) if zeroless else 0
     max_neg = _largest(fmt, carrier, -Fraction(fmt.min)) if fmt.signed else 0
     over_pos, inf_pos = _overflow(fmt, carrier, mode, False, max_pos)
     over_neg, inf_neg = _overflow(fmt, carrier, mode, True, max_neg)
-    zeroless = isinstance(fmt, Float) and not fmt.zero
-    floor = lane.truncate(max(Fraction(fmt.smallest), carrier.tiny)) if zeroless else 0
+    if over_neg == floor:
+        max_neg = max(max_neg, floor)  # the same values, in fewer steps
     sign = 1 << (lane.width - 1)
     parity = (1 << lane.width) - (1 << m) if zeroless else 0
     zero = lane.nan if zeroless and fmt.overflow == "nan" else floor
@@ -120,7 +128,15 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
     plain_inf = (over_pos, over_neg) == (inf_pos, inf_neg) and q <= lane.bias  # Inf rounds to Inf
     saturating = plain_inf and (max_pos, max_neg) == (over_pos, over_neg)
     mirrored = mirrored and fmt.has_negative_zero
-    return Lowered(_typed(grid, lane), general, mirrored, saturating, plain_inf)
+    return Lowered(_typed(grid, lane), needs, mirrored, saturating, plain_inf)
+
+
+def _needs(fmt: Float, min_exp: int, man_bits: int) -> int:
+    gap = not fmt.subnormals
+    deep = min_exp < 0 or (min_exp == 0 and gap and man_bits > 0)
+    gap = not deep and (gap or min_exp == 0)
+    parts = (deep, DEEP), (gap, GAPPED), (man_bits == 0, BARE), (not fmt.zero, ZEROLESS)
+    return sum(part & ~1 for wanted, part in parts if wanted)
 
 
 SIGNED_FIELDS = ("man_bits", "min_exp", "low_shift", "top_shift")

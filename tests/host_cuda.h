@@ -27,8 +27,10 @@ static long long __double_as_longlong(double x) { return std::bit_cast<long long
 static double __longlong_as_double(long long x) { return std::bit_cast<double>(x); }
 static unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 static float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
+static double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 static float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 template <class T> static void atomicMax(T* at, T x) { if (*at < x) *at = x; }
+template <class T> static void atomicOr(T* at, T x) { *at |= x; }
 template <class T> static void atomicAdd(T* at, T x) { *at += x; }
 
 struct Coroutine {

@@ -75,6 +75,12 @@ class HostMachine:
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
 
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return np.full(shape, 99, dtype)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        return array
+
     def read(self, array: Any) -> Any:
         return array
 
@@ -109,6 +115,12 @@ class Collector:
 
     def zeros(self, n: int, dtype: Any, like: Any) -> Any:
         return np.zeros(n, dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return np.full(shape, 99, dtype)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        return array
 
     def read(self, array: Any) -> Any:
         return array

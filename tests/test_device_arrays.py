@@ -68,6 +68,9 @@ class ClaimedLibrary(Library):
             raise OutOfMemoryError("cudaMalloc failed")
         return np.full(shape, 99, x.dtype if dtype == x.dtype.name else dtype).view(Claimed)
 
+    def to_host(self, x: Any) -> Any:
+        return np.array(x.view(np.uint16) if x.dtype == DTYPES["bfloat16"] else x)
+
     def any_nan(self, x: Any, inf_too: bool) -> bool:
         wide = np.asarray(x, np.float64)
         return bool((~np.isfinite(wide) if inf_too else np.isnan(wide)).any())

@@ -4,6 +4,7 @@ caller's stream, in CUDA graphs, beyond 2**31 elements. Skipped where no GPU is.
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -48,8 +49,17 @@ class Units:
     def address(self, array: Any) -> int:
         return int(array.pointer)
 
-    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
-        return DeviceArray(16, n, dtype, 0, 0, None)
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return DeviceArray(16, math.prod(shape), np.dtype(dtype), 0, 0, None, shape)
+
+    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
+        return self.empty((n,) if isinstance(n, int) else n, dtype, like)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        return self.empty(array.shape, array.dtype, like)
+
+    def read(self, array: Any) -> Any:
+        return np.zeros(array.shape, array.dtype)
 
     def launch(self, unit: Any, entry: int, blocks: int, args: Any, like: Any) -> None:
         self.units.append(unit)

@@ -22,8 +22,14 @@ class Machine(Protocol):
     def address(self, array: Any) -> int:
         """Address of the first element."""
 
-    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Scratch memory where ``like`` lies."""
+
+    def upload(self, array: Any, like: Any) -> Any:
+        """A NumPy array where ``like`` lies."""
 
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
@@ -54,3 +60,14 @@ class Launcher:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+
+    def table(self, numbers: Any, like: Any) -> Any:
+        """A table of indices on the device; None where an index is itself, which kernels read from
+        the address 0 (nothing is sent then)."""
+        if numbers is None or np.array_equal(numbers, np.arange(len(numbers))):
+            return None
+        return self.machine.upload(numbers, like)
+
+    def place(self, array: Any) -> int:
+        """Address of an array, 0 for None."""
+        return 0 if array is None else self.machine.address(array)

@@ -39,15 +39,19 @@ class Spec:
     scales: str = "uint8"  #: dtype name of the scale codes
 
 
+def rule(mode: Mode, needs: int, wrapping: Wrapping | None, given: str, plain_inf: bool) -> str:
+    """The call that rounds ``given`` (bits, random bits, spare ones, grid)."""
+    if wrapping is not None:
+        sign = f"U({cpp.literal(wrapping.sign_bit)})"
+        more = f"U({cpp.literal(wrapping.mask)}), {sign}, I({wrapping.exponent})"
+        return f"mode_{mode.name}::wrap_bits({given}, {more})"
+    flags = f"{cpp.literal(needs)}, {cpp.literal(plain_inf)}"
+    return f"mode_{mode.name}::round_bits({given}, {flags})"
+
+
 def _rule(spec: Spec) -> str:
-    space = f"mode_{spec.mode.name}"
-    if spec.wrapping is not None:
-        w = spec.wrapping
-        sign = f"U({cpp.literal(w.sign_bit)})"
-        more = f"U({cpp.literal(w.mask)}), {sign}, I({w.exponent})"
-        return f"{space}::wrap_bits(bits, rand, spare, grid(), {more})"
-    flags = f"{cpp.literal(spec.lowered.general)}, {cpp.literal(spec.lowered.plain_inf)}"
-    return f"{space}::round_bits(bits, rand, spare, grid(), {flags})"
+    low, given = spec.lowered, "bits, rand, spare, grid()"
+    return rule(spec.mode, low.needs, spec.wrapping, given, low.plain_inf)
 
 
 def spec_text(spec: Spec, name: str) -> str:

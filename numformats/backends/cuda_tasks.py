@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from numformats.backends.cuda_chain_tasks import ChainTasks
+from numformats.backends.cuda_dot_tasks import DotTasks
 from numformats.backends.cuda_launch import (
     FLIGHT,
     VECTOR,
@@ -9,12 +11,13 @@ from numformats.backends.cuda_launch import (
     stream_of,
     tiling_of,
 )
+from numformats.backends.cuda_reading_tasks import ReadingTasks
 from numformats.backends.cuda_real_tasks import RealTasks
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.task import BlockTask, ScalarTask
 
 
-class CudaTasks(RealTasks):
+class CudaTasks(RealTasks, ReadingTasks, DotTasks, ChainTasks):
     """The functions of a backend, on one machine."""
 
     def scalar(self, task: ScalarTask) -> None:

@@ -11,6 +11,8 @@ from importlib.resources import files
 from typing import Any
 
 from numformats.backends import cpp
+from numformats.backends.dot_task import NO_TERM
+from numformats.backends.dot_texts import CHAIN, SPLIT
 from numformats.backends.emit import (
     CORE,
     DRAW,
@@ -24,8 +26,11 @@ from numformats.backends.emit import (
 )
 from numformats.core import scale, scaled
 from numformats.core.decode import DecodeSpec
+from numformats.core.dot import DotSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec, Grid
+from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
+from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.lanes import CARRIERS, LANE64, Lane
@@ -33,6 +38,10 @@ from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
 from numformats.rounding import Mode
 
 C_TYPES = {
+    "int16": "short",
+    "int32": "int",
+    "int64": "I64",
+    "int8": "signed char",
     "uint8": "unsigned char",
     "uint16": "unsigned short",
     "uint32": "W32",
@@ -102,7 +111,9 @@ def lane_text(lane: Lane) -> str:
     """Types, constants and every core text of one lane."""
     w = lane.width
     words = ("unsigned int", "int") if w == 32 else ("unsigned long long", "long long")
+    needs = {"DEEP": DEEP, "GAPPED": GAPPED, "BARE": BARE, "ZEROLESS": ZEROLESS}
     numbers = {
+        "int": needs,
         "I": {"SIG_BITS": lane.sig_bits, "EXP_BIAS": lane.bias, "LAST": w - 1},
         "U": {
             "LEFT": w - 1 - lane.sig_bits, "ZERO": 0, "ONE": 1, "ALL": (1 << w) - 1,
@@ -147,7 +158,27 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
     return "\n".join([f"namespace mode_{mode.name} {{", *rules, "}"])
 
 
-_SKELETONS = ("scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin")
+_SKELETONS = (
+    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin", "layout",
+    "factors", "reading", "casts", "groups", "results", "dots", "group_dots",
+    "chains", "plain", "integers",
+)  # fmt: skip
+
+
+_SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
+_GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
+    "DRAW": ("", DRAW),
+    "STEP": ("", STEP),
+    "SPLIT": (f"{_SPLIT}\nconstexpr int NO_TERM = {NO_TERM};", SPLIT),
+    "DOT": (_record(DotSpec, lambda f: "I64"), ()),
+    "CHAIN": ("", CHAIN),
+}
+
+
+def _group(name: str) -> str:
+    """Records and constants, and the texts that need them."""
+    head, texts = _GROUPS[name]
+    return "\n".join([head, *map(cpp.function, texts)])
 
 
 def source(units: Mapping[str, UnitBase]) -> str:
@@ -161,10 +192,7 @@ def source(units: Mapping[str, UnitBase]) -> str:
         largest = next(unit.largest for unit in given if "SCALE" in unit.needs)
         parts += [f"constexpr U CARRIER_MAX = {cpp.literal(largest)};", *map(cpp.function, SCALE)]
         parts += [cpp.function(scaled.power_level)] * (lane is LANE64)
-    if "DRAW" in needs:
-        parts += map(cpp.function, DRAW)
-    if "STEP" in needs:
-        parts += map(cpp.function, STEP)
+    parts += [_group(name) for name in _GROUPS if name in needs]
     parts += [mode_text(mode, lane, "SCALE" in needs) for mode in modes]
     parts += [_skeleton(name) for name in _SKELETONS if name in needs]
     parts += [unit.definition(name) for name, unit in units.items()]

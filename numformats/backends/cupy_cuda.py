@@ -58,6 +58,11 @@ def _place(like: DeviceArray) -> AbstractContextManager[Any]:
     return stack
 
 
+def _scratch(made: Any, like: DeviceArray) -> DeviceArray:
+    place, kind = (like.device, like.stream), np.dtype(made.dtype)
+    return DeviceArray(made.data.ptr, made.size, kind, *place, made, made.shape)
+
+
 class CupyMachine:
     """Launches on device arrays."""
 
@@ -65,11 +70,20 @@ class CupyMachine:
         """Address of the first element."""
         return int(array.pointer)
 
-    def zeros(self, n: int, dtype: Any, like: Any) -> Any:
+    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
-        with _place(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
-            made = cupy.zeros(n, dtype)
-        return DeviceArray(made.data.ptr, n, np.dtype(dtype), like.device, like.stream, made)
+        with _place(like), enough_memory(f"scratch of shape {n}, {np.dtype(dtype)}"):
+            return _scratch(cupy.zeros(n, dtype), like)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Scratch memory where ``like`` lies."""
+        with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
+            return _scratch(cupy.empty(shape, dtype), like)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        """A NumPy array where ``like`` lies."""
+        with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
+            return _scratch(cupy.asarray(array), like)
 
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
@@ -88,3 +102,9 @@ _TASKS = CudaTasks(CupyMachine())
 scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
 normals, draws, block_draws = _TASKS.normals, _TASKS.draws, _TASKS.block_draws
 scaled, decode, langevin = _TASKS.scaled, _TASKS.decode, _TASKS.langevin
+dots, scaled_dots = _TASKS.dots, _TASKS.scaled_dots
+chains, plain = _TASKS.chains, _TASKS.plain
+split, factors, read = _TASKS.split, _TASKS.factors, _TASKS.read
+empty, zeros = _TASKS.empty, _TASKS.zeros
+read_integers, wrap_integers = _TASKS.read_integers, _TASKS.wrap_integers
+cast, add = _TASKS.cast, _TASKS.add

@@ -44,10 +44,6 @@ def raise_top(ea, eb, q, j, top):
             top[i] = maximum(top[i], maximum(m0, m1))
 
 
-def term(sa, sb, up, eb):
-    return aligned(T(T(sa) * T(sb)), T(up - T(eb)))
-
-
 def add_terms(sa, ea, sb, eb, q, j, low, part):
     """Aligned terms of a run of products, added up; ``low`` is the exponent that nothing shifts."""
     m = j + part.size
@@ -77,12 +73,6 @@ def sum_part(sa, ea, sb, eb, q, j, top, low, part, total, align, run):
         add_terms(sa[k:end], ea[k:end], sb, eb, q + k, j, low, part)
         for i in range(part.size):
             total[i] = np.int64(total[i] + np.int64(part[i]))
-
-
-def over_range(sa, ea, sb, eb, s):
-    """Whether a product is 2**128 or more."""
-    size = abs(np.int64(sa) * np.int64(sb)) >> s.unit_bits
-    return np.int64(ea) + np.int64(eb) + np.int64(size > 0) >= 128
 
 
 def join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s):

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from numformats.core.dot import DotSpec, SplitSpec
+from numformats.core.dot import DotSpec
 from numformats.core.grid import Grid
+from numformats.core.operand import SplitSpec
 from numformats.lanes import Carrier
 from numformats.rounding import Mode
 
@@ -19,7 +20,7 @@ NO_TERM = -8192  #: exponent of a factor that is zero, below every sum of two ot
 @dataclass(frozen=True)
 class Factor:
     """An operand as the unit sees it, (batch, rows, columns): signed significands (int32),
-    exponents (int16) and kinds (uint8, see ``core.dot.operand_kind``)."""
+    exponents (int16) and kinds (uint8, see ``core.operand.operand_kind``)."""
 
     sig: Any
     exp: Any

@@ -23,6 +23,7 @@ from numformats.core import (
     scaled,
     threefry,
 )
+from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.lanes import Lane
 from numformats.rounding import Mode
 
@@ -37,6 +38,7 @@ CORE: tuple[Callable[..., Any], ...] = (
     quantum.with_sign,
     quantum.settle,
     quantum.compose,
+    quantum.placed,
     quantum.code_bits,
     decode.finite_bits,
     decode.value_bits,
@@ -104,6 +106,7 @@ W32, U64, I64, F32, F64 = np.uint32, np.uint64, np.int64, np.float32, np.float64
 SIG_BITS, EXP_BIAS, LAST, LEFT = I({sig}), I({bias}), I({width} - 1), U({width} - 1 - {sig})
 ZERO, ONE, ALL, HALF = U(0), U(1), U(2**{width} - 1), U(2 ** ({width} - 1))
 MAGNITUDE, HIDDEN, INF_BITS, NAN_BITS = U(2 ** ({width} - 1) - 1), U(1 << {sig}), U({inf}), U({nan})
+DEEP, GAPPED, BARE, ZEROLESS = {needs}
 """
 
 FRACTIONS: dict[str, Callable[..., Any]] = {
@@ -125,8 +128,9 @@ def mode_parts(mode: Mode) -> tuple[Part, ...]:
 def constants(lane: Lane) -> str:
     """Python source that binds the types and constants of ``core/lane.py`` for ``lane``."""
     return _CONSTANTS.format(
-        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan
-    )
+        width=lane.width, sig=lane.sig_bits, bias=lane.bias, inf=lane.inf, nan=lane.nan,
+        needs=(DEEP, GAPPED, BARE, ZEROLESS),
+    )  # fmt: skip
 
 
 class _Strip(ast.NodeTransformer):

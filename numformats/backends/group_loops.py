@@ -30,8 +30,8 @@ def group_scale(sa, ea, ka, na, sb, eb, kb, nb, total, e, zero, flags, s):
     for i in range(total.size):
         sig = np.int64(np.int64(sa) * np.int64(sb[i]))
         e[i] = group_exponent(np.int64(ea) + np.int64(eb[i]), sig, na & nb[i], s)
-        zero[i] |= (sig == 0) | ((na & nb[i]) == ZERO)
-        total[i] = np.int64(np.int64(total[i] * sig) << s.align)
+        zero[i] |= group_is_zero(sig, na & nb[i])
+        total[i] = group_term(total[i], sig, s)
         flags[i] |= U((ka | kb[i]) & 1)
 
 

@@ -30,6 +30,15 @@ def bits_to_real(context, x):
     return types.float64(types.uint64), build
 
 
+def whole_to_bits(context, n):
+    def build(ctx, builder, signature, args):
+        width = args[0].type.width
+        real = builder.uitofp(args[0], ir.FloatType() if width == 32 else ir.DoubleType())
+        return builder.bitcast(real, ir.IntType(width))
+
+    return n(n), build
+
+
 def where(context, c, a, b):
     def build(ctx, builder, signature, args):
         return builder.select(args[0], args[1], args[2])

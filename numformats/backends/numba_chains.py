@@ -1,35 +1,32 @@
 """Rounded accumulations on the CPU through Numba: emitted kernels, cached on disk."""
 
-from collections import namedtuple
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from numformats.backends import chain_loops, intrinsics, paired_loops, plain_loops
-from numformats.backends.chain_task import ChainTask, PlainTask, Step
+from numformats.backends.chain_task import ChainTask, PlainTask
+from numformats.backends.dot_texts import CHAIN
 from numformats.backends.emit import module_text
-from numformats.backends.emitted import PACKAGE, load
-from numformats.backends.numba_kernels import module
-from numformats.backends.numba_text import DEVICE, lane_text, mode_text
+from numformats.backends.emitted import load
+from numformats.backends.numba_kernels import lane_module, mode_module, module
+from numformats.backends.numba_steps import (
+    STEP_GRID,
+    StepCode,
+    code_of,
+    rounding_text,
+    step_grid,
+)
+from numformats.backends.numba_text import DEVICE
 from numformats.backends.threads import threads_for
-from numformats.core import chain
-from numformats.core.grid import Grid
 from numformats.lanes import LANE64
-from numformats.rounding import Mode
 
 Kernel = Callable[..., None]
 COLS = 256  # results of a task
 STEP_WORK = 8  # a rounded step costs as much as this many plain ones
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
-_TEXTS = (
-    chain.sum_error,
-    chain.odd_bits,
-    chain.add_odd,
-    chain.plain_nan,
-    chain.flushed,
-)
 _SEQUENCE = (
     chain_loops.draw,
     chain_loops.multiply,
@@ -61,55 +58,10 @@ _PAIRED = {
     "tdpbf16ps": paired_loops.tdpbf16ps_row,
     "bfdot": paired_loops.bfdot_row,
 }
-_ROUND = """
-from {package}.{module} import round_bits as {role}_bits, wrap_bits as {role}_wrap
-
-{inline}
-def round_{role}(bits, rand, g):
-    return {call}
-"""
-_STEP_GRID = "from numformats.backends.numba_chains import StepGrid\n"
-_PLAIN_CALL = "{role}_bits(bits, rand, g.spare, {grid}, {general}, False)"
-_WRAP_CALL = "{role}_wrap(bits, rand, g.spare, {grid}, g.word, g.word_sign, g.word_exp)"
-_GRID = f"Grid({', '.join(f'g.{name}' for name in Grid._fields)})"
-
-
-# Numba's parallel loops take tuples of scalars only: a grid, its random bits, and its wrapping word
-_named: Any = namedtuple
-StepGrid = _named("StepGrid", [*Grid._fields, "spare", "word", "word_sign", "word_exp"])
-
-
-def _lane() -> str:
-    return module("lane64", (), lane_text(LANE64))
-
-
-class StepCode(NamedTuple):
-    """What of a rounding step is compiled into a kernel."""
-
-    mode: Mode
-    general: bool
-    wraps: bool
-
-
-def _code(step: Step | None) -> StepCode | None:
-    if step is None:
-        return None
-    return StepCode(step.mode, step.lowered.general, step.wrapping is not None)
-
-
-def _grid(step: Step) -> Any:
-    zero, w = np.uint64(0), step.wrapping
-    limits = w.limits(LANE64) if w else (zero, zero, np.int64(0))
-    return StepGrid(*step.lowered.grid, np.uint64(step.spare), *limits)
 
 
 def _rounding(role: str, code: StepCode) -> str:
-    """Source of ``round_<role>``."""
-    rounding = module(f"mode_{code.mode.name}", (_lane(),), mode_text(code.mode))
-    call = (_WRAP_CALL if code.wraps else _PLAIN_CALL).format(
-        role=role, grid=_GRID, general=code.general
-    )
-    return _ROUND.format(package=PACKAGE, module=rounding, role=role, inline=DEVICE, call=call)
+    return rounding_text(role, code, mode_module(code.mode, LANE64), DEVICE)
 
 
 def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
@@ -119,7 +71,7 @@ def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
 @cache
 def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool) -> Kernel:
     codes = {"product": product, "inner": inner, "outer": outer}
-    head = f"COLS, PRODUCT = {COLS}, {product is not None}\n{_STEP_GRID}"
+    head = f"COLS, PRODUCT = {COLS}, {product is not None}\n{STEP_GRID}"
     for role, code in codes.items():
         head += f"{role.upper()}_RANDOM = {bool(code and code.mode.stochastic)}\n"
     head += "".join(_rounding(role, code) for role, code in codes.items() if code)
@@ -128,21 +80,21 @@ def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bo
     text = module_text(
         head,
         [
-            *_parts(_TEXTS),
+            *_parts(CHAIN),
             *_parts(loops),
             (row, "chain_row", DEVICE),
             (chain_loops.chains, "kernel", _KERNEL),
         ],
     )
-    compiled: Kernel = load(module("chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module("chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 
 def chains(task: ChainTask) -> None:
     """Accumulations that are rounded step by step."""
     steps = [task.product, task.inner, task.outer]
-    codes: Any = [_code(step) for step in steps]
-    grids = [_grid(step or task.inner) for step in steps]
+    codes: Any = [code_of(step) for step in steps]
+    grids = [step_grid(step or task.inner) for step in steps]
     levels = max(task.chunk - 1, 0).bit_length() if task.tree else 0
     run = _chains(*codes, task.tree)
     with threads_for(task.out.size * task.a.shape[2] * STEP_WORK):
@@ -155,26 +107,26 @@ def chains(task: ChainTask) -> None:
 @cache
 def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     *helpers, entry = _PLAIN[kind]
-    head = f"COLS = {COLS}\n{_STEP_GRID}{extra}\n"
+    head = f"COLS = {COLS}\n{STEP_GRID}{extra}\n"
     if code is not None:
         head += _rounding("inner", code)
     fused = [(intrinsics.fused, None, "@intrinsic")] if kind == "fma" else []
     text = module_text(
-        head, [*fused, *_parts(_TEXTS), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
+        head, [*fused, *_parts(CHAIN), *_parts(tuple(helpers)), (entry, "kernel", _KERNEL)]
     )
-    compiled: Kernel = load(module(f"{kind}_chains", (_lane(),), text)).kernel
+    compiled: Kernel = load(module(f"{kind}_chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 
 @cache
 def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
-    head = f"COLS, TILE, LOW = {COLS}, {tile}, np.float32(2.0**-126)\n{_STEP_GRID}"
+    head = f"COLS, TILE, LOW = {COLS}, {tile}, np.float32(2.0**-126)\n{STEP_GRID}"
     head += _rounding("inner", code)
     row = (_PAIRED[instruction], "paired_row", DEVICE)
     helpers = _parts((paired_loops.step, paired_loops.odd_single))
     entry = (paired_loops.paired_chains, "kernel", _KERNEL)
-    text = module_text(head, [*_parts(_TEXTS), *helpers, row, entry])
-    compiled: Kernel = load(module(f"{instruction}_chains", (_lane(),), text)).kernel
+    text = module_text(head, [*_parts(CHAIN), *helpers, row, entry])
+    compiled: Kernel = load(module(f"{instruction}_chains", (lane_module(LANE64),), text)).kernel
     return compiled
 
 
@@ -190,16 +142,16 @@ def _run_plain(task: PlainTask) -> None:
         _plain("fma", None, "")(*common, task.out.dtype.type(np.nan))
     elif task.kind == "exact":
         assert task.step is not None
-        _plain("exact", _code(task.step), "")(*common, task.length, _grid(task.step))
+        _plain("exact", code_of(task.step), "")(*common, task.length, step_grid(task.step))
     elif task.kind == "flushed":
         run = _plain("flushed", None, f"PAIR = {task.length}")
         run(*common, np.float32(task.lows[2]), np.float32(np.nan))
     elif task.kind in _PAIRED:
-        code = _code(task.step)
+        code = code_of(task.step)
         assert task.step is not None
         assert code is not None
         run = _paired(task.kind, task.length, code)
-        run(*common, np.float32(np.nan), _grid(task.step))
+        run(*common, np.float32(np.nan), step_grid(task.step))
     else:
         clamp = task.limits != (0, 0)
         run = _plain("integer", None, f"A, CLAMP = np.{task.out.dtype.name}, {clamp}")

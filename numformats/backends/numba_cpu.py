@@ -43,7 +43,7 @@ def _flags(task: ScalarTask, large: bool) -> Flags:
     """More kernels a mode are worth their compile time only where speed is wanted most."""
     low = task.lowered
     if large and task.carrier.name == "float32" and not (task.wrapping or task.encode):
-        return Flags(low.general, low.mirrored, low.saturating)
+        return Flags(low.needs, low.mirrored, low.saturating)
     return Flags(low.general)
 
 

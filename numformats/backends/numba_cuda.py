@@ -6,7 +6,21 @@ Arrays are device arrays of the current device (anything with ``__cuda_array_int
 
 import numpy as np
 
-from numformats.backends.numba_cuda_launch import compiled, launch, zeros
+from numformats.backends.numba_cuda_chains import chains, plain
+from numformats.backends.numba_cuda_dots import dots, scaled_dots
+from numformats.backends.numba_cuda_launch import compiled, launch
+from numformats.backends.numba_cuda_launch import zeros as zeroed
+from numformats.backends.numba_cuda_reading import (
+    add,
+    cast,
+    empty,
+    factors,
+    read,
+    read_integers,
+    split,
+    wrap_integers,
+    zeros,
+)
 from numformats.backends.numba_cuda_real import (
     block_draws,
     decode,
@@ -19,7 +33,9 @@ from numformats.backends.numba_cuda_real import (
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
-    "block_draws", "blocks", "decode", "draws", "langevin", "normals", "scalar", "scaled", "words",
+    "add", "block_draws", "blocks", "cast", "chains", "decode", "dots", "draws", "empty",
+    "factors", "langevin", "normals", "plain", "read", "read_integers", "scalar", "scaled",
+    "scaled_dots", "split", "words", "wrap_integers", "zeros",
 ]  # fmt: skip
 LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 
@@ -46,7 +62,7 @@ def blocks(task: BlockTask) -> None:
         kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
         launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how, t2)
         return
-    amax, tiling = zeros(task.geometry.blocks, lane.unsigned, task.x), task.geometry.tiling
+    amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), task.geometry.tiling
     launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
     kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
     launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)

@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 
 from numformats.backends.emitted import emit, load
+from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
     SCALES,
@@ -19,7 +20,7 @@ from numformats.backends.numba_cuda_text import (
     scale_text,
 )
 from numformats.device import DeviceArray, enough_memory
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
 THREADS = 256
@@ -28,9 +29,25 @@ _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
 
 
-def _module(label: str, imports: tuple[str, ...], text: str) -> str:
+def module(label: str, imports: tuple[str, ...], text: str) -> str:
+    """The name of the emitted module that holds ``text`` after its imports."""
     version = getattr(cuda, "__version__", "") or numba.__version__
     return emit(f"cuda_{label}", imports, text, str(version))
+
+
+def lane_module(lane: Lane) -> str:
+    """The module of the core texts on ``lane``."""
+    return module(f"lane{lane.width}", (), lane_text(lane))
+
+
+def mode_module(mode: Mode, lane: Lane) -> str:
+    """The module of rounding under ``mode`` on ``lane``."""
+    return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
+
+
+def reals_module(lane: Lane) -> str:
+    """The module of operations on reals that are not contracted."""
+    return module("reals", (lane_module(lane),), reals_text())
 
 
 @cache
@@ -43,14 +60,15 @@ def compiled(
     encode: bool = False,
 ) -> Any:
     """The kernel for these choices; it serves all formats."""
-    lane = _module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
-    imports = [lane, _module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    lane = lane_module(carrier.lane)
+    imports = [lane, mode_module(mode, carrier.lane)]
     if loop in SCALES:
-        imports.append(_module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
+        imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in REALS:
-        imports.append(_module("draw", (lane,), draw_text()))
+        reals = reals_module(carrier.lane)
+        imports += [reals, module("draw", (lane, reals), draw_text())]
     text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
-    return load(_module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
+    return load(module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
 
 
 def _stream(like: Any) -> Any:
@@ -67,6 +85,25 @@ def zeros(n: int, dtype: Any, like: Any) -> Any:
     """Zeroed scratch memory where ``like`` lies."""
     with _device(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
         return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+
+
+def scratch(shape: tuple[int, ...], dtype: Any, like: Any) -> DeviceArray:
+    """Memory where ``like`` lies, as other device arrays."""
+    with _device(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
+        made = cuda.device_array(shape, dtype, stream=_stream(like))
+    return wrapped(made, like)
+
+
+def wrapped(made: Any, like: Any) -> DeviceArray:
+    """A Numba array where ``like`` lies."""
+    pointer, kind = made.__cuda_array_interface__["data"][0], np.dtype(made.dtype)
+    return DeviceArray(pointer, made.size, kind, like.device, like.stream, made, made.shape)
+
+
+def upload(array: Any, like: Any) -> Any:
+    """A NumPy array where ``like`` lies."""
+    with _device(like), enough_memory(f"{array.size} elements of {array.dtype}"):
+        return cuda.to_device(array, stream=_stream(like))
 
 
 def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:

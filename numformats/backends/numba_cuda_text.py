@@ -2,7 +2,6 @@
 share, as for the CPU.
 """
 
-import ast
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +19,8 @@ from numformats.backends.emit import (
     constants,
     mode_parts,
     module_text,
-    text_of,
 )
+from numformats.backends.numba_cuda_reals import real_text
 from numformats.core import scaled
 from numformats.core.scale import block_bits
 from numformats.lanes import Carrier, Lane
@@ -74,50 +73,12 @@ def bits_to_real(x):
     return U64(x).view(F64)
 
 @device
+def whole_to_bits(n):
+    return F{width}(n).view(U)
+
+@device
 def single(x):
     return F64(np.float32(x))
-"""
-# The compiler would contract a * b + c to one operation with one rounding; it leaves these alone.
-_REALS = """
-if config.ENABLE_CUDASIM:
-    def product(a, b):
-        return a * b
-
-    root, floor_of = np.sqrt, np.floor
-else:
-    from numba.cuda import libdevice
-
-    @device
-    def product(a, b):
-        return libdevice.dmul_rn(a, b)
-
-    @device
-    def root(x):
-        return libdevice.dsqrt_rn(x)
-
-    @device
-    def floor_of(x):
-        return libdevice.floor(x)
-"""
-# As reals: the simulator's fused multiply-add is that of the core text.
-_FUSED = """
-if config.ENABLE_CUDASIM:
-    from numformats.core.lane import fused as exact
-
-    def fused(a, b, c):
-        return F32(exact(a, b, c))
-else:
-    @device
-    def fused(a, b, c):
-        return libdevice.fmaf_rn(a, b, c)
-
-@device
-def float_to_bits(x):
-    return F32(x).view(W32)
-
-@device
-def bits_to_float(x):
-    return W32(x).view(F32)
 """
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
@@ -142,22 +103,7 @@ REALS = (
     "langevin",
 )  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
-_KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
-
-
-class _Products(ast.NodeTransformer):
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
-        if not isinstance(node.op, ast.Mult):
-            return node
-        name = ast.Name("product", ast.Load())
-        return ast.Call(name, [node.left, node.right], [])
-
-
-def _real_text(function: Callable[..., Any]) -> str:
-    """A text over reals, its products out of reach of contraction."""
-    tree = _Products().visit(ast.parse(text_of(function)))
-    return "@device\n" + ast.unparse(ast.fix_missing_locations(tree))
+KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
 
 def _device(functions: tuple[Callable[..., Any], ...]) -> list[tuple[Any, None, str]]:
@@ -182,7 +128,7 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    return "\n\n".join([_REALS, _FUSED, *map(_real_text, (*DRAW, *UNITS))]) + "\n"
+    return "\n\n".join(map(real_text, (*DRAW, *UNITS))) + "\n"
 
 
 def kernel_text(
@@ -196,5 +142,5 @@ def kernel_text(
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
     home = cuda_loops if hasattr(cuda_loops, loop) else cuda_real_loops
-    kernel = (getattr(home, loop), "kernel", _KERNEL)
+    kernel = (getattr(home, loop), "kernel", KERNEL)
     return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

@@ -8,12 +8,12 @@ import numpy as np
 
 from numformats.backends import dot_loops, group_loops
 from numformats.backends.dot_task import NO_TERM, DotRule, DotTask, Factor, ScaledDotTask, SplitTask
+from numformats.backends.dot_texts import DOT, GROUP, SPLIT, Texts
 from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import load
-from numformats.backends.numba_kernels import module
-from numformats.backends.numba_text import DEVICE, lane_text, mode_text
+from numformats.backends.numba_kernels import lane_module, mode_module, module
+from numformats.backends.numba_text import DEVICE
 from numformats.backends.threads import threads_for
-from numformats.core import dot
 from numformats.lanes import LANE64, Carrier
 from numformats.rounding import Mode
 
@@ -21,30 +21,10 @@ Kernel = Callable[..., Any]
 TASK = 1 << 15  # elements that a thread splits at a time
 ROWS, COLS = 32, 256  # a tile: results of a task
 _KERNEL = "@njit(parallel=True, cache=True, error_model='numpy', nogil=True)"
-_SPLIT = (
-    dot.operand_shift,
-    dot.operand_significand,
-    dot.operand_exponent,
-    dot.operand_kind,
-    dot_loops.split_run,
-)
-TEXTS = (
-    dot.aligned,
-    dot.product_flags,
-    dot.special_sum,
-    dot.c_exponent,
-    dot.c_shift,
-    dot.scaled,
-    dot.converted,
-    dot.down,
-    dot.late_sum,
-)
 _LOOPS = (
     dot_loops.raise_top,
-    dot_loops.term,
     dot_loops.add_terms,
     dot_loops.sum_part,
-    dot_loops.over_range,
     dot_loops.join_flags,
     dot_loops.start,
     dot_loops.end,
@@ -65,13 +45,14 @@ def shr_term(x, s):
 
 @cache
 def _splitter(carrier: Carrier) -> Kernel:
-    lane = module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
-    head = f"from numformats.core.dot import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
-    parts = [(f, None, DEVICE) for f in _SPLIT]
+    head = f"from numformats.core.operand import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
+    parts = [(f, None, DEVICE) for f in (*SPLIT, dot_loops.split_run)]
     text = module_text(
         head, [(LOADS[carrier.name], "load", DEVICE), *parts, (dot_loops.split, "kernel", _KERNEL)]
     )
-    compiled: Kernel = load(module(f"split_{carrier.name}", (lane,), text)).kernel
+    compiled: Kernel = load(
+        module(f"split_{carrier.name}", (lane_module(carrier.lane),), text)
+    ).kernel
     return compiled
 
 
@@ -86,8 +67,6 @@ def split(task: SplitTask) -> int:
 
 @cache
 def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Kernel:
-    lane = module("lane64", (), lane_text(LANE64))
-    rounding = module(f"mode_{mode.name}", (lane,), mode_text(mode))
     head = _HEAD.format(
         width=64 if wide else 32,
         parts=rule.parts,
@@ -98,11 +77,15 @@ def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Ker
         cols=COLS,
         inline=DEVICE,
     )
-    texts = [(f, None, DEVICE) for f in TEXTS]
+    texts = [(f, None, DEVICE) for f in DOT]
     rules = [(rule.first, "first", DEVICE), (rule.finish, "finish", DEVICE)]
     loops = [(f, None, DEVICE) for f in _LOOPS]
     text = module_text(head, [*texts, *rules, *loops, (dot_loops.dots, "kernel", _KERNEL)])
-    compiled: Kernel = load(module(f"dots_{rule.finish.__name__}", (lane, rounding), text)).kernel
+    compiled: Kernel = load(
+        module(
+            f"dots_{rule.finish.__name__}", (lane_module(LANE64), mode_module(mode, LANE64)), text
+        )
+    ).kernel
     return compiled
 
 
@@ -138,18 +121,17 @@ def dots(task: DotTask) -> None:
 
 @cache
 def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
-    lane = module("lane64", (), lane_text(LANE64))
-    rounding = module(f"mode_{mode.name}", (lane,), mode_text(mode))
     head = _HEAD.format(
         width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,
         inline=DEVICE,
     )  # fmt: skip
     head = head.replace("ROWS, COLS", f"GROUP, COUNT = {group}, {count}\nROWS, COLS")
-    texts = (*TEXTS, dot.first_truncated, dot.finish_truncated, dot.group_exponent)
-    loops = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
-    parts = [(f, None, DEVICE) for f in (*texts, *loops)]
+    loops: Texts = (group_loops.group_sum, group_loops.group_scale, group_loops.scaled_row)
+    parts = [(f, None, DEVICE) for f in (*DOT, *GROUP, *loops)]
     text = module_text(head, [*parts, (group_loops.scaled_dots, "kernel", _KERNEL)])
-    compiled: Kernel = load(module("scaled_dots", (lane, rounding), text)).kernel
+    compiled: Kernel = load(
+        module("scaled_dots", (lane_module(LANE64), mode_module(mode, LANE64)), text)
+    ).kernel
     return compiled
 
 

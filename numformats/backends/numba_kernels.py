@@ -15,7 +15,7 @@ from numformats.backends.numba_text import (
     mode_text,
     scale_text,
 )
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., Any]
@@ -27,6 +27,16 @@ DOUBLE = CARRIERS["float64"]
 def module(label: str, imports: tuple[str, ...], text: str) -> str:
     """The name of the emitted module that holds ``text`` after its imports."""
     return emit(label, imports, text, str(numba.__version__))
+
+
+def lane_module(lane: Lane) -> str:
+    """The module of the core texts on ``lane``."""
+    return module(f"lane{lane.width}", (), lane_text(lane))
+
+
+def mode_module(mode: Mode, lane: Lane) -> str:
+    """The module of rounding under ``mode`` on ``lane``."""
+    return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
 
 
 @cache
@@ -41,8 +51,8 @@ def compiled(
 ) -> Kernel:
     """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
     waking threads costs more than it saves; that form compiles in half the time."""
-    lane = module(f"lane{carrier.lane.width}", (), lane_text(carrier.lane))
-    imports = [lane, module(f"mode_{mode.name}", (lane,), mode_text(mode))]
+    lane = lane_module(carrier.lane)
+    imports = [lane, mode_module(mode, carrier.lane)]
     if loop in ("rows", "tiles", "levels"):
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", "langevin"):

@@ -84,7 +84,7 @@ class Flags(NamedTuple):
     """What a kernel may take for granted: of its grid (see ``lowering.Lowered``), of its scales
     (that they are powers of two, that they have to cover draws)."""
 
-    general: bool = False
+    general: int = False
     mirrored: bool = False
     saturating: bool = False
     power: bool = False
@@ -97,6 +97,7 @@ _INTRINSICS: Parts = (
     intrinsics.leading_zeros,
     intrinsics.real_to_bits,
     intrinsics.bits_to_real,
+    intrinsics.whole_to_bits,
     intrinsics.where,
     intrinsics.fused,
     intrinsics.shift_left,

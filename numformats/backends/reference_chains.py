@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.chain_task import ChainTask, PlainTask, Step
+from numformats.backends.dot_texts import CHAIN
 from numformats.backends.emit import constants, module_text
 from numformats.backends.reference_rounding import scalar
 from numformats.backends.task import ScalarTask
-from numformats.core import chain
 from numformats.core.grid import CodeSpec
 from numformats.core.lane import fused
 from numformats.lanes import CARRIERS, LANE64
@@ -29,9 +29,8 @@ _NO_CODES = CodeSpec(*[np.uint64(0)] * 7)
 
 @cache
 def _texts() -> SimpleNamespace:
-    parts = (chain.sum_error, chain.odd_bits, chain.add_odd, chain.plain_nan, chain.flushed)
     source = module_text(
-        _PRELUDE.format(constants=constants(LANE64)), [(f, None, "") for f in parts]
+        _PRELUDE.format(constants=constants(LANE64)), [(f, None, "") for f in CHAIN]
     )
     names: dict[str, Any] = {}
     exec(compile(source, "<core texts>", "exec"), names)
@@ -118,12 +117,12 @@ def plain(task: PlainTask) -> None:
 def _fused(task: PlainTask, a: Any, b: Any, c: Any) -> Any:
     a, b = (np.broadcast_to(t, c.shape) for t in (a, b))
     if c.dtype == np.float64:
-        return np.vectorize(_nearest, otypes=[c.dtype])(a, b, c)
+        return np.vectorize(nearest, otypes=[c.dtype])(a, b, c)
     total = fused(a, b, c)
     return np.where(total == total, total, np.float32(np.nan))
 
 
-def _nearest(a: float, b: float, c: float) -> float:
+def nearest(a: float, b: float, c: float) -> float:
     """``a * b + c`` rounded once to float64."""
     if not np.isfinite([a, b]).all():
         wide = float(a) * float(b) + float(c)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.dot_task import NO_TERM, DotTask, ScaledDotTask, SplitTask
+from numformats.backends.dot_texts import DOT, GROUP, SPLIT
 from numformats.backends.emit import CORE, LOADS, constants, mode_parts, module_text
 from numformats.core import dot
 from numformats.lanes import LANE64, Carrier
@@ -14,9 +15,10 @@ from numformats.rounding import Mode
 
 _PRELUDE = """\
 import numpy as np
-from numformats.core.dot import DotSpec, SplitSpec
+from numformats.core.dot import DotSpec
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import bits_to_real, real_to_bits
+from numformats.core.operand import SplitSpec
 
 {constants}
 T, TU, TERM_LAST = np.int64, np.uint64, np.int64(63)
@@ -33,24 +35,7 @@ shr_term = shr
 def bit_length(x):
     return I(np.frexp(np.float64(x))[1])
 """
-_SPLIT = (dot.operand_shift, dot.operand_significand, dot.operand_exponent, dot.operand_kind)
-_DOT = (
-    dot.aligned,
-    dot.product_flags,
-    dot.special_sum,
-    dot.c_exponent,
-    dot.c_shift,
-    dot.scaled,
-    dot.converted,
-    dot.first_truncated,
-    dot.finish_truncated,
-    dot.first_down,
-    dot.down,
-    dot.late_sum,
-    dot.finish_down,
-    dot.finish_grouped,
-    dot.group_exponent,
-)
+_RULES = (dot.first_down, dot.finish_down, dot.finish_grouped)
 
 
 def _bound(source: str) -> SimpleNamespace:
@@ -61,7 +46,7 @@ def _bound(source: str) -> SimpleNamespace:
 
 @cache
 def _splitter(carrier: Carrier) -> SimpleNamespace:
-    parts = [(f, None, "") for f in (*CORE, *_SPLIT)]
+    parts = [(f, None, "") for f in (*CORE, *SPLIT)]
     prelude = _PRELUDE.format(constants=constants(carrier.lane))
     return _bound(module_text(prelude, [*parts, (LOADS[carrier.name], "load", "")]))
 
@@ -81,7 +66,7 @@ def split(task: SplitTask) -> int:
 @cache
 def _texts(mode: Mode, general: bool, nan: int) -> SimpleNamespace:
     head = f"\nDOT_GENERAL, DOT_NAN = {general}, U({nan})\n"
-    parts: list[Any] = [(f, None, "") for f in (*CORE, *_DOT)]
+    parts: list[Any] = [(f, None, "") for f in (*CORE, *DOT, *GROUP, *_RULES)]
     rules = [(*part, "") for part in mode_parts(mode)]
     prelude = _PRELUDE.format(constants=constants(LANE64)) + head
     return _bound(module_text(prelude, [*parts, *rules]))
@@ -116,8 +101,8 @@ def _group(text: SimpleNamespace, task: DotTask, a: list[Any], b: list[Any], c: 
             top = np.maximum(top, a[1][:, k, None] + b[1][k])
         total = np.zeros(c.shape, np.int64)
         for k in ks:
-            shift = top + s.align - a[1][:, k, None] - b[1][k]
-            total += text.aligned(a[0][:, k, None] * b[0][k], shift)
+            up = top + s.align - a[1][:, k, None]
+            total += text.term(a[0][:, k, None], b[0][k], up, b[1][k])
         parts.append((total, top))
     finish = getattr(text, task.rule.finish.__name__)
     out = finish(*parts[0], *parts[-1], c, s, task.grid)
@@ -128,9 +113,8 @@ def _flags(text: SimpleNamespace, task: DotTask, a: list[Any], b: list[Any], sha
     """Joined flags of the products that are NaN or Inf."""
     flags, u = np.zeros(shape, np.uint64), np.uint64
     for k in range(task.group):
-        size = np.abs(a[0][:, k, None] * b[0][k]) >> task.spec.unit_bits
-        e = a[1][:, k, None] + b[1][k] + (size > 0)
-        over = (e >= 128) & task.rule.product_overflow
+        rows, columns = (f[:, k, None] for f in a[:2]), (f[k] for f in b[:2])
+        over = text.over_range(*rows, *columns, task.spec) & task.rule.product_overflow
         flags |= text.product_flags(a[2][:, k, None].astype(u), b[2][k].astype(u), over)
     return flags
 
@@ -170,10 +154,10 @@ def _scaled_block(
         sig = rows[0][:, g, None].astype(np.int64) * columns[0][g]
         e = rows[1][:, g, None].astype(np.int64) + columns[1][g]
         both = rows[3][:, g, None] & columns[3][g]
-        zero |= (sig == 0) | (both == 0)
+        zero |= text.group_is_zero(sig, both)
         flags |= ((rows[2][:, g, None] | columns[2][g]) & 1).astype(np.uint64)
         e = text.group_exponent(e, sig, both, s)
-        terms.append(((a[:, k] @ b[k]) * sig << s.align, e))
+        terms.append((text.group_term(a[:, k] @ b[k], sig, s), e))
     top = text.first_truncated(c, zero, s)
     for _, e in terms:
         top = np.maximum(top, e)

@@ -46,6 +46,9 @@ def real_to_bits(x):
 def bits_to_real(x):
     return np.asarray(x, np.uint64).view(np.float64)
 
+def whole_to_bits(n):
+    return np.asarray(n).astype(F{width}).view(U)
+
 def single(x):
     return np.asarray(x, np.float64).astype(np.float32).astype(np.float64)
 """
@@ -53,7 +56,9 @@ def single(x):
 
 def core_texts(mode: Mode, carrier: Carrier, more: Iterable[Any]) -> SimpleNamespace:
     """The core texts, and ``more`` of them, as NumPy functions for one mode and carrier."""
-    prelude = _PRELUDE.format(constants=constants(carrier.lane), largest=carrier.largest)
+    prelude = _PRELUDE.format(
+        constants=constants(carrier.lane), largest=carrier.largest, width=carrier.lane.width
+    )
     rules = [(*part, "") for part in mode_parts(mode)]
     parts = [(f, None, "") for f in (*CORE, *SCALE)]
     source = module_text(prelude, [*parts, *rules, *((f, None, "") for f in more)])

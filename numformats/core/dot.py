@@ -43,18 +43,6 @@ DOT_NAN = U(0x7FFFFFFF)  # bound when emitted: the NaN that a unit returns
 TERM_LAST = T(31)
 
 
-class SplitSpec(NamedTuple):
-    """How carrier bits become a significand and an exponent of an operand format (lane scalars)."""
-
-    man_bits: Any  #: trailing significand bits of the format
-    min_exp: Any  #: biased carrier exponent of its smallest normal value
-    largest: Any  #: carrier magnitude of its largest finite value
-    keep: Any  #: mask of the carrier bits that the unit reads
-    up: Any  #: left shift of the significand
-    inf: Any  #: 1 where the format holds Inf
-    nan: Any  #: 1 where the format holds NaN
-
-
 class DotSpec(NamedTuple):
     """The parameters of a fused dot product, as int64."""
 
@@ -66,41 +54,24 @@ class DotSpec(NamedTuple):
     unit_bits: Any  #: a product with more bits is 2 or more times its power of two
 
 
-def operand_significand(bits: Word, s: SplitSpec) -> Word:
-    """Significand of an operand in units of its own format: subnormals keep the exponent of the
-    smallest normal."""
-    mag = U(bits & MAGNITUDE)
-    return shr(significand(mag), operand_shift(mag, s))
-
-
-def operand_shift(mag: Word, s: SplitSpec) -> Word:
-    """Bits of the carrier's significand below the last bit of the format."""
-    below = I(maximum(I(s.min_exp - carrier_exponent(mag)), I(ZERO)))
-    return U(I(I(SIG_BITS - s.man_bits) + below))
-
-
-def operand_exponent(bits: Word, s: SplitSpec) -> Int:
-    """Unbiased exponent that goes with ``operand_significand``."""
-    return I(maximum(carrier_exponent(U(bits & MAGNITUDE)), s.min_exp) - EXP_BIAS)
-
-
-def operand_kind(bits: Word, s: SplitSpec) -> Word:
-    """Bit 0: NaN, bit 1: Inf, bit 2: zero, bit 3: negative, bit 4: no value of the format."""
-    mag = U(bits & MAGNITUDE)
-    sig, shift = significand(mag), operand_shift(mag, s)
-    rest = U(sig ^ shl(shr(sig, shift), shift)) > ZERO
-    odd = (mag < INF_BITS) & (rest | (mag > s.largest))
-    odd = odd | ((mag == INF_BITS) & (s.inf == ZERO)) | ((mag > INF_BITS) & (s.nan == ZERO))
-    inf, zero = U(U(mag == INF_BITS) << U(1)), U(U(mag == ZERO) << U(2))
-    sign, bad = U(U(bits > MAGNITUDE) << U(3)), U(U(odd) << U(4))
-    return U(U(U(mag > INF_BITS) | inf) | U(zero | U(sign | bad)))
-
-
 def aligned(p: Int, shift: Int) -> Int:
     """``p / 2**shift`` truncated toward zero."""
     sign = T(p >> TERM_LAST)
     size = TU(T(T(p ^ sign) - sign))
     return T(T(T(shr_term(size, TU(shift))) ^ sign) - sign)
+
+
+def term(sa: Int, sb: Int, up: Int, eb: Int) -> Int:
+    """The product of two significands as an aligned term; ``up`` is the exponent that nothing
+    shifts, less that of the first factor."""
+    return aligned(T(T(sa) * T(sb)), T(up - T(eb)))
+
+
+def over_range(sa: Int, ea: Int, sb: Int, eb: Int, s: DotSpec) -> Flag:
+    """Whether a product is 2**128 or more."""
+    product = I(I(sa) * I(sb))
+    size = I(where(product < I(ZERO), I(I(ZERO) - product), product) >> s.unit_bits)
+    return I(I(I(ea) + I(eb)) + I(size > I(ZERO))) >= I(128)
 
 
 def product_flags(a: Word, b: Word, over: Flag) -> Word:
@@ -206,7 +177,17 @@ def finish_grouped(
     return converted(late_sum(both, e, used, keep, s, g), used, g)
 
 
+def group_is_zero(sig: Int, nonzero: Word) -> Flag:
+    """Whether a scaled group sum counts as zero: a scale is, or every product (``nonzero`` marks
+    the products that are not)."""
+    return (sig == I(ZERO)) | (nonzero == ZERO)
+
+
 def group_exponent(e: Int, sig: Int, nonzero: Word, s: DotSpec) -> Int:
-    """Exponent of a scaled group sum: that of its scales, unless a scale is zero or every product
-    is (``nonzero`` marks the products that are not)."""
-    return where((sig == I(ZERO)) | (nonzero == ZERO), s.zero_exp, e)
+    """Exponent of a scaled group sum: that of its scales, unless it counts as zero."""
+    return where(group_is_zero(sig, nonzero), s.zero_exp, e)
+
+
+def group_term(total: Int, sig: Int, s: DotSpec) -> Int:
+    """A group sum times the significands of its scales, in place."""
+    return I(I(total * sig) << s.align)

@@ -34,6 +34,8 @@ ZERO, ONE, ALL, HALF = U(0), U(1), U(0xFFFFFFFF), U(0x80000000)
 MAGNITUDE, HIDDEN = U(0x7FFFFFFF), U(1 << 23)
 INF_BITS, NAN_BITS = U(0x7F800000), U(0x7FC00000)
 CARRIER_MAX = U(0x7F7FFFFF)  # largest finite magnitude of the carrier
+# what a grid needs of the general texts; bit 0, in all of them, is everything
+DEEP, GAPPED, BARE, ZEROLESS = 3, 5, 9, 17
 
 where: Any = np.where
 minimum: Any = np.minimum
@@ -70,6 +72,11 @@ def real_to_bits(x: Real) -> Word:
 def bits_to_real(x: Word) -> Real:
     """The float64 with this 64-bit pattern."""
     return np.asarray(x, np.uint64).view(np.float64)
+
+
+def whole_to_bits(n: Word) -> Word:
+    """Carrier bits of the integer ``n``, which the carrier holds."""
+    return np.asarray(n).astype(np.float32).view(np.uint32)
 
 
 def single(x: Real) -> Real:

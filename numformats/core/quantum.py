@@ -9,7 +9,10 @@ step. A mode is bound to the name ``away``, and the form of the fraction that it
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.lane import (
     ALL,
+    BARE,
+    DEEP,
     EXP_BIAS,
+    GAPPED,
     HIDDEN,
     INF_BITS,
     LAST,
@@ -19,6 +22,7 @@ from numformats.core.lane import (
     ONE,
     SIG_BITS,
     ZERO,
+    ZEROLESS,
     I,
     Int,
     U,
@@ -29,6 +33,7 @@ from numformats.core.lane import (
     shl,
     shr,
     where,
+    whole_to_bits,
 )
 from numformats.rounding import nearest_even as away
 
@@ -52,16 +57,20 @@ def raw_shift(mag: Word, g: Grid) -> Int:
     """Bits of the significand below the format's quantum; negative where the quantum is finer."""
     e = carrier_exponent(mag)
     lead = I(bit_length(significand(mag)) - I(ONE))
-    below = leading_exponent(mag) < g.min_exp
+    below = I(e + lead) < I(g.min_exp + SIG_BITS)
     return where(below, I(g.low_shift - e), I(lead - g.man_bits))
 
 
-def dropped_bits(mag: Word, g: Grid, general: bool) -> Word:
+def dropped_bits(mag: Word, g: Grid, general: Int) -> Word:
     """Bits of the significand that rounding drops, more than it has for small values; ``general``
-    also serves formats that reach carrier subnormals or keep no bit after the hidden one."""
-    if general:
+    is False, True, or what the grid needs (``lowering.py``)."""
+    below = I(g.low_shift - carrier_exponent(mag))
+    if general & DEEP:
         return U(maximum(raw_shift(mag, g), I(ZERO)))
-    return U(maximum(I(g.low_shift - carrier_exponent(mag)), g.top_shift))
+    if general & GAPPED:
+        normal = shl(U(maximum(g.min_exp, I(ONE))), U(SIG_BITS))
+        return U(where(mag < normal, below, g.top_shift))
+    return U(maximum(below, g.top_shift))
 
 
 def sticky_fraction(sig: Word, shift: Word) -> Word:
@@ -87,15 +96,16 @@ def halves_fraction(sig: Word, shift: Word) -> Word:
 fraction = sticky_fraction  # bound to the form that a mode reads when its texts are emitted
 
 
-def last_bits(mag: Word, kept: Word, g: Grid, general: bool) -> Word:
+def last_bits(mag: Word, kept: Word, g: Grid, general: Int) -> Word:
     """An integer with the last bit of the truncated code, for modes that look at parity."""
-    if general:
-        above = I(maximum(I(leading_exponent(mag) - g.min_exp), I(ZERO)))
-        return where(kept == ZERO, g.parity, U(U(kept + shl(U(above), U(g.man_bits))) + g.parity))
+    if general & BARE:
+        lead = leading_exponent(mag) if general & DEEP else I(mag >> U(SIG_BITS))
+        above = U(maximum(I(lead - g.min_exp), I(ZERO)))
+        return U(U(kept + where(g.man_bits == I(ZERO), above, ZERO)) + g.parity)
     return kept
 
 
-def rounded(bits: Word, rand: Word, spare: Word, g: Grid, general: bool) -> Word:
+def rounded(bits: Word, rand: Word, spare: Word, g: Grid, general: Int) -> Word:
     """The magnitude of ``bits`` rounded to the grid without end: no range, no specials."""
     mag = U(bits & MAGNITUDE)
     sig = significand(mag)
@@ -115,12 +125,12 @@ def with_sign(out: Word, bits: Word, g: Grid) -> Word:
     return U(out | U(sign & where(out == ZERO, g.zero_mask, g.sign_mask)))
 
 
-def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> Word:
+def settle(out: Word, bits: Word, g: Grid, general: Int, saturating: bool) -> Word:
     """Apply range, specials and sign to a rounded magnitude; where all saturates, Inf (which rounds
     to Inf) is beyond the range like any other."""
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
-    if general:
+    if general & ZEROLESS:
         out = where(mag == ZERO, g.zero, maximum(out, g.floor))
     out = where(out > where(neg, g.max_neg, g.max_pos), where(neg, g.over_neg, g.over_pos), out)
     if not saturating:
@@ -129,7 +139,7 @@ def settle(out: Word, bits: Word, g: Grid, general: bool, saturating: bool) -> W
 
 
 def round_bits(
-    bits: Word, rand: Word, spare: Word, g: Grid, general: bool, saturating: bool
+    bits: Word, rand: Word, spare: Word, g: Grid, general: Int, saturating: bool
 ) -> Word:
     """The carrier bits of ``bits`` rounded to the grid ``g``."""
     return settle(rounded(bits, rand, spare, g, general), bits, g, general, saturating)
@@ -151,11 +161,19 @@ def compose(n: Word, q: Int) -> Word:
     return where(n == ZERO, ZERO, where(e >= I(ONE), normal, tiny))
 
 
+def placed(n: Word, q: Int) -> Word:
+    """``compose`` for an ``n`` that the carrier holds; one step where no result is subnormal."""
+    if q < I(I(ONE) - EXP_BIAS):
+        return compose(n, q)
+    return where(n == ZERO, ZERO, U(whole_to_bits(n) + shl(U(q), U(SIG_BITS))))
+
+
 def wrap_bits(
     bits: Word, rand: Word, spare: Word, g: Grid, mask: Word, sign_bit: Word, q: Int
 ) -> Word:
     """Round to a fixed-point grid of quantum ``2**q``, then reduce modulo the word (two's
-    complement)."""
+    complement). The carrier holds the result: its bits span no more than those of the rounded
+    value, or than those from its last bit to the top of the word."""
     mag = U(bits & MAGNITUDE)
     neg = bits > MAGNITUDE
     raw = I(g.low_shift - carrier_exponent(mag))
@@ -165,7 +183,7 @@ def wrap_bits(
     whole = shl(U(kept + U(up)), U(maximum(I(I(ZERO) - raw), I(ZERO))))
     code = U(where(neg, U(ZERO - whole), whole) & mask)
     minus = U(code & sign_bit) > ZERO
-    out = compose(where(minus, U(U(ZERO - code) & mask), code), q)
+    out = placed(where(minus, U(U(ZERO - code) & mask), code), q)
     signed = U(out | where(minus & (out > ZERO), U(MAGNITUDE + ONE), ZERO))
     return where(mag >= INF_BITS, where(mag > INF_BITS, bits, NAN_BITS), signed)
 

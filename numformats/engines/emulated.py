@@ -8,8 +8,7 @@ import numpy as np
 from numformats.checks import integer
 from numformats.engines.engine import FP16, FP32, NAN32, AsFloat, Engine, set_formats
 from numformats.engines.fdpa import TruncatedFDPA
-from numformats.engines.job import Job, Operand, check_values, values
-from numformats.lanes import CARRIERS
+from numformats.engines.job import Job
 
 
 @dataclass(frozen=True)
@@ -70,19 +69,15 @@ class EmulatedFDPA(Engine):
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        check_values(job.a, self.a_format)
-        check_values(job.b, self.b_format)
-        unit, kind = self.unit, np.float16 if self.output == FP16 else np.float32
+        reader, unit = job.reader, self.unit
+        reader.read(job.a, self.a_format, np.float32)  # for the check
+        reader.read(job.b, self.b_format, np.float32)
         for k in range(0, job.a.bits.shape[2], self.chunk):
             places = dealt(job.a.bits.shape[2], k, self.chunk)
-            sums = np.zeros_like(job.out)
-            a, b = taken(job.a, places, 2), taken(job.b, places, 1)
+            sums = reader.zeros(job.out)
+            a, b = reader.taken(job.a, places, 2), reader.taken(job.b, places, 1)
             unit.run(replace(job, a=a, b=b, out=sums))
-            with np.errstate(all="ignore"):
-                np.add(job.out, sums, out=sums)
-                job.out[...] = sums.astype(kind, copy=False)
-        nan = np.array([NAN32], np.uint64).view(np.float64).astype(job.out.dtype)
-        np.copyto(job.out, nan, where=np.isnan(job.out))
+            reader.add(job.out, sums, self.output, NAN32)
 
 
 def dealt(count: int, first: int, chunk: int) -> Any:
@@ -93,13 +88,3 @@ def dealt(count: int, first: int, chunk: int) -> Any:
     padded = np.full(2 * (-(-half // 16) * 16), count)
     padded[:half], padded[padded.size // 2 : padded.size // 2 + half] = order[:half], order[half:]
     return np.minimum(padded, count)
-
-
-def taken(x: Operand, places: Any, axis: int) -> Operand:
-    """``x`` at ``places`` along ``axis``, as float32; a zero beyond its end."""
-    count = x.bits.shape[axis]
-    some = replace(x, bits=np.take(x.bits, np.minimum(places, count - 1), axis))
-    with np.errstate(invalid="ignore"):
-        bits = np.ascontiguousarray(values(some), np.float32)
-    bits[(slice(None),) * axis + (places == count,)] = 0
-    return Operand(x.name, bits, CARRIERS["float32"], x.at, bits.shape)

@@ -7,7 +7,7 @@ import numpy as np
 from numformats.backends.chain_task import PlainTask
 from numformats.checks import integer
 from numformats.engines.engine import FP32, AsFloat, Engine, set_formats
-from numformats.engines.job import Job, numbers
+from numformats.engines.job import Job
 from numformats.engines.mac import MACChain
 from numformats.engines.running import deterministic
 
@@ -57,8 +57,8 @@ class ExactFDPA(Engine):
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        a = numbers(job.a, self.a_format, np.float64)
-        b = numbers(job.b, self.b_format, np.float64)
+        a = job.reader.read(job.a, self.a_format, np.float64)
+        b = job.reader.read(job.b, self.b_format, np.float64)
         step = self._chain().step(self.output, self.rounding)
         task = PlainTask("exact", a, b, job.a.at, job.b.at, job.out, self.length, step)
         job.backend.plain(task)

@@ -1,14 +1,12 @@
 """FTZ-AddMul: float32 products and sums that flush subnormals (AMD CDNA2)."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from numformats.backends.chain_task import PlainTask
-from numformats.core.chain import flushed_input
 from numformats.engines.engine import FP16, FP32, AsFloat, Engine, set_formats
-from numformats.engines.job import Job, Operand, numbers
+from numformats.engines.job import Flush, Job
 from numformats.formats import Float
 
 BF16 = Float(8, 7, overflow="infinity")
@@ -59,19 +57,14 @@ class FlushedAddMul(Engine):
         """The format of c and of the results."""
         return FP32
 
-    def _read(self, x: Operand, axis: int) -> Any:
-        """The operand without subnormals, filled up with zeros to whole groups."""
-        found = numbers(x, self.fmt, np.float32)
-        flat = np.asarray(flushed_input(found, np.float32(self.fmt.smallest_normal)), np.float32)
-        pad = [(0, 0)] * 3
-        pad[axis] = (0, -flat.shape[axis] % self.pairs)
-        return np.pad(flat, pad)
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        job.out[...] = flushed_input(job.out, np.float32(LOWEST))
-        a, b = self._read(job.a, 2), self._read(job.b, 1)
-        lows = (float(self.fmt.smallest_normal), float(self.fmt.smallest_normal), LOWEST)
+        low, read = float(self.fmt.smallest_normal), job.reader.read
+        how = {"multiple": self.pairs, "flush": Flush(low, signed=False)}
+        job.reader.flush(job.out, Flush(LOWEST, signed=False))
+        a = read(job.a, self.fmt, np.float32, axis=2, **how)
+        b = read(job.b, self.fmt, np.float32, axis=1, **how)
+        lows = (low, low, LOWEST)
         job.backend.plain(
             PlainTask("flushed", a, b, job.a.at, job.b.at, job.out, self.pairs, lows=lows)
         )

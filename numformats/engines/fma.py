@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from numformats.backends.chain_task import PlainTask
 from numformats.engines.engine import FP32, FP64, AsFloat, Engine, set_formats
-from numformats.engines.job import Job, numbers
+from numformats.engines.job import Job
 from numformats.formats import Float
 
 
@@ -47,5 +47,5 @@ class FMAChain(Engine):
 
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        a, b = (numbers(x, self.fmt, job.out.dtype) for x in (job.a, job.b))
+        a, b = (job.reader.read(x, self.fmt, job.out.dtype) for x in (job.a, job.b))
         job.backend.plain(PlainTask("fma", a, b, job.a.at, job.b.at, job.out))

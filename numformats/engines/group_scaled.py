@@ -1,7 +1,6 @@
 """GST-FDPA: exact sums of groups, scaled, then aligned and truncated (NVIDIA MXFP4 and NVFP4)."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -9,9 +8,8 @@ from numformats.backends.dot_task import Factor, ScaledDotTask
 from numformats.checks import integer
 from numformats.core.dot import DotSpec
 from numformats.engines.engine import FP32, NAN32, AsFloat, Engine, set_formats
-from numformats.engines.job import Job, Operand, numbers, refuse
+from numformats.engines.job import Job, Operand
 from numformats.engines.running import deterministic, output_grid
-from numformats.engines.splitting import split
 from numformats.formats import Float
 from numformats.rounding import find
 from numformats.small_float import E8M0
@@ -113,8 +111,8 @@ class GroupScaledFDPA(Engine):
             unit_bits=np.int64(0),
         )
         task = ScaledDotTask(
-            a=self._units(job.a, self.a_format, 2),
-            b=self._units(job.b, self.b_format, 1),
+            a=job.reader.units(job.a, self.a_format, 2, self.length),
+            b=job.reader.units(job.b, self.b_format, 1, self.length),
             a_scale=self._scales(job, job.scale_a, job.a, 2),
             b_scale=self._scales(job, job.scale_b, job.b, 1),
             a_at=job.a.at,
@@ -130,29 +128,13 @@ class GroupScaledFDPA(Engine):
         )
         job.backend.scaled_dots(task)
 
-    def _units(self, x: Operand, fmt: Float, axis: int) -> Any:
-        """``x`` in units of its format, filled up with zeros to whole blocks of ``length``."""
-        units = np.ldexp(numbers(x, fmt, np.float64), -fmt.low_exponent).astype(np.int32)
-        pad = [(0, 0)] * 3
-        pad[axis] = (0, -units.shape[axis] % self.length)
-        return np.ascontiguousarray(np.pad(units, pad))
-
     def _scales(self, job: Job, scale: Operand | None, x: Operand, axis: int) -> Factor:
-        """One scale a group; groups of filled-up zeros have the scale 1."""
+        """One scale a group."""
         assert scale is not None
-        found = split(job, scale, self.scale, 0, False)
-        if self.scale == E8M0 and (found.kind & 12).any():
-            refuse(scale, found.kind & 12, E8M0)
-        one = 1 << self.scale.man_bits
         count = -(-x.bits.shape[axis] // self.length) * (self.length // self.group)
-        parts = []
-        for field_, fill in ((np.abs(found.sig), one), (found.exp, 0), (found.kind & 1, 0)):
-            wide = np.repeat(field_, self.scale_block // self.group, axis)
-            cut = wide[(slice(None),) * axis + (slice(count),)]
-            pad = [(0, 0)] * 3
-            pad[axis] = (0, count - cut.shape[axis])
-            parts.append(np.ascontiguousarray(np.pad(cut, pad, constant_values=fill)))
-        return Factor(*parts)
+        repeats = self.scale_block // self.group
+        found: Factor = job.reader.scales(scale, self.scale, repeats, count, axis)
+        return found
 
 
 def _width(fmt: Float) -> int:

@@ -9,6 +9,8 @@ from numformats.arrays import as_kind, plain
 from numformats.backends import select
 from numformats.backends.chain_task import PlainTask
 from numformats.checks import choice, flag, integer
+from numformats.device import on_device
+from numformats.engines import device_integer
 from numformats.engines.engine import Engine
 from numformats.engines.job import batch_numbers, batches
 from numformats.engines.splitting import Groups
@@ -77,14 +79,21 @@ class IntegerDot(Engine):
         return signed_range(self.accumulator_bits, True)
 
     @property
+    def ranges(self) -> tuple[Range, Range]:
+        """``limits`` of the elements of a, and of b."""
+        return signed_range(self.a_bits, self.a_signed), signed_range(self.b_bits, self.b_signed)
+
+    @property
     def dtype(self) -> Any:
         """The dtype of results."""
         return np.dtype(np.int32 if self.accumulator_bits <= 32 else np.int64)
 
     def multiply(self, a: Any, b: Any, c: Any, backend: str, out: Any) -> Any:
         """``nf.matmul`` for this engine."""
-        a_view, source = integers("a", a, signed_range(self.a_bits, self.a_signed))
-        b_view, _ = integers("b", b, signed_range(self.b_bits, self.b_signed))
+        if on_device(a):
+            return device_integer.multiply(self, a, b, c, backend, out)
+        a_view, source = integers("a", a, self.ranges[0])
+        b_view, _ = integers("b", b, self.ranges[1])
         c_view = None if c is None else integers("c", c, self.limits)[0]
         lead = batches(a_view, b_view, c_view)
         shape = (*lead, a_view.shape[-2], b_view.shape[-1])

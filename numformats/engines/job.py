@@ -28,13 +28,23 @@ class Operand:
 
 
 @dataclass(frozen=True)
+class Flush:
+    """Numbers smaller than ``low`` become zeros: of their sign if ``signed``."""
+
+    low: float
+    signed: bool
+
+
+@dataclass(frozen=True)
 class Job:
-    """``out`` (batch, M, N), float32 or float64, holds c and receives the results."""
+    """``out`` (batch, M, N), float32 or float64, holds c and receives the results; ``reader`` lays
+    operands out in the memory that ``backend`` works in."""
 
     a: Operand
     b: Operand
     out: Any
     backend: Any
+    reader: Any
     scale_a: Operand | None = None
     scale_b: Operand | None = None
     key: Key | None = None

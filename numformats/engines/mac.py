@@ -9,7 +9,7 @@ from numformats.backends.chain_task import ChainTask, Step
 from numformats.checks import choice, integer
 from numformats.core.threefry import threefry
 from numformats.engines.engine import AsFormat, Engine, set_formats
-from numformats.engines.job import Job, numbers
+from numformats.engines.job import Job
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE64
 from numformats.random import Key
@@ -144,7 +144,7 @@ class MACChain(Engine):
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         a, b = (
-            numbers(x, fmt, np.float64)
+            job.reader.read(x, fmt, np.float64)
             for x, fmt in ((job.a, self.a_format), (job.b, self.b_format))
         )
         count, key = a.shape[2], job.key or Key(0)

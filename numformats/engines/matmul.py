@@ -5,8 +5,11 @@ from typing import Any
 from numformats.arrays import host
 from numformats.backends import select
 from numformats.codes import Codes
+from numformats.device import on_device
+from numformats.engines import device_matmul
 from numformats.engines.coded import tensor_scaled, uncoded
 from numformats.engines.engine import Engine
+from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
 from numformats.engines.results import (
@@ -37,32 +40,35 @@ def matmul(
 
     Args:
         a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
-            float64; NumPy arrays or CPU tensors of any strides. Or ``nf.Codes``: the numbers that
-            ``nf.decode`` gives, in a format whose values the engine takes. Blocks along K bring
-            their scales along to engines that take them; the scale of a whole tensor multiplies the
-            result in float32, before c is added in float32. Integer engines take the integers of
-            fixed-point codes.
-        b: (..., K, N), of the kind of ``a``; or ``nf.Codes``.
+            float64; NumPy arrays or CPU tensors of any strides, or arrays on a CUDA device (CuPy,
+            torch, Numba, DLPack). Or ``nf.Codes``: the numbers that ``nf.decode`` gives, in a
+            format whose values the engine takes. Blocks along K bring their scales along to engines
+            that take them; the scale of a whole tensor multiplies the result in float32, before c
+            is added in float32. Integer engines take the integers of fixed-point codes.
+        b: (..., K, N), of the kind of ``a``, or ``nf.Codes``; on a device, as all others, where
+            ``a`` lies.
         c: (..., M, N), or broadcastable to it; values of the engine's format for c, or
             ``nf.Codes``. By default 0.
         engine: an engine, for example ``nf.engine("nvidia-h100", inputs="fp16")``.
         scale_a: (..., M, blocks) scales of the blocks of ``a`` along K, for engines that take them.
         scale_b: (..., blocks, N).
         key: needed by engines that round stochastically.
-        backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``.
+        backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``; on a device ``"auto"``,
+            ``"cupy_cuda"`` or ``"numba_cuda"``.
         out: receives the result; (..., M, N) of a dtype that holds the engine's output format.
 
     Returns:
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
-        float16 where that is the engine's output format (CPU tensors: also bfloat16), else in
+        float16 where that is the engine's output format (tensors: also bfloat16), else in
         float32, or float64 where float32 cannot hold the results. A K that is no multiple of the
         unit's length is filled up with zeros. Promise: bit-identical across backends and thread
         counts; what the engine's own docstring says about hardware.
 
     Raises:
-        TypeError: integer or object arrays, operands of two kinds, an ``out`` of another dtype.
+        TypeError: integer or object arrays, operands of two kinds, an ``out`` of another kind.
         ValueError: shapes that do not go together; values that the input format lacks; codes in a
-            format that the engine does not take.
+            format that the engine does not take; a backend for other memory, or one that cannot run
+            here.
 
     Example:
         >>> import numpy as np, numformats as nf
@@ -86,6 +92,9 @@ def matmul(
             return tensor_scaled(result, whole, c, out)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
+    if on_device(a):
+        key = checked_key(engine, key)
+        return device_matmul.matmul(a, b, c, engine, scale_a, scale_b, key, backend, out)
     sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
     check_kinds(sources)
     first, second, third = sources["a"], sources["b"], sources.get("c")
@@ -99,5 +108,5 @@ def matmul(
     if work.size and first.shape[-1]:
         flat = work.reshape(-1, *shape[-2:])
         left, right = operand("a", first, lead), operand("b", second, lead)
-        engine.run(Job(left, right, flat, module, *scales, wanted))
+        engine.run(Job(left, right, flat, module, HostReader(module), *scales, wanted))
     return given(work, target, out)

@@ -1,16 +1,14 @@
 """Pairwise bfloat16 dot products of CPUs: AVX-512 and AMX (Intel), BFDOT and BFMMLA (Arm)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from numformats.backends.chain_task import PlainTask, Step
 from numformats.checks import choice
-from numformats.core.chain import flushed
 from numformats.engines.engine import FP32, Engine
 from numformats.engines.flushed import BF16, LOWEST
-from numformats.engines.job import Job, Operand, numbers
+from numformats.engines.job import Flush, Job
 from numformats.engines.running import output_grid
 from numformats.formats import Float
 from numformats.rounding import find
@@ -60,24 +58,14 @@ class PairedDot(Engine):
         """The format of c and of the results."""
         return FP32
 
-    def _read(self, x: Operand, axis: int) -> Any:
-        """The operand without subnormals, filled up with zeros to whole pairs."""
-        found = _flushed(numbers(x, BF16, np.float32))
-        pad = [(0, 0)] * 3
-        pad[axis] = (0, found.shape[axis] % 2)
-        return np.pad(np.asarray(found, np.float32), pad)
-
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
-        job.out[...] = _flushed(job.out)
-        a, b = self._read(job.a, 2), self._read(job.b, 1)
+        flush, read = Flush(LOWEST, signed=True), job.reader.read
+        job.reader.flush(job.out, flush)
+        a = read(job.a, BF16, np.float32, axis=2, multiple=2, flush=flush)
+        b = read(job.b, BF16, np.float32, axis=1, multiple=2, flush=flush)
         step = Step(FP32, find("to_odd"), output_grid(FP32, "to_odd", True), 0)
         length = LENGTHS[self.instruction]
         job.backend.plain(
             PlainTask(self.instruction, a, b, job.a.at, job.b.at, job.out, length, step)
         )
-
-
-@np.errstate(invalid="ignore")  # NaN and Inf times zero, in lanes that are not taken
-def _flushed(x: Any) -> Any:
-    return flushed(x, np.float32(LOWEST))

@@ -40,7 +40,7 @@ def checked_key(engine: Engine, key: Key | int | None) -> Key | None:
     return as_key(key)
 
 
-def _holds(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
+def holds(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
     """Whether a dtype holds every value of ``fmt``."""
     if not fits(fmt, carrier.lane):
         return False
@@ -63,8 +63,7 @@ def result_carrier(engine: Engine, kind: str) -> Carrier:
         return CARRIERS["float16"]
     if kind == "torch" and isinstance(fmt, Float) and (fmt.exp_bits, fmt.man_bits) == (8, 7):
         return CARRIERS["bfloat16"]
-    name = "float32" if fits(fmt, LANE32) and fits(engine.c_values, LANE32) else "float64"
-    return CARRIERS[name]
+    return CARRIERS["float64" if wide_results(engine) else "float32"]
 
 
 def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> Host:
@@ -76,7 +75,7 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
     target = host(out, "out")
     if target.kind != first.kind:
         raise TypeError(f"out is a {target.kind} array and a a {first.kind} array; give one kind")
-    if target.shape != shape or not _holds(target.carrier, engine.results):
+    if target.shape != shape or not holds(target.carrier, engine.results):
         raise ValueError(
             f"out has shape {target.shape}, dtype {target.carrier.name}; the result has shape "
             f"{shape} and values of {engine.results}: write out=numpy.empty({shape}, "
@@ -87,10 +86,14 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
     return target
 
 
+def wide_results(engine: Engine) -> bool:
+    """Whether results or c need float64."""
+    return not (fits(engine.results, LANE32) and fits(engine.c_values, LANE32))
+
+
 def working_array(target: Host, sources: Iterable[Host], engine: Engine) -> Any:
     """The float32 or float64 array that the engine adds to: the target itself where it can be."""
-    wide = not (fits(engine.results, LANE32) and fits(engine.c_values, LANE32))
-    name, view = "float64" if wide else "float32", target.view
+    name, view = "float64" if wide_results(engine) else "float32", target.view
     shared = any(np.may_share_memory(view, source.view) for source in sources)
     if target.carrier.name == name and view.flags["C_CONTIGUOUS"] and not shared:
         return view
@@ -108,31 +111,44 @@ def fill(work: Any, c: Host | None, engine: Engine) -> None:
         np.copyto(work, values(given), casting="same_kind")
 
 
-def scale_operands(
-    engine: Engine, scale_a: Any, scale_b: Any, a: Host, b: Host
-) -> tuple[Operand | None, Operand | None]:
-    """The scales of both operands, checked against the engine and the shapes."""
+def takes_scales(engine: Engine, scale_a: Any, scale_b: Any) -> bool:
+    """Whether the engine takes scales, which are given then, and only then."""
     if not engine.scaled:
         if scale_a is not None or scale_b is not None:
             raise ValueError(
                 f"{type(engine).__name__} takes no scales; leave scale_a and scale_b out, or "
                 "choose an engine with scales"
             )
-        return None, None
+        return False
     if scale_a is None or scale_b is None:
         raise ValueError("the engine takes scales of blocks along K: give scale_a and scale_b")
-    count = -(-a.shape[-1] // engine.scale_block)  # type: ignore[attr-defined]
-    wanted = {"scale_a": (*a.shape[:-1], count), "scale_b": (*b.shape[:-2], count, b.shape[-1])}
-    found = []
-    for name, x in (("scale_a", scale_a), ("scale_b", scale_b)):
-        source = host(x, name)
-        if source.shape != wanted[name]:
+    return True
+
+
+def check_scales(engine: Any, a: Any, b: Any, scales: tuple[Any, Any]) -> None:
+    """Scales of shapes that go with those of the operands."""
+    count = -(-a.shape[-1] // engine.scale_block)
+    wanted = ((*a.shape[:-1], count), (*b.shape[:-2], count, b.shape[-1]))
+    for name, x, shape in zip(("scale_a", "scale_b"), scales, wanted, strict=True):
+        if x.shape != shape:
             raise ValueError(
-                f"{name} has shape {source.shape}; K = {a.shape[-1]} in blocks of "
-                f"{engine.scale_block} needs {wanted[name]}"  # type: ignore[attr-defined]
+                f"{name} has shape {x.shape}; K = {a.shape[-1]} in blocks of "
+                f"{engine.scale_block} needs {shape}"
             )
-        found.append(operand(name, source, source.shape[:-2]))
-    return found[0], found[1]
+
+
+def scale_operands(
+    engine: Engine, scale_a: Any, scale_b: Any, a: Host, b: Host
+) -> tuple[Operand | None, Operand | None]:
+    """The scales of both operands, checked against the engine and the shapes."""
+    if not takes_scales(engine, scale_a, scale_b):
+        return None, None
+    first, second = host(scale_a, "scale_a"), host(scale_b, "scale_b")
+    check_scales(engine, a, b, (first, second))
+    return (
+        operand("scale_a", first, first.shape[:-2]),
+        operand("scale_b", second, second.shape[:-2]),
+    )
 
 
 def given(work: Any, target: Host, out: Any) -> Any:

@@ -5,16 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.backends.dot_task import DotRule, DotTask, Factor
+from numformats.backends.dot_task import DotRule, DotTask
 from numformats.core.dot import DotSpec
 from numformats.engines.engine import NAN32
-from numformats.engines.job import Job, Operand, refuse
-from numformats.engines.splitting import Groups, grouped, split
+from numformats.engines.job import Job
+from numformats.engines.splitting import Groups
 from numformats.formats import Float
 from numformats.lanes import CARRIERS
 from numformats.lowering import Lowered, lower
 from numformats.rounding import find
-from numformats.small_float import E8M0
 
 NARROW_FRAC_BITS = 27  # four terms below 2**(F + 2) add up in 32 bits
 
@@ -72,11 +71,9 @@ def run_groups(
     """Split, scale and group the operands of ``job``, and run ``rule`` over them."""
     a_fmt, b_fmt = engine.a_format, engine.b_format
     lanes = term_lanes(engine.product_bits, a_fmt.man_bits, engine.frac_bits, groups.stored)
-    a = split(job, job.a, a_fmt, lanes.up_a, engine.truncate_inputs)
-    b = split(job, job.b, b_fmt, lanes.up_b, engine.truncate_inputs)
-    if engine.scaled:
-        a = with_scale(a, job, job.scale_a, engine.scale_block, 2)
-        b = with_scale(b, job, job.scale_b, engine.scale_block, 1)
+    truncate, block = engine.truncate_inputs, engine.scale_block if engine.scaled else 1
+    a = job.reader.factors(job.a, a_fmt, lanes.up_a, truncate, groups, 2, job.scale_a, block)
+    b = job.reader.factors(job.b, b_fmt, lanes.up_b, truncate, groups, 1, job.scale_b, block)
     low = output_grid(engine.output, engine.rounding, negative_zero)
     unit_bits = engine.product_bits + lanes.up_a + lanes.up_b + 1
     spec = DotSpec(
@@ -86,21 +83,7 @@ def run_groups(
         )
     )
     task = DotTask(
-        grouped(a, groups, 2), grouped(b, groups, 1), job.a.at, job.b.at, job.out,
-        rule, spec, low.grid, find(engine.rounding), groups.stored,
-        low.general, lanes.wide, lanes.run, NAN32,
+        a, b, job.a.at, job.b.at, job.out, rule, spec, low.grid, find(engine.rounding),
+        groups.stored, low.general, lanes.wide, lanes.run, NAN32,
     )  # fmt: skip
     job.backend.dots(task)
-
-
-def with_scale(x: Factor, job: Job, scale: Operand | None, block: int, axis: int) -> Factor:
-    """``x`` with the exponents of its E8M0 scales added; a NaN scale makes its block NaN."""
-    assert scale is not None
-    found = split(job, scale, E8M0, 0, False)
-    if (found.kind & 12).any():
-        refuse(scale, found.kind & 12, E8M0)
-    count = x.exp.shape[axis]
-    cut = (slice(None),) * axis + (slice(count),)
-    exp = np.repeat(found.exp, block, axis)[cut]
-    kind = np.repeat(found.kind, block, axis)[cut] & np.uint8(1)
-    return Factor(x.sig, (x.exp + exp).astype(np.int16), x.kind | kind)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.dot_task import NO_TERM, Factor, SplitTask
-from numformats.core.dot import SplitSpec
-from numformats.engines.job import Job, Operand, refuse, values
+from numformats.core.operand import SplitSpec
+from numformats.engines.job import Operand, refuse, values
 from numformats.formats import Float
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import lower
@@ -62,7 +62,7 @@ def needs_wide(fmt: Float, carrier: Carrier) -> bool:
     return fmt.man_bits > carrier.lane.sig_bits or fmt.emin + carrier.lane.bias < 1
 
 
-def split(job: Job, x: Operand, fmt: Float, up: int, truncate: bool) -> Factor:
+def split(module: Any, x: Operand, fmt: Float, up: int, truncate: bool) -> Factor:
     """``x`` as significands times ``2**up``, exponents and kinds, in the shape of ``x.bits``.
 
     ``truncate``: the unit reads only the format's leading bits of wider numbers (TF32).
@@ -73,15 +73,20 @@ def split(job: Job, x: Operand, fmt: Float, up: int, truncate: bool) -> Factor:
     bits, carrier = x.bits, x.carrier
     if needs_wide(fmt, carrier):
         bits, carrier = values(x).astype(np.float64), CARRIERS["float64"]
-    keep = fmt.man_bits if truncate else carrier.lane.sig_bits
+    keep = kept_bits(fmt, carrier, truncate)
     sig, exp = np.empty(bits.shape, np.int32), np.empty(bits.shape, np.int16)
     kind = np.empty(bits.shape, np.uint8)
     flat = bits.reshape(-1).view(carrier.stored)
     spec = split_spec(fmt, carrier, up, keep)
     task = SplitTask(flat, carrier, spec, sig.reshape(-1), exp.reshape(-1), kind.reshape(-1))
-    if job.backend.split(task) & 16:
+    if module.split(task) & 16:
         refuse(x, kind & 16, fmt)
     return Factor(sig, exp, kind)
+
+
+def kept_bits(fmt: Float, carrier: Carrier, truncate: bool) -> int:
+    """Significand bits that the unit reads."""
+    return int(fmt.man_bits) if truncate else carrier.lane.sig_bits
 
 
 def grouped(x: Factor, groups: Groups, axis: int) -> Factor:

@@ -153,10 +153,9 @@ def integer_result(engine: Any, row: Any, column: Any, start: int) -> int:
     return (total - low) % (high - low + 1) + low
 
 
-@pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
-@pytest.mark.parametrize("name", INTEGER)
-def test_integers(name: str, backend: str) -> None:
-    engine, rng = INTEGER[name], np.random.default_rng(8)
+def integer_case(engine: Any) -> tuple[Any, Any, Any, Any]:
+    """Operands, some of them the outermost, and the result."""
+    rng = np.random.default_rng(8)
     sides = ((engine.a_bits, engine.a_signed), (engine.b_bits, engine.b_signed))
     (a_low, a_high), (b_low, b_high) = (
         (-(1 << (n - 1)), 1 << (n - 1)) if signed else (0, 1 << n) for n, signed in sides
@@ -165,11 +164,19 @@ def test_integers(name: str, backend: str) -> None:
     b = rng.integers(b_low, b_high, (29, 6)).astype(np.int32)
     a[0], b[:, 0] = a_high - 1, b_low  # far out
     c = rng.integers(-100, 100, (7, 6)).astype(np.int32)
-    got = nf.matmul(a, b, c, engine=engine, backend=backend)
     wanted = [
         [integer_result(engine, row, column, c[i, j]) for j, column in enumerate(b.T)]
         for i, row in enumerate(a)
     ]
+    return a, b, c, wanted
+
+
+@pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
+@pytest.mark.parametrize("name", INTEGER)
+def test_integers(name: str, backend: str) -> None:
+    engine = INTEGER[name]
+    a, b, c, wanted = integer_case(engine)
+    got = nf.matmul(a, b, c, engine=engine, backend=backend)
     np.testing.assert_array_equal(got, wanted)
     plain = a.astype(np.int64) @ b.astype(np.int64) + c
     assert (got == plain).all() == (name in ("int8", "48 bits"))

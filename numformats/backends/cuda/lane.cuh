@@ -7,7 +7,10 @@ __device__ __forceinline__ F64 floor_of(F64 x) { return floor(x); }
 __device__ __forceinline__ F64 single(F64 x) { return F64(float(x)); }
 __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
+__device__ __forceinline__ W32 whole_to_bits(W32 n) { return __float_as_uint(F32(n)); }
+__device__ __forceinline__ U64 whole_to_bits(U64 n) { return __double_as_longlong(F64(n)); }
 __device__ __forceinline__ F32 fused(F32 a, F32 b, F32 c) { return __fmaf_rn(a, b, c); }
+__device__ __forceinline__ F64 fused(F64 a, F64 b, F64 c) { return __fma_rn(a, b, c); }
 template <class A, class B> struct Pair { A first; B second; };
 template <class A, class B> Pair(A, B) -> Pair<A, B>;
 
@@ -22,3 +25,19 @@ __device__ __forceinline__ U lane_xor(U x, int mask) { return __shfl_xor_sync(0x
 
 // Consecutive elements as one load or store of up to 16 bytes.
 template <class T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
+
+// Conversions between float patterns that keep the bits of NaN, which those of the device change.
+__device__ __forceinline__ U64 wide_bits(W32 bits) {
+    if ((bits & 0x7fffffffu) <= 0x7f800000u) return real_to_bits(F64(__uint_as_float(bits)));
+    return U64(bits >> 31) << 63 | 0x7ffull << 52 | U64(bits & 0x7fffffu) << 29;
+}
+__device__ __forceinline__ W32 single_bits(U64 bits) {
+    if ((bits & 0x7fffffffffffffffull) <= 0x7ffull << 52)
+        return __float_as_uint(float(bits_to_real(bits)));
+    return (W32(bits >> 32) & 0x80000000u) | 0x7f800000u | (W32(bits >> 29) & 0x7fffffu);
+}
+__device__ __forceinline__ U64 wide_bits(F64 x) { return real_to_bits(x); }
+__device__ __forceinline__ U64 wide_bits(float x) { return wide_bits(__float_as_uint(x)); }
+__device__ __forceinline__ void store(F64* to, U64 bits) { *to = bits_to_real(bits); }
+__device__ __forceinline__ void store(float* to, U64 bits) { *to = __uint_as_float(single_bits(bits)); }
+__device__ __forceinline__ void store(int* to, U64 bits) { *to = int(bits_to_real(bits)); }

@@ -1,0 +1,112 @@
+"""What a backend on a device is asked to do before and after a matrix product: read operands into
+the layout of its kernels, and give results their dtype. On hosts NumPy does this.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numformats.backends.chain_task import Step
+from numformats.backends.dot_task import Factor
+from numformats.core.operand import SplitSpec
+from numformats.lanes import Carrier
+
+ZERO_PLACE, FILLER = -1, -2  #: in ``Layout.places``: nothing lies there
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Element (o, p, j) of a result (outer, stored, inner) is element (``lines[o]``, ``places[p]``,
+    j) of a source (lines, ``count``, ``source_inner``), which is repeated where ``source_inner`` is
+    1; without ``lines`` or ``places`` the index is the same."""
+
+    outer: int
+    stored: int
+    inner: int
+    count: int
+    source_inner: int
+    lines: Any = None  #: NumPy int64
+    places: Any = None  #: NumPy int64
+
+    @property
+    def size(self) -> int:
+        """Elements of the result."""
+        return self.outer * self.stored * self.inner
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """Numbers of ``x`` (stored bits of a carrier) into ``out`` (float32, float64, or int32).
+
+    The carrier is float32 or float64. ``check`` rounds to the format that they have to be values of
+    (None: all are), ``nan`` says whether it has NaN. What is smaller than ``low`` becomes a zero,
+    of its sign if ``signed_zero``. Results are multiplied by ``2**scale_exp``.
+    """
+
+    x: Any
+    carrier: Carrier
+    out: Any
+    layout: Layout
+    check: Step | None
+    nan: bool
+    low: float = 0.0
+    signed_zero: bool = False
+    scale_exp: int = 0
+
+
+@dataclass(frozen=True)
+class FactorTask:
+    """As ``SplitTask``, into a layout; ``fill`` is the significand, exponent and kind of
+    ``ZERO_PLACE``. Every ``block`` elements of the source share a ``scale``, whose exponents are
+    added. ``magnitude``: without signs and kinds but NaN. ``asked``: whether the kinds that there
+    are are asked for, which waits for the device."""
+
+    x: Any
+    carrier: Carrier
+    spec: SplitSpec
+    out: Factor
+    layout: Layout
+    fill: tuple[int, int, int]
+    magnitude: bool = False
+    scale: Factor | None = None
+    block: int = 1
+    asked: bool = True
+
+
+@dataclass(frozen=True)
+class IntegersTask:
+    """Integers of ``x`` into ``out`` (int32 or int64), which have to lie within ``limits``."""
+
+    x: Any
+    out: Any
+    layout: Layout
+    limits: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class CastTask:
+    """Flat stored bits of ``source`` into those of ``target``, which holds the numbers."""
+
+    x: Any
+    out: Any
+    source: Carrier
+    target: Carrier
+
+
+@dataclass(frozen=True)
+class WrapTask:
+    """Flat integers (int32 or int64) into ``out``, modulo 2 to the number of bits less ``spare``,
+    in two's complement."""
+
+    x: Any
+    out: Any
+    spare: int
+
+
+@dataclass(frozen=True)
+class AddTask:
+    """``out += x``, flat, rounded by ``step``; NaN is ``nan`` (a float64 pattern)."""
+
+    x: Any
+    out: Any
+    step: Step
+    nan: int

@@ -1,0 +1,72 @@
+"""Operands and results of matrix products on CUDA devices."""
+
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+from numformats.device import DeviceArray, on_device
+from numformats.device_libraries import flat, library
+from numformats.device_places import carrier_for
+from numformats.engines.job import Operand, batch_numbers
+from numformats.lanes import Carrier
+
+
+class Given:
+    """A device array, its library and its shape."""
+
+    def __init__(self, x: Any, name: str) -> None:
+        if not on_device(x):
+            raise TypeError(
+                f"{name} is a {type(x).__name__} in host memory and a lies on a CUDA device; move "
+                f"{name} there first (cupy.asarray, torch .cuda())"
+            )
+        self.name, (self.library, self.array) = name, library(x)
+        self.shape = tuple(self.array.shape)
+
+    @cached_property
+    def carrier(self) -> Carrier:
+        """The carrier of floats."""
+        return carrier_for(self.library, self.array, self.name)
+
+    @property
+    def device(self) -> int:
+        """Number of the device."""
+        return self.library.device(self.array)
+
+    def matrices(self, dtype: Any) -> DeviceArray:
+        """In three dimensions; copied only where it is not contiguous."""
+        compact = self.library.compact(self.array)
+        extent = (prod(self.shape[:-2]), *self.shape[-2:])
+        return replace(flat(self.library, compact, dtype), extent=extent)
+
+    def operand(self, lead: tuple[int, ...]) -> Operand:
+        """As engines take it."""
+        bits, at = self.matrices(self.carrier.stored), batch_numbers(self.shape[:-2], lead)
+        return Operand(self.name, bits, self.carrier, at, self.shape)
+
+
+def all_given(arrays: dict[str, Any]) -> dict[str, Given]:
+    """Arrays by name (None: not there), which have to lie on the device of a.
+
+    Raises:
+        TypeError: an array in host memory.
+        ValueError: one on another device.
+    """
+    given = {name: Given(x, name) for name, x in arrays.items() if x is not None}
+    for name, x in given.items():
+        if x.device != given["a"].device:
+            raise ValueError(
+                f"{name} is on device {x.device}, a on device {given['a'].device}; move one of "
+                "them first"
+            )
+    return given
+
+
+def same_library(target: Given, first: Given) -> None:
+    """Results are of the kind of a."""
+    if type(target.library) is not type(first.library):
+        raise TypeError(
+            f"out is a {type(target.array).__name__} and a a {type(first.array).__name__}; give "
+            "one kind"
+        )
