@@ -17,7 +17,6 @@ from numformats.engines.results import (
     check_scales,
     holds,
     result_carrier,
-    takes_scales,
     wide_results,
 )
 from numformats.lanes import CARRIERS
@@ -41,7 +40,7 @@ def matmul(
     lead = batches(first, second, third)
     shape = (*lead, first.shape[-2], second.shape[-1])
     levels: list[Operand | None] = [None, None]
-    if takes_scales(engine, scale_a, scale_b):
+    if engine.scaled:
         check_scales(engine, first, second, (given["scale_a"], given["scale_b"]))
         levels = [given[name].operand(given[name].shape[:-2]) for name in ("scale_a", "scale_b")]
     module, target = select(backend, "cuda"), target_of(out, first, shape, engine)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from numformats.arrays import Host
+from numformats.device import DeviceArray
 from numformats.formats import FixedPoint, Float
 from numformats.halves import floats
 from numformats.lanes import Carrier
@@ -99,8 +100,21 @@ def batch_numbers(shape: tuple[int, ...], lead: tuple[int, ...]) -> Any:
 
 
 def values(x: Operand) -> Any:
-    """The numbers of an operand, as a NumPy float array."""
+    """The numbers of an operand in host memory, as a NumPy float array.
+
+    Raises:
+        ValueError: an operand on a device (engines that run there use ``Job.reader``).
+    """
+    _check_on_host(x)
     return floats(x.bits, x.carrier)
+
+
+def _check_on_host(x: Operand) -> None:
+    if isinstance(x.bits, DeviceArray):
+        raise ValueError(
+            f"{x.name} lies on a CUDA device, and this engine reads it in host memory; copy the "
+            "operands to the host first (cupy.asnumpy, torch .cpu())"
+        )
 
 
 def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
@@ -142,6 +156,7 @@ def check_values(x: Operand, fmt: FixedPoint | Float) -> None:
     Raises:
         ValueError: a value that the format lacks.
     """
+    _check_on_host(x)
     if all_are_values(x.carrier, fmt):
         return
     flat = x.bits.reshape(-1) if x.bits.flags["C_CONTIGUOUS"] else x.bits.flat

@@ -14,6 +14,7 @@ from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
 from numformats.engines.results import (
     check_kinds,
+    check_scales_given,
     checked_key,
     fill,
     given,
@@ -90,23 +91,36 @@ def matmul(
             names: Any = {"engine": engine, "scale_a": scale_a, "scale_b": scale_b, "key": key}
             result = matmul(a, b, **names, backend=backend)
             return tensor_scaled(result, whole, c, out)
+    check_scales_given(engine, scale_a, scale_b)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
-    if on_device(a):
-        key = checked_key(engine, key)
-        return device_matmul.matmul(a, b, c, engine, scale_a, scale_b, key, backend, out)
+    run = device_matmul.matmul if on_device(a) else _matmul
+    return run(a, b, c, engine, scale_a, scale_b, checked_key(engine, key), backend, out)
+
+
+def _matmul(
+    a: Any,
+    b: Any,
+    c: Any,
+    engine: Engine,
+    scale_a: Any,
+    scale_b: Any,
+    key: Key | None,
+    backend: str,
+    out: Any,
+) -> Any:
+    """``matmul`` in host memory, but for integer engines."""
     sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
     check_kinds(sources)
     first, second, third = sources["a"], sources["b"], sources.get("c")
     lead = batches(first, second, third)
     shape = (*lead, first.shape[-2], second.shape[-1])
-    module, wanted = select(backend), checked_key(engine, key)
-    scales = scale_operands(engine, scale_a, scale_b, first, second)
+    module, scales = select(backend), scale_operands(engine, scale_a, scale_b, first, second)
     target = target_of(out, first, shape, engine)
     work = working_array(target, sources.values(), engine)
     fill(work, third, engine)
     if work.size and first.shape[-1]:
         flat = work.reshape(-1, *shape[-2:])
         left, right = operand("a", first, lead), operand("b", second, lead)
-        engine.run(Job(left, right, flat, module, HostReader(module), *scales, wanted))
+        engine.run(Job(left, right, flat, module, HostReader(module), *scales, key))
     return given(work, target, out)

@@ -111,18 +111,15 @@ def fill(work: Any, c: Host | None, engine: Engine) -> None:
         np.copyto(work, values(given), casting="same_kind")
 
 
-def takes_scales(engine: Engine, scale_a: Any, scale_b: Any) -> bool:
-    """Whether the engine takes scales, which are given then, and only then."""
-    if not engine.scaled:
-        if scale_a is not None or scale_b is not None:
-            raise ValueError(
-                f"{type(engine).__name__} takes no scales; leave scale_a and scale_b out, or "
-                "choose an engine with scales"
-            )
-        return False
-    if scale_a is None or scale_b is None:
+def check_scales_given(engine: Engine, scale_a: Any, scale_b: Any) -> None:
+    """Scales are there where the engine takes them, and only there."""
+    if engine.scaled and (scale_a is None or scale_b is None):
         raise ValueError("the engine takes scales of blocks along K: give scale_a and scale_b")
-    return True
+    if not engine.scaled and (scale_a is not None or scale_b is not None):
+        raise ValueError(
+            f"{type(engine).__name__} takes no scales; leave scale_a and scale_b out, or "
+            "choose an engine with scales"
+        )
 
 
 def check_scales(engine: Any, a: Any, b: Any, scales: tuple[Any, Any]) -> None:
@@ -140,8 +137,8 @@ def check_scales(engine: Any, a: Any, b: Any, scales: tuple[Any, Any]) -> None:
 def scale_operands(
     engine: Engine, scale_a: Any, scale_b: Any, a: Host, b: Host
 ) -> tuple[Operand | None, Operand | None]:
-    """The scales of both operands, checked against the engine and the shapes."""
-    if not takes_scales(engine, scale_a, scale_b):
+    """The scales of both operands, checked against the shapes."""
+    if not engine.scaled:
         return None, None
     first, second = host(scale_a, "scale_a"), host(scale_b, "scale_b")
     check_scales(engine, a, b, (first, second))

@@ -18,6 +18,7 @@ from numformats import device_places
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
 from numformats.engines import IntegerDot, MACChain, device_arrays, device_reading
+from numformats.engines.job import numbers
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
 from tests.engines.test_backends import DISTINCT, label
@@ -228,6 +229,16 @@ BAD: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (ValueError, "host arrays and x is a cuda array", (A, B), {"backend": "numba_cpu"}),
     (ValueError, "no backend for cuda arrays can run here", (A, B), {"backend": "auto"}),
 ]  # fmt: skip
+
+
+def test_an_engine_that_works_in_host_memory_is_refused() -> None:
+    class HostOnly(type(H100)):  # type: ignore[misc]
+        def run(self, job: Any) -> None:
+            numbers(job.a, self.a_format, np.float32)
+
+    engine = HostOnly("fp16", "fp16", length=4, frac_bits=24)
+    with pytest.raises(ValueError, match="a lies on a CUDA device, and this engine reads it in"):
+        nf.matmul(A, B, engine=engine, backend=NAME)
 
 
 def test_refused_on_the_host() -> None:
