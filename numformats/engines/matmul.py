@@ -7,7 +7,7 @@ from numformats.backends import select
 from numformats.codes import Codes
 from numformats.device import on_device
 from numformats.engines import device_matmul
-from numformats.engines.coded import tensor_scaled, uncoded
+from numformats.engines.coded import check_single, tensor_scaled, uncoded
 from numformats.engines.engine import Engine
 from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
@@ -88,6 +88,7 @@ def matmul(
         found = uncoded(engine, a, b, c, scale_a, scale_b)
         a, b, c, scale_a, scale_b, whole = found
         if whole is not None:
+            check_single(engine, c, out)
             names: Any = {"engine": engine, "scale_a": scale_a, "scale_b": scale_b, "key": key}
             result = matmul(a, b, **names, backend=backend)
             return tensor_scaled(result, whole, c, out)
