@@ -3,9 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from numformats.arrays import plain
 from numformats.blocking import scales_shape
 from numformats.decoding import check_kind, decode
 from numformats.formats import BlockFloat, Format
@@ -80,10 +77,13 @@ def _turned(axis: int | None, ndim: int) -> int | None:
 
 
 def _loose(codes: Any, fmt: Format, shape: tuple[int, ...]) -> Any:
-    """Packed codes, and the packed scales of blocks, unpacked."""
+    """Packed codes, and the packed scales of blocks, unpacked; what has its shape is loose."""
     if not isinstance(fmt, BlockFloat):
-        return unpack(codes, fmt, shape)
-    scales, wanted = codes[1], scales_shape(fmt, shape)
-    if tuple(np.shape(plain(scales)[0])) != wanted:
-        scales = unpack(scales, fmt.scale, wanted)
-    return (unpack(codes[0], fmt, shape), scales, *codes[2:])
+        return _unpacked(codes, fmt, shape)
+    scales = _unpacked(codes[1], fmt.scale, scales_shape(fmt, shape))
+    return (_unpacked(codes[0], fmt, shape), scales, *codes[2:])
+
+
+def _unpacked(codes: Any, fmt: Format, shape: tuple[int, ...]) -> Any:
+    loose = tuple(getattr(codes, "shape", ())) == shape
+    return codes if loose else unpack(codes, fmt, shape)

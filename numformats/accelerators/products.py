@@ -124,7 +124,7 @@ def _block_scaled(engine: Any, a: Stored, b: Stored, c: Any, call: Call) -> Any:
     if not (a.two_level or b.two_level):
         return result
     third = None if c is None else c.astype(np.float32)
-    return tensor_scaled(result, float(whole), third)
+    return tensor_scaled(result.astype(np.float32), float(whole), third)
 
 
 def _segments(engine: Any, a: Stored, b: Stored, c: Any, call: Call) -> Any:

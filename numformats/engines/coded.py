@@ -8,7 +8,7 @@ from numformats.arrays import as_kind, plain
 from numformats.codes import Codes
 from numformats.decoding import decode
 from numformats.device import on_device
-from numformats.engines.engine import FP32, Engine
+from numformats.engines.engine import Engine
 from numformats.engines.fitting import holds, wanted_blocks
 from numformats.engines.integer import IntegerDot
 from numformats.formats import BlockFloat, FixedPoint
@@ -111,18 +111,32 @@ def _sizes(fmt: BlockFloat, ndim: int) -> dict[int, int | None]:
     return {a - ndim if a >= 0 else a: size for a, size in zip(several, sizes, strict=True)}
 
 
+def check_single(engine: Engine, c: Any, out: Any) -> None:
+    """Results, c and ``out`` are float32, in which the scale of a whole tensor is applied.
+
+    Raises:
+        ValueError: they are not.
+    """
+    kinds = {"c": c, "out": out}
+    found = {
+        name: str(x.dtype).removeprefix("torch.") for name, x in kinds.items() if x is not None
+    }
+    for name, kind in (
+        {"the engine's result": str(engine.results).replace("fp", "float")} | found
+    ).items():
+        if kind != "float32":
+            raise ValueError(
+                f"{name} is {kind}, and the scale of a whole tensor is applied in float32; give "
+                "float32, or codes with tensor_scale=1 and scale the result yourself"
+            )
+
+
 def tensor_scaled(result: Any, tensor_scale: float, c: Any, out: Any = None) -> Any:
     """``result * tensor_scale + c`` in float32, as software does it after the unit.
 
     Raises:
-        ValueError: results, c or ``out`` that are not float32.
+        ValueError: an ``out`` of another shape.
     """
-    for name, x in (("the engine's result", result), ("c", c), ("out", out)):
-        if x is not None and str(x.dtype).removeprefix("torch.") != "float32":
-            raise ValueError(
-                f"{name} has dtype {x.dtype}, and the scale of a whole tensor is applied in "
-                f"{FP32}; give float32, or codes with tensor_scale=1 and scale the result yourself"
-            )
     with np.errstate(over="ignore", invalid="ignore"):
         result = result * tensor_scale
         result = result if c is None else result + c

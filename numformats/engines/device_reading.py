@@ -71,10 +71,6 @@ class DeviceReader:
             HostReader(None).read(on_host(x), fmt, dtype)
         return out
 
-    def check(self, x: Operand, fmt: FixedPoint | Float) -> None:
-        """As ``HostReader.check``."""
-        self.read(x, fmt, np.float32)
-
     def spread(self, x: Operand, fmt: Any, extent: tuple[int, ...], dtype: Any) -> Any:
         """The numbers of c in the shape ``extent``, to which it is broadcast."""
         g = spread_layout(extent, x.bits.shape, x.at)

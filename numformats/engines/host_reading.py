@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.backends.dot_task import Factor
 from numformats.core.chain import flushed, flushed_input
-from numformats.engines.job import Flush, Operand, check_values, numbers, refuse, values
+from numformats.engines.job import Flush, Operand, numbers, refuse, values
 from numformats.engines.splitting import Groups, grouped, split
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
@@ -92,14 +92,6 @@ class HostReader:
             parts.append(np.ascontiguousarray(np.pad(cut, pad, constant_values=fill)))
         return Factor(*parts)
 
-    def check(self, x: Operand, fmt: FixedPoint | Float) -> None:
-        """Refuse numbers of ``x`` that are no values of ``fmt``.
-
-        Raises:
-            ValueError: a value that the format lacks.
-        """
-        check_values(x, fmt)
-
     def taken(self, x: Operand, places: Any, axis: int) -> Operand:
         """``x`` at ``places`` along ``axis``, as float32; a zero beyond its end."""
         count = x.bits.shape[axis]
@@ -118,8 +110,8 @@ class HostReader:
         return np.zeros_like(out)
 
     def add(self, out: Any, x: Any, fmt: Float, nan: int) -> None:
-        """``out += x``, in the memory of ``x``, rounded to ``fmt`` (FP16 or FP32); NaN becomes the
-        float64 pattern ``nan``."""
+        """``out += x``, rounded to ``fmt`` (FP16 or FP32); NaN becomes the float64 pattern ``nan``.
+        ``x`` is overwritten."""
         with np.errstate(all="ignore"):
             np.add(out, x, out=x)
             out[...] = x.astype(np.float16 if fmt.man_bits == 10 else np.float32, copy=False)

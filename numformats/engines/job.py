@@ -105,12 +105,16 @@ def values(x: Operand) -> Any:
     Raises:
         ValueError: an operand on a device (engines that run there use ``Job.reader``).
     """
+    _check_on_host(x)
+    return floats(x.bits, x.carrier)
+
+
+def _check_on_host(x: Operand) -> None:
     if isinstance(x.bits, DeviceArray):
         raise ValueError(
             f"{x.name} lies on a CUDA device, and this engine reads it in host memory; copy the "
             "operands to the host first (cupy.asnumpy, torch .cpu())"
         )
-    return floats(x.bits, x.carrier)
 
 
 def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
@@ -152,6 +156,7 @@ def check_values(x: Operand, fmt: FixedPoint | Float) -> None:
     Raises:
         ValueError: a value that the format lacks.
     """
+    _check_on_host(x)
     if all_are_values(x.carrier, fmt):
         return
     flat = x.bits.reshape(-1) if x.bits.flags["C_CONTIGUOUS"] else x.bits.flat

@@ -7,7 +7,7 @@ from numformats.backends import select
 from numformats.codes import Codes
 from numformats.device import on_device
 from numformats.engines import device_matmul
-from numformats.engines.coded import tensor_scaled, uncoded
+from numformats.engines.coded import check_single, tensor_scaled, uncoded
 from numformats.engines.engine import Engine
 from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
@@ -42,12 +42,12 @@ def matmul(
     Args:
         a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
             float64; NumPy arrays or CPU tensors of any strides, or arrays on a CUDA device (CuPy,
-            torch, Numba, DLPack). Or, on the host, ``nf.Codes``: the numbers that ``nf.decode``
-            gives, in a format whose values the engine takes. Blocks along K bring their scales
-            along to engines that take them; the scale of a whole tensor multiplies the result in
-            float32, before c is added in float32. Integer engines take the integers of fixed-point
-            codes.
-        b: (..., K, N), of the kind of ``a`` and, on a device, where ``a`` lies; or ``nf.Codes``.
+            torch, Numba, DLPack). Or ``nf.Codes``: the numbers that ``nf.decode`` gives, in a
+            format whose values the engine takes. Blocks along K bring their scales along to engines
+            that take them; the scale of a whole tensor multiplies the result in float32, before c
+            is added in float32. Integer engines take the integers of fixed-point codes.
+        b: (..., K, N), of the kind of ``a``, or ``nf.Codes``; on a device, as all others, where
+            ``a`` lies.
         c: (..., M, N), or broadcastable to it; values of the engine's format for c, or
             ``nf.Codes``. By default 0.
         engine: an engine, for example ``nf.engine("nvidia-h100", inputs="fp16")``.
@@ -88,6 +88,7 @@ def matmul(
         found = uncoded(engine, a, b, c, scale_a, scale_b)
         a, b, c, scale_a, scale_b, whole = found
         if whole is not None:
+            check_single(engine, c, out)
             names: Any = {"engine": engine, "scale_a": scale_a, "scale_b": scale_b, "key": key}
             result = matmul(a, b, **names, backend=backend)
             return tensor_scaled(result, whole, c, out)
