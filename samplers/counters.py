@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 
 class Counters(NamedTuple):
-    """Values drawn so far, and the shares of them that missed their variance or their range;
+    """Values (weights, and velocities in few bits) drawn so far, and the shares of them that missed
+    their variance or their range;
     ``stuck`` is the share of the weights of low-precision accumulators that have never moved."""
 
     drawn: int

@@ -23,6 +23,10 @@ class Gaussian:
 
     Raises:
         ValueError: ``std`` that is not positive, or numbers that are not finite.
+
+    Example:
+        >>> Gaussian(0.5).slope(torch.tensor([1.0, -2.0]))
+        tensor([ 4., -8.])
     """
 
     std: float
@@ -50,6 +54,10 @@ class Laplace:
 
     Raises:
         ValueError: ``scale`` that is not positive and finite.
+
+    Example:
+        >>> Laplace(0.5).slope(torch.tensor([1.0, 0.0, -2.0]))
+        tensor([ 2.,  0., -2.])
     """
 
     scale: float

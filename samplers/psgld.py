@@ -49,6 +49,14 @@ class PSGLD(Sampler):
     Promise: a run resumed from ``state_dict`` gives the bits of the uninterrupted one; gradients
     are never changed.
 
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(2))
+        >>> weight.grad = torch.tensor([0.5, 4.0])
+        >>> options = {"smoothing": 0.0, "damping": 0.1, "temperature": 0.0}
+        >>> PSGLD([weight], 0.1, num_data=9, **options).step()
+        >>> weight.detach()  # gradients of any size move alike
+        tensor([-0.0833, -0.0976])
+
     Reference: Li, Chen, Carlson, Carin, AAAI 2016 (arXiv 1512.07666), Algorithm 1.
     """
 

@@ -31,6 +31,14 @@ class SGDLP(SGLD):
 
     Promise: in full precision the bits of ``torch.optim.SGD(lr, weight_decay)``; exact resume.
 
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(2))
+        >>> weight.grad = torch.tensor([0.5, 4.0])
+        >>> precision = Precision("fixed<8,4>", accumulator="low", rounding="nearest_even")
+        >>> SGDLP([weight], 0.1, precision=precision).step()
+        >>> weight.detach()
+        tensor([-0.0625, -0.3750])
+
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909); Li et al., NeurIPS 2017.
     """
 

@@ -58,6 +58,13 @@ class SGHMC(Sampler):
     are never changed; with ``euler`` at T = 0 and lr = 1 in full precision, ``inverse_mass`` a
     power of two, the bits of ``torch.optim.SGD(inverse_mass, momentum=1 - friction)``.
 
+    Example:
+        >>> weight = torch.nn.Parameter(torch.zeros(2))
+        >>> weight.grad = torch.ones(2)
+        >>> SGHMC([weight], 1.0, num_data=9, friction=1.0, temperature=0.0).step()
+        >>> weight.detach()  # -(γη + exp(-γη) - 1)·u/γ²
+        tensor([-0.3679, -0.3679])
+
     Reference: Chen, Fox, Guestrin, ICML 2014; Wang, Chen, Song, Zhang, TMLR 2024 (arXiv
     2310.16320), with the sign of the gradient in θ corrected and the covariance kept.
     """

@@ -172,6 +172,7 @@ def _drawn(stored: torch.Tensor, deficit: int, beyond: int, velocity: Velocity) 
         deficit + velocity.deficit,
         beyond + velocity.saturated,
         {"velocity": velocity.value, "velocity_scale": velocity.scale},
+        values=2,
     )
 
 

@@ -55,7 +55,7 @@ def take_over(
         state["accumulator"] = draw.stored
     param.copy_(draw.seen)
     state["step"] += 1
-    state["drawn"] += param.numel()
+    state["drawn"] += draw.values * param.numel()
     state["deficit"] += draw.deficit
     state["saturated"] += draw.saturated
     state.update(draw.carried or {})

@@ -19,7 +19,8 @@ class Draw(NamedTuple):
 
     ``stored`` is the accumulator, ``seen`` what forward and backward use; ``deficit`` counts the
     elements whose variance the grid could not meet, ``saturated`` those beyond the range;
-    ``carried`` is the rest of the sampler's state.
+    ``carried`` is the rest of the sampler's state; ``values`` tells how many values were drawn for
+    each weight.
     """
 
     stored: torch.Tensor
@@ -27,6 +28,7 @@ class Draw(NamedTuple):
     deficit: int = 0
     saturated: int = 0
     carried: dict[str, Any] | None = None
+    values: int = 1
 
 
 def step(

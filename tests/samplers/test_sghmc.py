@@ -4,6 +4,8 @@ False alarms: 5 standard errors (6e-7) a comparison; 140 of them, below 1e-4 tog
 fixed.
 """
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -156,6 +158,20 @@ def test_small_velocities_keep_their_resolution():
         optimizer.step()
     velocity = optimizer.state[weight]["velocity"].double()
     assert float(velocity.var()) == pytest.approx(1e-6, rel=5 * (2 / 10_000) ** 0.5)
+
+
+@pytest.mark.parametrize("accumulator", ["low", "variance_corrected"])
+def test_counters_count_velocities_too(accumulator):
+    """All weights in the middle of a gap, at a heat far below it; no velocity falls short."""
+    weight = torch.nn.Parameter(torch.zeros(1000))
+    precision = Precision("fixed<8,4>", None, accumulator)
+    optimizer = SGHMC([weight], 1.0, num_data=10**6, friction=1.0, precision=precision)
+    optimizer.reset_counters()
+    weight.grad = torch.full((1000,), -1 / 32 * math.e)  # kick_x = 1/e
+    optimizer.step()
+    found = optimizer.counters()
+    assert found.drawn == 2000
+    assert found.deficit == (0.0 if accumulator == "low" else 0.5)
 
 
 @pytest.mark.parametrize(
