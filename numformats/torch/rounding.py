@@ -14,11 +14,11 @@ from numformats.random import Key
 from numformats.torch.allocating import empty_like
 from numformats.torch.direction import Direction
 
-PIECE = 1 << 19  #: elements that stay in a core's cache between division, rounding and product
+PIECE = 1 << 19  #: elements that stay in a cache between division, rounding and product
 
 
 def round_into(out: Tensor, x: Tensor, how: Direction, key: Key | None) -> None:
-    """Write ``x`` rounded into ``out`` (may be ``x``)."""
+    """Write ``x`` rounded into ``out``."""
     assert how.fmt is not None
     ordered = how.stochastic or isinstance(how.fmt, BlockFloat)
     if not ordered and not x.is_contiguous() and x.stride() == out.stride():
