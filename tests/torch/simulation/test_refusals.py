@@ -102,6 +102,9 @@ WRONG: dict[str, Callable[[], Any]] = {
         torch.ones(1, 3, 4), torch.ones(2, 3, 3), padding="same", stride=2
     ),
     "letters": lambda: torch.einsum("ijk,kl->il", torch.ones(2, 3), torch.ones(3, 2)),
+    "an unknown letter": lambda: torch.einsum("ij,jk->iz", torch.ones(2, 3), torch.ones(3, 2)),
+    "a letter twice": lambda: torch.einsum("ij,jk->ii", torch.ones(2, 3), torch.ones(3, 2)),
+    "sizes": lambda: torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(4, 2)),
     "masks": lambda: nn.functional.scaled_dot_product_attention(
         *(torch.ones(1, 2, 2),) * 3, attn_mask=torch.ones(2, 2), is_causal=True
     ),
