@@ -59,6 +59,9 @@ def parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
     if not arrow:
         letters = "".join(terms).replace(".", "")
         out = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    unknown = set(out) - {".", *left}
+    if unknown or len(set(out) - {"."}) < len(out.replace(".", "")):
+        raise ValueError(f"{out!r} of {equation!r} names an axis twice, or one that nobody has")
     return named, out.replace("...", dots)
 
 

@@ -81,7 +81,8 @@ def network(
             last.append(end)
         x = torch.cat(found, -1) if both else found[0]
         if dropout and training and number < layers - 1:
-            x = torch.nn.functional.dropout(x, dropout, True)
+            with site.composite:
+                x = torch.nn.functional.dropout(x, dropout, True)
     return x, tuple(torch.stack(part) for part in zip(*last, strict=True))
 
 

@@ -10,12 +10,13 @@ from torch import nn
 
 from numformats.accelerators import Accelerator, accelerator
 from numformats.accelerators.accelerator import ROLES
-from numformats.engines import MACChain
+from numformats.accelerators.fitting import holds
+from numformats.engines import Engine, FMAChain, MACChain
+from numformats.engines.engine import FP32
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.torch.simulation.places import Policy
 
-SINGLE = parse("fp32")
 WEIGHTED = (
     nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.Embedding, nn.EmbeddingBag,
     nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention,
@@ -33,7 +34,7 @@ def format_of(value: Any) -> Format | None:
 
 
 def accelerator_of(value: Any) -> Accelerator:
-    """An accelerator, its name, or a format: everything stored in it, sums in float32.
+    """An accelerator, its name, or a format: everything stored in it, sums in float32 (float64).
 
     Raises:
         TypeError, ValueError: neither.
@@ -47,10 +48,11 @@ def _in_format(fmt: Format) -> Accelerator:
     while "--" in name:
         name = name.replace("--", "-")
     roles: dict[str, Any] = dict.fromkeys(ROLES, fmt)
-    return Accelerator(name, engine=_wide(), **roles)
+    single = isinstance(fmt, BlockFloat) or holds(FP32, fmt)
+    return Accelerator(name, engine=_wide() if single else FMAChain("fp64"), **roles)
 
 
-def _wide() -> MACChain:
+def _wide() -> Engine:
     return MACChain("fp32", "fp32", accumulator="fp32")
 
 
@@ -90,7 +92,7 @@ class Rules:
     def _policy(self, pattern: str, value: Any) -> Policy:
         """A rule that is a format holds for element-wise results, too, where those are rounded."""
         fmt = format_of(value)
-        if value is None or fmt == SINGLE:
+        if value is None or fmt == FP32:
             return Policy(None, None)
         try:
             chip = accelerator_of(value)

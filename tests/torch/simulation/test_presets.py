@@ -102,3 +102,15 @@ def test_convolutions_of_no_samples(name: str, mode: str) -> None:
         z.sum().backward()
     assert (y.shape, z.shape) == ((0, 6, 3, 3), (0, 4, 5, 5))
     assert not w.grad.any()
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("name", [*nf.formats(), "fixed<8,4>", "bfp<8,block=16>", "binary8p4se"])
+def test_formats_are_accelerators(name: str, mode: str) -> None:
+    x, w = torch.randn(5, 48), nn.Parameter(torch.randn(4, 48))
+    with simulate(name, mode=mode) as simulation:
+        y = nn.functional.linear(x, w)
+        y.sum().backward()
+    assert not simulation.report().full_precision
+    kept = [nf.quantize(t.detach(), name).double() for t in (x, w)]
+    torch.testing.assert_close(y.detach().double(), kept[0] @ kept[1].T, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,122 @@
+"""Laws: what cannot be simulated is counted with its reason, and bad input is refused in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from numformats.torch import simulate
+
+Tensor = torch.Tensor
+
+
+X = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
+
+
+LEFT: dict[str, tuple[Callable[[], Any], str]] = {
+    "complex": (lambda: torch.ones(2, 2) * 1j @ (torch.ones(2, 2) * 1j), "complex64"),
+    "integer": (lambda: torch.arange(4).reshape(2, 2) @ torch.arange(4).reshape(2, 2), "int64"),
+    "sparse": (lambda: torch.eye(3).to_sparse() @ torch.eye(3), "sparse_coo"),
+    "meta": (lambda: torch.empty(2, 3, device="meta") @ torch.empty(3, 2, device="meta"), "meta"),
+    "vmap": (lambda: torch.func.vmap(lambda a: a @ a)(torch.ones(2, 3, 3)), "torch.func"),
+    "script": (lambda: torch.jit.script(nn.Linear(3, 2))(torch.ones(1, 3)), "not intercepted"),
+    "distance": (lambda: torch.cdist(torch.ones(30, 3), torch.ones(30, 3)), "not intercepted"),
+    "aten": (lambda: torch.ops.aten.mm(torch.eye(2), torch.ones(2, 2)), "not intercepted"),
+    "subclass": (lambda: torch.ones(2, 2).as_subclass(Other) @ torch.ones(2, 2), "Other"),
+    "sparse gradients": (
+        lambda: nn.functional.embedding(
+            torch.tensor([1]), nn.Parameter(torch.ones(2, 3)), sparse=True
+        ),
+        "sparse gradients",
+    ),
+}
+
+
+class Other(torch.Tensor):
+    """A subclass of tensors."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", LEFT)
+def test_what_cannot_be_simulated_is_counted(name: str) -> None:
+    call, reason = LEFT[name]
+    wanted = call()
+    with simulate("e4m3") as simulation:
+        got = call()
+    report = simulation.report()
+    assert not report.simulated
+    assert sum(row["count"] for row in report.full_precision) >= 1
+    assert any(reason in row["reason"] for row in report.full_precision)
+    if name not in ("meta", "script"):
+        torch.testing.assert_close(got.to_dense(), wanted.to_dense())
+
+
+BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "accelerator": (lambda: simulate("nvidia-h100-fp9"), ValueError, "nvidia-h100-fp8"),
+    "nothing": (lambda: simulate(None), TypeError, "nvidia-h100-fp8"),
+    "mode": (lambda: simulate("e4m3", mode="quick"), ValueError, "exact, fast"),
+    "seed": (lambda: simulate("e4m3", seed=-1), ValueError, "seed"),
+    "elementwise": (lambda: simulate("e4m3", elementwise="e4m9"), ValueError, "e4m"),
+    "rounding": (lambda: simulate("e4m3", elementwise_rounding="near"), ValueError, "nearest_even"),
+    "order": (lambda: simulate("e4m3", nn.Linear(2, 2)), TypeError, r"simulate\(model"),
+    "no accelerator": (lambda: simulate(nn.Linear(2, 2)), TypeError, "accelerator is missing"),
+    "twice": (
+        lambda: simulate(simulate(nn.Linear(2, 2), "e4m3"), "e4m3"), ValueError, r"\.remove\(\)",
+    ),
+    "role": (
+        lambda: simulate("nvidia-h100-fp8", rules={"weights": "fp32"}), ValueError,
+        "choose an engine",
+    ),
+    "rule": (lambda: simulate("e4m3", rules={"fc": 7}), TypeError, "rule 'fc'"),
+    "rules": (lambda: simulate("e4m3", rules=["fc"]), TypeError, "mapping"),
+    "not attached": (lambda: simulate("e4m3").remove(), ValueError, "no model"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused(name: str) -> None:
+    call, kind, words = BAD[name]
+    with pytest.raises(kind, match=words):
+        call()
+
+
+def test_second_derivatives_are_refused() -> None:
+    w = nn.Parameter(torch.randn(4, 32))
+    with simulate("e4m3"):
+        (grad,) = torch.autograd.grad(nn.functional.linear(X, w).sum(), w, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
+        grad.sum().backward()
+
+
+WRONG: dict[str, Callable[[], Any]] = {
+    "inner axes": lambda: torch.mm(torch.ones(2, 3), torch.ones(4, 2)),
+    "channels": lambda: nn.functional.conv2d(torch.ones(1, 3, 4, 4), torch.ones(2, 4, 3, 3)),
+    "padding": lambda: nn.functional.conv2d(
+        torch.ones(1, 3, 4, 4), torch.ones(2, 3, 3, 3), padding="full"
+    ),
+    "stride": lambda: nn.functional.conv1d(
+        torch.ones(1, 3, 4), torch.ones(2, 3, 3), padding="same", stride=2
+    ),
+    "letters": lambda: torch.einsum("ijk,kl->il", torch.ones(2, 3), torch.ones(3, 2)),
+    "an unknown letter": lambda: torch.einsum("ij,jk->iz", torch.ones(2, 3), torch.ones(3, 2)),
+    "a letter twice": lambda: torch.einsum("ij,jk->ii", torch.ones(2, 3), torch.ones(3, 2)),
+    "sizes": lambda: torch.einsum("ij,jk->ik", torch.ones(2, 3), torch.ones(4, 2)),
+    "masks": lambda: nn.functional.scaled_dot_product_attention(
+        *(torch.ones(1, 2, 2),) * 3, attn_mask=torch.ones(2, 2), is_causal=True
+    ),
+    "dtypes": lambda: torch.mm(torch.ones(2, 2), torch.ones(2, 2, dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments_are_refused(name: str) -> None:
+    with simulate("e4m3"), pytest.raises((ValueError, RuntimeError)) as caught:
+        WRONG[name]()
+    assert len(str(caught.value)) > 20
+    with simulate("e4m3") as simulation:
+        assert torch.equal(torch.eye(2) @ torch.eye(2), torch.eye(2))
+    assert not simulation.report().full_precision
