@@ -46,14 +46,14 @@ def _find(name: str) -> Any:
         try:
             return nf.accelerator(name)
         except ValueError:
+            if "<" in name:
+                raise unknown from None
             known = [*nf.formats(), *nf.accelerators()]
             close = difflib.get_close_matches(name.lower(), known, n=3)
-            if not close or "<" in name:
-                raise unknown from None
+            hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ";"
             raise ValueError(
-                f"{name!r} is no format and no accelerator; did you mean "
-                f"{', '.join(map(repr, close))}? 'numformats list' and 'numformats accelerators' "
-                "have all"
+                f"{name!r} is no format and no accelerator{hint} 'numformats list' and 'numformats "
+                "accelerators' have all"
             ) from None
 
 

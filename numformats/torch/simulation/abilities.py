@@ -5,10 +5,10 @@ from functools import cache
 
 from numformats.accelerators import Accelerator
 from numformats.accelerators.accelerator import FORWARD
-from numformats.accelerators.fitting import element, holds
 from numformats.accelerators.validating import along_k
 from numformats.engines import Engine
 from numformats.engines.engine import FP32, FP64
+from numformats.engines.fitting import element, holds
 from numformats.formats import BlockFloat
 
 Roles = tuple[str, str]

@@ -10,9 +10,9 @@ from torch import nn
 
 from numformats.accelerators import Accelerator, accelerator
 from numformats.accelerators.accelerator import ROLES
-from numformats.accelerators.fitting import holds
 from numformats.engines import Engine, FMAChain, MACChain
 from numformats.engines.engine import FP32
+from numformats.engines.fitting import holds
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
 from numformats.torch.simulation.places import Policy
