@@ -3,13 +3,11 @@ only an operand that fails one is copied to the host, to name the value.
 """
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from numformats.backends import select
-from numformats.backends.chain_task import Step
 from numformats.backends.dot_task import NO_TERM, Factor
 from numformats.backends.reading_task import (
     ZERO_PLACE,
@@ -30,22 +28,12 @@ from numformats.engines.layouts import (
     spread_layout,
 )
 from numformats.engines.splitting import Groups, kept_bits, needs_wide, split_spec
+from numformats.engines.steps import step_to
 from numformats.formats import FixedPoint, Float
-from numformats.lanes import CARRIERS, LANE64
-from numformats.random import Key
-from numformats.request import request
+from numformats.lanes import CARRIERS
 from numformats.small_float import E8M0
-from numformats.tasks import scalar_task
 
 FLAT = Layout(1, 0, 1, 0, 1)
-
-
-@lru_cache(maxsize=256)
-def step_to(fmt: FixedPoint | Float, rounding: str) -> Step:
-    """Rounding float64 to ``fmt``."""
-    how = request(rounding, Key(0), None, LANE64)
-    task = scalar_task(None, None, CARRIERS["float64"], fmt, how, encode=False)
-    return Step(fmt, task.mode, task.lowered, task.spare, task.wrapping)
 
 
 class DeviceReader:

@@ -10,12 +10,12 @@ from numformats.checks import choice, integer
 from numformats.core.threefry import threefry
 from numformats.engines.engine import AsFormat, Engine, set_formats
 from numformats.engines.job import Job
+from numformats.engines.steps import step_to
 from numformats.formats import FixedPoint, Float
-from numformats.lanes import CARRIERS, LANE64
+from numformats.lanes import LANE64
 from numformats.random import Key
 from numformats.request import request
 from numformats.rounding import find
-from numformats.tasks import scalar_task
 
 ANY = (Float, FixedPoint)
 EXACT_BITS = 53  # significand bits of the float64 that holds a product
@@ -125,15 +125,7 @@ class MACChain(Engine):
 
     def step(self, fmt: Float | FixedPoint, mode: str) -> Step:
         """Rounding to ``fmt``, lowered."""
-        task = scalar_task(
-            None,
-            None,
-            CARRIERS["float64"],
-            fmt,
-            request(mode, Key(0), self._bits_for(mode), LANE64),
-            encode=False,
-        )
-        return Step(fmt, task.mode, task.lowered, task.spare, task.wrapping)
+        return step_to(fmt, mode, self._bits_for(mode))
 
     def chunk_length(self, count: int) -> int:
         """Products a chunk, for ``count`` in all; 0 where products are added to c itself."""

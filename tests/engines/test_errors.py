@@ -54,6 +54,7 @@ ARGUMENTS: list[tuple[type, str, tuple[Any, ...], dict[str, Any]]] = [
     (TypeError, r"dtype int64", (X.astype(int), X), {}),
     (TypeError, r"give an engine", (X, X), {"engine": "h100"}),
     (ValueError, r"takes no scales", (X, X), {"scale_a": X}),
+    (ValueError, "IntegerDot takes no scales", (X, X), {"scale_a": X, "engine": IntegerDot()}),
     (ValueError, r"give scale_a and scale_b", (X, X), {"engine": SCALED}),
     (ValueError, r"needs \(4, 1\)", (X, X), {"engine": SCALED, "scale_a": X, "scale_b": X}),
     (ValueError, r"key is missing", (X, X), {"engine": DRAWS}),
