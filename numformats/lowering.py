@@ -134,7 +134,7 @@ def lower(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode) -> Lowered:
 def _needs(fmt: Float, min_exp: int, man_bits: int) -> int:
     gap = not fmt.subnormals
     deep = min_exp < 0 or (min_exp == 0 and gap and man_bits > 0)
-    gap = not deep and (gap or min_exp == 0)
+    gap = gap or (min_exp == 0 and not deep)
     parts = (deep, DEEP), (gap, GAPPED), (man_bits == 0, BARE), (not fmt.zero, ZEROLESS)
     return sum(part & ~1 for wanted, part in parts if wanted)
 

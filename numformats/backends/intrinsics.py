@@ -33,10 +33,10 @@ def bits_to_real(context, x):
 def whole_to_bits(context, n):
     def build(ctx, builder, signature, args):
         width = args[0].type.width
-        real = builder.uitofp(args[0], ir.FloatType() if width == 32 else ir.DoubleType())
+        real = builder.sitofp(args[0], ir.FloatType() if width == 32 else ir.DoubleType())
         return builder.bitcast(real, ir.IntType(width))
 
-    return n(n), build
+    return (types.uint32 if n.bitwidth == 32 else types.uint64)(n), build
 
 
 def where(context, c, a, b):

@@ -74,7 +74,7 @@ def bits_to_real(x: Word) -> Real:
     return np.asarray(x, np.uint64).view(np.float64)
 
 
-def whole_to_bits(n: Word) -> Word:
+def whole_to_bits(n: Int) -> Word:
     """Carrier bits of the integer ``n``, which the carrier holds."""
     return np.asarray(n).astype(np.float32).view(np.uint32)
 

@@ -66,7 +66,10 @@ def dropped_bits(mag: Word, g: Grid, general: Int) -> Word:
     is False, True, or what the grid needs (``lowering.py``)."""
     below = I(g.low_shift - carrier_exponent(mag))
     if general & DEEP:
-        return U(maximum(raw_shift(mag, g), I(ZERO)))
+        if general & GAPPED:
+            return U(maximum(raw_shift(mag, g), I(ZERO)))
+        lead = I(bit_length(significand(mag)) - I(ONE))
+        return U(maximum(maximum(below, I(lead - g.man_bits)), I(ZERO)))
     if general & GAPPED:
         normal = shl(U(maximum(g.min_exp, I(ONE))), U(SIG_BITS))
         return U(where(mag < normal, below, g.top_shift))
@@ -161,11 +164,15 @@ def compose(n: Word, q: Int) -> Word:
     return where(n == ZERO, ZERO, where(e >= I(ONE), normal, tiny))
 
 
-def placed(n: Word, q: Int) -> Word:
-    """``compose`` for an ``n`` that the carrier holds; one step where no result is subnormal."""
-    if q < I(I(ONE) - EXP_BIAS):
-        return compose(n, q)
-    return where(n == ZERO, ZERO, U(whole_to_bits(n) + shl(U(q), U(SIG_BITS))))
+def placed(code: Word, sign_bit: Word, q: Int) -> Word:
+    """Carrier bits of a stored fixed-point code, which the carrier holds: one step where it is
+    signed and no result subnormal."""
+    n = U(U(code ^ sign_bit) - sign_bit)
+    if (q < I(I(ONE) - EXP_BIAS)) | (sign_bit == ZERO):
+        minus = U(code & sign_bit) > ZERO
+        out = compose(where(minus, U(ZERO - n), n), q)
+        return U(out | where(minus & (out > ZERO), U(MAGNITUDE + ONE), ZERO))
+    return where(n == ZERO, ZERO, U(whole_to_bits(I(n)) + shl(U(q), U(SIG_BITS))))
 
 
 def wrap_bits(
@@ -182,10 +189,8 @@ def wrap_bits(
     up = away(kept, fraction(significand(mag), shift), neg, rand, spare)
     whole = shl(U(kept + U(up)), U(maximum(I(I(ZERO) - raw), I(ZERO))))
     code = U(where(neg, U(ZERO - whole), whole) & mask)
-    minus = U(code & sign_bit) > ZERO
-    out = placed(where(minus, U(U(ZERO - code) & mask), code), q)
-    signed = U(out | where(minus & (out > ZERO), U(MAGNITUDE + ONE), ZERO))
-    return where(mag >= INF_BITS, where(mag > INF_BITS, bits, NAN_BITS), signed)
+    out = placed(code, sign_bit, q)
+    return where(mag >= INF_BITS, where(mag > INF_BITS, bits, NAN_BITS), out)
 
 
 def code_bits(bits: Word, g: Grid, c: CodeSpec) -> Word:

@@ -7,8 +7,8 @@ __device__ __forceinline__ F64 floor_of(F64 x) { return floor(x); }
 __device__ __forceinline__ F64 single(F64 x) { return F64(float(x)); }
 __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
-__device__ __forceinline__ W32 whole_to_bits(W32 n) { return __float_as_uint(F32(n)); }
-__device__ __forceinline__ U64 whole_to_bits(U64 n) { return __double_as_longlong(F64(n)); }
+__device__ __forceinline__ W32 whole_to_bits(int n) { return __float_as_uint(F32(n)); }
+__device__ __forceinline__ U64 whole_to_bits(I64 n) { return __double_as_longlong(F64(n)); }
 __device__ __forceinline__ F32 fused(F32 a, F32 b, F32 c) { return __fmaf_rn(a, b, c); }
 __device__ __forceinline__ F64 fused(F64 a, F64 b, F64 c) { return __fma_rn(a, b, c); }
 template <class A, class B> struct Pair { A first; B second; };
