@@ -21,7 +21,9 @@ def passes(copy: Path, tests: list[str]) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
-        raise SystemExit(f"pytest could not run {tests}:\n{done.stdout}{done.stderr}")
+        raise SystemExit(
+            f"pytest ended with {done.returncode} on {tests}:\n{done.stdout}{done.stderr}"
+        )
     return done.returncode == 0
 
 
