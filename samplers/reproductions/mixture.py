@@ -144,7 +144,7 @@ def _plot(results: dict[str, Result]) -> Figure:
     for colour, (name, result) in zip(COLOURS, results.items(), strict=True):
         ax.plot(points, result.density, color=colour, linewidth=1.2, label=name)
     ax.set(xlabel="θ", ylabel="density", xlim=(-3, 3), title="SGHMC, η = 0.1, fixed<8,4>")
-    ax.legend(frameon=False, loc="lower center", fontsize="small")
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize="small")
     return figure
 
 

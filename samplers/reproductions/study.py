@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplers.compare.folder import versions
-from samplers.durable import replace_json
+from samplers.durable import read_json, replace_json
 from samplers.named import named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-STUDIES = ("gaussian", "mixture", "grid25")
+STUDIES = ("gaussian", "mixture", "grid25", "mnist")
 Cell = str | float | None
 
 
@@ -104,6 +104,36 @@ def reproduce(name: str, settings: Any, out: Path) -> Outcome:
     for kind in ("png", "svg"):
         outcome.figure.savefig(out / f"plot.{kind}", dpi=150)
     return outcome
+
+
+def keep_settings(settings: Any, out: Path, but: tuple[str, ...] = ()) -> None:
+    """Write the settings of a resumable run into its folder.
+
+    Args:
+        settings: frozen dataclass of plain values.
+        out: made if it is not there.
+        but: names that may differ from run to run.
+
+    Raises:
+        ValueError: the folder holds a run with others.
+    """
+    path, wanted = out / "settings.json", _plain({**asdict(settings), **dict.fromkeys(but)})
+    held = read_json(path) if path.is_file() else wanted
+    changes = [
+        f"{name}={held.get(name)!r} (now {wanted[name]!r})"
+        for name in wanted
+        if held.get(name) != wanted[name]
+    ]
+    if changes:
+        raise ValueError(
+            f"{str(out)!r} holds a run with {', '.join(changes)}; write another --out, or remove it"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    replace_json(path, wanted)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 def show(outcome: Outcome, title: str, console: Console) -> None:

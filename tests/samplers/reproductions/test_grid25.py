@@ -23,16 +23,16 @@ def test_a_mode_counts_within_three_standard_deviations():
 
 
 def test_cycles_find_many_modes_and_decaying_steps_few(tmp_path):
-    """A tenth of the steps: measured 20 to 25 modes and 1; the bounds leave room for another
-    stream."""
+    """A tenth of the steps: 21 to 25 modes against 1 to 5 over three seeds of 16 chains; the bounds
+    leave room for another stream."""
     outcome = grid25.run(Settings(steps=5_000, cycles=3), tmp_path)
     rows = {row[0]: row for row in outcome.rows}
-    assert rows["cSGLD"][1] >= 8
-    assert rows["SGLD"][3] <= 5
+    assert rows["cSGLD"][1] >= 15
+    assert rows["SGLD"][3] <= 8
     assert [row[-1] for row in outcome.rows] == ["25", "few"]
 
 
 def test_few_cycles_are_not_said_to_find_all(tmp_path):
-    """Negative control of the first claim; without decay the second does not hold either."""
+    """Negative control."""
     outcome = grid25.run(Settings(steps=200, cycles=2), tmp_path)
     assert not outcome.claims[0].held
