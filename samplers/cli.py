@@ -1,4 +1,4 @@
-"""The command line: ``samplers compare``, ``samplers sample`` and ``samplers report``."""
+"""The command line: ``samplers compare``, ``sample``, ``report`` and ``reproduce``."""
 
 from __future__ import annotations
 
@@ -131,6 +131,27 @@ def report(
     except ValueError as error:
         _fail(error)
     _print(content["rows"], content["config"]["data"])
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="The experiment, see docs/reproductions.md.")],
+    full: Annotated[bool, typer.Option("--full", help="The papers' size.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results and plot [default: reproductions/NAME].")
+    ] = None,
+) -> None:
+    """Repeat an experiment of a paper; print its table beside the published numbers."""
+    from samplers.reproductions.study import reproduce, show, study
+
+    try:
+        found = study(name)
+        folder = out or Path("reproductions") / name
+        outcome = reproduce(name, found.full if full else found.quick, folder)
+    except ValueError as error:
+        _fail(error)
+    show(outcome, f"samplers reproduce {name}: {found.title}", console)
+    console.print(f"results and plot are in [bold]{folder}[/bold]")
 
 
 def _print(summaries: list[dict[str, Any]], data: str) -> None:

@@ -15,8 +15,8 @@ from samplers.compare.config import Config
 from samplers.compare.rows import Row
 from samplers.cycles import CosineCycles
 from samplers.images import CLASSES, Images
+from samplers.optimizer import Sampler
 from samplers.predictive import Prediction, predictive
-from samplers.sgld import SGLD
 
 Sample = dict[str, torch.Tensor]
 
@@ -36,16 +36,7 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
     start = time.perf_counter()
     generator = torch.Generator().manual_seed(_stream(config.seed, chain))
     model = build_model(images.train_x.shape[1], config.hidden, generator)
-    optimizer = SGLD(
-        model.named_parameters(),
-        config.lr,
-        num_data=len(images.train_y),
-        temperature=config.temperature if row.noise else 0.0,
-        weight_decay=config.weight_decay,
-        precision=row.precision,
-        seed=config.seed,
-        chain=chain,
-    )
+    optimizer = build_optimizer(model, row, chain, config, len(images.train_y))
     try:
         samples = train(model, optimizer, row, config, images, generator)
         diverged = not all(torch.isfinite(p).all() for p in samples[-1].values())
@@ -53,16 +44,34 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
         diverged = True
     if diverged:
         raise ValueError(
-            f"chain {chain} of {row.name} diverged at lr={config.lr}; write a smaller one"
+            f"chain {chain} of {row.name} diverged at lr={row.options.get('lr', config.lr)}; "
+            "write a smaller one"
         )
     prediction = predictive(model, samples, (images.test_x, images.test_y))
     counters = optimizer.counters()._asdict()
     return {**scores(prediction), "counters": counters, "seconds": time.perf_counter() - start}
 
 
+def build_optimizer(
+    model: torch.nn.Module, row: Row, chain: int, config: Config, num_data: int
+) -> Sampler:
+    """The optimizer of a row."""
+    options: dict[str, Any] = {"lr": config.lr, **row.options}
+    return row.kind(
+        model.named_parameters(),
+        num_data=num_data,
+        temperature=config.temperature if row.noise else 0.0,
+        weight_decay=config.weight_decay,
+        precision=row.precision,
+        seed=config.seed,
+        chain=chain,
+        **options,
+    )
+
+
 def train(
     model: torch.nn.Module,
-    optimizer: SGLD,
+    optimizer: Sampler,
     row: Row,
     config: Config,
     images: Images,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplers.compare.config import Config
 from samplers.compare.folder import SCHEMA, ResultFolder, versions
 from samplers.compare.plots import write_plots
-from samplers.compare.rows import rows
+from samplers.compare.rows import Row, rows
 from samplers.compare.summary import summarise, write_csv
 from samplers.compare.workers import one_thread, run_chains
 from samplers.durable import replace_json
@@ -46,9 +47,16 @@ def run(
         ValueError: damaged data or other options in ``out``; before anything is trained.
     """
     load_images(config.data, folder)
-    results = ResultFolder(out, config, fresh=fresh)
+    results, chosen = ResultFolder(out, config, fresh=fresh), rows(config)
     with _progress() as progress:
-        summaries = _train_all(config, folder, results, workers or os.cpu_count() or 1, progress)
+        text = f"training {len(chosen) * config.chains} chains"
+        task = progress.add_task(text, total=len(chosen) * config.chains)
+
+        def done(name: str) -> None:
+            progress.update(task, advance=1, description=f"{text}: {name} done")
+
+        processes = workers or os.cpu_count() or 1
+        summaries = train_rows(chosen, config, folder, results, processes, done)
         progress.console.print("Gaussian toy and plots ...", style="dim")
         with one_thread():
             draws = toy_draws(seed=config.seed)
@@ -59,23 +67,44 @@ def run(
     return summaries
 
 
-def _train_all(
-    config: Config, folder: Path | None, results: ResultFolder, workers: int, progress: Progress
+def train_rows(
+    chosen: list[Row],
+    config: Config,
+    folder: Path | None,
+    results: ResultFolder,
+    workers: int,
+    done: Callable[[str], object],
 ) -> list[Summary]:
-    every = [(row, chain) for row in rows(config) for chain in range(config.chains)]
-    outcomes = {(row.name, chain): results.load(row, chain) for row, chain in every}
-    pending = [(row, chain) for row, chain in every if outcomes[row.name, chain] is None]
-    text = f"training {len(every)} chains"
-    task = progress.add_task(text, total=len(every), completed=len(every) - len(pending))
+    """Train the chains of rows that ``results`` does not hold yet.
+
+    Args:
+        chosen: the rows.
+        config: what they have in common.
+        folder: where the idx files of MNIST are.
+        results: keeps each chain as it is finished.
+        workers: processes.
+        done: called with each chain's name as it is there, at once for those held.
+
+    Returns:
+        A summary of each row.
+    """
+    outcomes: dict[tuple[str, int], dict[str, Any]] = {}
+    pending = []
+    for row, chain in ((row, chain) for row in chosen for chain in range(config.chains)):
+        held = results.load(row, chain)
+        if held is None:
+            pending.append((row, chain))
+        else:
+            outcomes[row.name, chain] = held
+            done(f"{row.name} {chain + 1}")
     if pending:
         for row, chain, outcome in run_chains(pending, config, folder, min(workers, len(pending))):
             results.save(row, chain, outcome)
             outcomes[row.name, chain] = outcome
-            progress.update(task, advance=1, description=f"{text}: {row.name} {chain + 1} done")
-    found = {name: outcome for name, outcome in outcomes.items() if outcome is not None}
+            done(f"{row.name} {chain + 1}")
     return [
-        summarise(row, [found[row.name, chain] for chain in range(config.chains)])
-        for row in rows(config)
+        summarise(row, [outcomes[row.name, chain] for chain in range(config.chains)])
+        for row in chosen
     ]
 
 

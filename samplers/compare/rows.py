@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from samplers.compare.config import Config
+from samplers.optimizer import Sampler
 from samplers.precision import Precision
+from samplers.sgld import SGLD
 
 FLOAT32 = "float32"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to train: sampler and format by name, and what they mean for the optimizer."""
+    """One way to train: sampler and format by name, and what they mean for the optimizer.
+
+    ``options`` of the optimizer ``kind`` go before the comparison's own.
+    """
 
     sampler: str
     format: str
     precision: Precision
     noise: bool = True
     cyclical: bool = False
+    kind: Callable[..., Sampler] = SGLD
+    options: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""Each reproduction at a small size: its law, and what it refuses."""

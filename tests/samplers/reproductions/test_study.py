@@ -1,0 +1,81 @@
+"""``samplers reproduce``: names, what it leaves behind, what it prints."""
+
+import json
+
+import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
+from typer.testing import CliRunner
+
+from samplers.cli import app
+from samplers.reproductions import gaussian
+from samplers.reproductions.study import (
+    STUDIES,
+    Claim,
+    Outcome,
+    Study,
+    cell_text,
+    reproduce,
+    show,
+    study,
+)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "140"})
+
+
+def canned(settings, out):
+    claims = [Claim("it is so", True, "1 < 2"), Claim("it is not", False, "2 > 1")]
+    return Outcome(("name", "value"), [("a", settings.seed), ("b", None)], claims, Figure())
+
+
+@pytest.fixture
+def canned_study(monkeypatch):
+    full = gaussian.Settings(seed=7)
+    monkeypatch.setattr(
+        gaussian, "STUDY", Study("a title", "a paper", gaussian.Settings(seed=3), full, canned)
+    )
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_has_two_sizes_and_a_source(name):
+    found = study(name)
+    assert found.title
+    assert found.source
+    assert type(found.quick) is type(found.full)
+    assert found.quick != found.full
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path):
+    result = invoke("reproduce", "gausian", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "'gausian' is unknown; write one of gaussian, " in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options, seed", [((), 3), (("--full",), 7)])
+def test_the_command_prints_and_writes(canned_study, tmp_path, options, seed):
+    result = invoke("reproduce", "gaussian", "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert "held: it is so (1 < 2)" in result.output
+    assert "did not hold: it is not (2 > 1)" in result.output
+    content = json.loads((tmp_path / "out/results.json").read_text())
+    assert content["rows"] == [{"name": "a", "value": seed}, {"name": "b", "value": None}]
+    assert content["settings"]["seed"] == seed
+    assert [claim["held"] for claim in content["claims"]] == [True, False]
+    assert (tmp_path / "out/plot.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (tmp_path / "out/plot.svg").read_text()
+
+
+def test_reproduce_returns_what_it_wrote(canned_study, tmp_path):
+    outcome = reproduce("gaussian", gaussian.Settings(seed=5), tmp_path)
+    assert outcome.rows[0] == ("a", 5)
+    console = Console(width=80, record=True)
+    show(outcome, "title", console)
+    assert "5" in console.export_text()
+
+
+@pytest.mark.parametrize("cell, text", [(None, "-"), ("low", "low"), (1.23456, "1.235")])
+def test_cells(cell, text):
+    assert cell_text(cell) == text
