@@ -10,7 +10,8 @@ import typer
 import numformats as nf
 from numformats.accelerators.tables import to_dict
 from numformats.commands.printing import AsJson, print_json, refusals
-from numformats.describing import binades, explain, facts
+from numformats.describing import binades, facts
+from numformats.explaining import explain
 from numformats.formats import BlockFloat, FixedPoint, Float
 
 MOST_BITS = 16  #: of a table

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import numformats as nf
 from numformats.cli import app
-from numformats.describing import binades, facts, number_line
+from numformats.describing import binades, facts
+from numformats.explaining import number_line
 from tests.conftest import ROOT
 
 SMALL = {name: fmt for name, fmt in nf.formats().items() if fmt.bits <= 8}
