@@ -49,7 +49,8 @@ def test_idempotent(fmt: Any, mode: str, x: np.ndarray) -> None:
 @given(formats, modes, inputs)
 def test_monotone(fmt: Any, mode: str, x: np.ndarray) -> None:
     x = np.sort(x)
-    assert (np.diff(nf.quantize(x, saturating(fmt), mode).astype(np.float64)) >= 0).all()
+    found = nf.quantize(x, saturating(fmt), mode)
+    assert (found[1:] >= found[:-1]).all()  # a difference of two Inf is no number
 
 
 def neighbours(fmt: Any, x: float) -> tuple[Fraction, Fraction]:
