@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from samplers import metrics
 from samplers.chains import run_chains
 from samplers.predictive import predictive
@@ -50,13 +52,18 @@ def run(settings: Settings, out: Path) -> Outcome:
     """Train what is left, one chain a row, and score the samples' mean prediction.
 
     Raises:
-        ValueError: no CIFAR, an unknown row, or a run with other settings in ``out``.
+        ValueError: no CIFAR, no GPU, an unknown row, or a run with other settings in ``out``.
     """
     from tqdm import tqdm
 
     strange = [name for name in settings.rows if name not in ROWS]
     if strange:
         raise ValueError(f"rows {strange} are unknown; write some of {list(ROWS)}")
+    if settings.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={settings.device!r}, but torch finds no GPU here; run it where there is one, "
+            'or give the settings device="cpu"'
+        )
     count = len(load_cifar(settings.data, limit=settings.images))
     keep_settings(settings, out, but=("processes",))
     specs = {name: spec_of(ROWS[name], settings, out / name, count) for name in settings.rows}

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from numformats.torch import Quantizer
+from samplers.cli import app
 from samplers.reproductions import cifar
 from samplers.reproductions.cifar import Settings, spec_of, step_factor
 from samplers.reproductions.cifar_data import MEAN, STD, Images, augmented, load_cifar
@@ -135,6 +137,14 @@ def test_a_small_run_stands_beside_the_papers_and_goes_on(tmp_path):
 def test_unknown_rows_are_refused(tmp_path):
     with pytest.raises(ValueError, match="'SGLD-bfp-X'"):
         cifar.run(Settings(rows=("SGLD-bfp-X",)), tmp_path)
+
+
+def test_full_size_without_a_gpu_is_refused_before_anything_is_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = CliRunner().invoke(app, ["reproduce", "cifar", "--full", "--out", str(tmp_path / "o")])
+    assert result.exit_code == 2
+    assert "torch finds no GPU here" in result.output
+    assert not (tmp_path / "o").exists()
 
 
 def test_the_official_files_read(monkeypatch):
