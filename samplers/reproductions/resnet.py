@@ -73,11 +73,11 @@ class ResNet18(nn.Module):
         return logits
 
 
-def quantizer(word_bits: int | None) -> nn.Module:
-    """Rounds values and errors stochastically, or does nothing."""
+def quantizer(word_bits: int | None, ndim: int = 4) -> nn.Module:
+    """Rounds values and errors of ``ndim`` dimensions stochastically, or does nothing."""
     if word_bits is None:
         return nn.Identity()
-    fmt = PerChannel(word_bits).resolve((1, 1, 1, 1))
+    fmt = PerChannel(word_bits).resolve((1,) * ndim)
     return Quantizer(fmt, fmt, forward_rounding="stochastic", backward_rounding="stochastic")
 
 
