@@ -17,6 +17,7 @@ from samplers.reproductions.resnet import ResNet18
 from samplers.reproductions.study import Cell, Claim, Outcome, Study, keep_settings
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
+from samplers.threads import threads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,7 +125,8 @@ def _scores(spec: ChainSpec, settings: Settings) -> dict[str, float]:
     batches = [data.batches(settings.batch_size, settings.device) for data in (test, train)]
     model = ResNet18(**spec.model_options).to(settings.device)
     store = SampleStore(spec.folder)
-    found = predictive(model, store, batches[0], refresh=batches[1])
+    with threads(spec.threads):
+        found = predictive(model, store, batches[0], refresh=batches[1])
     p, y = found.probabilities.cpu(), found.labels.cpu()
     return {
         "samples": len(store),

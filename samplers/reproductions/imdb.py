@@ -19,6 +19,7 @@ from samplers.reproductions.resnet import quantizer
 from samplers.reproductions.study import Cell, Claim, Outcome, Study, keep_settings
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
+from samplers.threads import threads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +126,8 @@ def _sizes(settings: Settings) -> dict[str, Any]:
 
 def _scores(spec: ChainSpec, test: tuple[torch.Tensor, torch.Tensor]) -> Scores:
     store = SampleStore(spec.folder)
-    found = predictive(Classifier(**spec.model_options), store, test)
+    with threads(spec.threads):
+        found = predictive(Classifier(**spec.model_options), store, test)
     p, y = found.probabilities, found.labels
     scores = {"error": 100 * metrics.error(p, y), "nll": metrics.nll(p, y)}
     return {"samples": len(store), **scores, "ece": 100 * metrics.ece(p, y, metrics.papers_edges())}
