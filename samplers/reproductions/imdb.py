@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = ("SGD", "SGLD", "SGLD-bfp-F", "SGLD-bfp-VC", "SGLD-bfp-L", "SGD-bfp-F", "SGD-bfp-L")
+TOLERANCE = 0.005  # NLL; differences below it are called equal
 Scores = dict[str, float]
 
 
@@ -142,7 +143,8 @@ def _claims(scored: dict[str, Scores]) -> list[Claim]:
         if better in scored and worse in scored:
             one, other = scored[better]["nll"], scored[worse]["nll"]
             why = f"{one:.4f}, {other:.4f}"
-            claims.append(Claim(f"{better} has a lower NLL than {worse}", one < other, why))
+            text = f"{better} has an NLL lower than {worse} by more than {TOLERANCE}"
+            claims.append(Claim(text, one < other - TOLERANCE, why))
     return claims
 
 
