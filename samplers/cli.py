@@ -148,7 +148,7 @@ def reproduce(
         found = study(name)
         folder = out or Path("reproductions") / name
         outcome = reproduce(name, found.full if full else found.quick, folder)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         _fail(error)
     show(outcome, f"samplers reproduce {name}: {found.title}", console)
     console.print(f"results and plot are in [bold]{folder}[/bold]")

@@ -58,16 +58,8 @@ def run(settings: Settings, out: Path) -> Outcome:
         "sd of θ under U = θ²/2 (target 1); z: found less closed form, in errors;\n"
         "reported: by an independent implementation (the paper prints densities alone)"
     )
-    columns = (
-        "sampler",
-        "accumulator",
-        "step",
-        "sd found",
-        "± error",
-        "sd closed",
-        "z",
-        "reported",
-    )
+    scores = ("sd found", "± error", "sd closed", "z", "reported")
+    columns = ("sampler", "accumulator", "step", *scores)
     return Outcome(columns, [_row(case) for case in cases], _claims(cases), draw(cases), note)
 
 

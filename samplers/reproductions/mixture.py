@@ -83,7 +83,8 @@ def judge(states: torch.Tensor) -> Result:
     moments = [(x**power).mean(0) for power in (2, 4)]
     second, fourth = ((float(m.mean()), float(m.std()) / math.sqrt(len(m))) for m in moments)
     distance = float(np.abs(missing).sum() * GAP)
-    return Result(second, fourth, float((x > 0).mean()), distance, counts / (x.size * GAP))
+    right = float(np.heaviside(x, 0.5).mean())  # a grid may hold 0 itself
+    return Result(second, fourth, right, distance, counts / (x.size * GAP))
 
 
 def distribution(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ def _curves(ax: Axes, summaries: Summaries, score: str, factor: float) -> None:
         bits = [_frac_bits(s["format"]) for s in own]
         values = [factor * s["mean"][score] for s in own]
         ax.plot(bits, values, style, color=colour, marker=".", label=sampler)
-    ax.set(xlabel="fractional bits", yscale="log", xticks=bits)
+    ax.set(xlabel="fractional bits", xticks=bits)
     ax.grid(alpha=0.3)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-STUDIES = ("gaussian", "mixture", "grid25", "mnist")
+STUDIES = ("gaussian", "mixture", "grid25", "mnist", "imdb", "cifar")
 Cell = str | float | None
 
 

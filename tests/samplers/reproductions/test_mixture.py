@@ -37,6 +37,10 @@ def test_exact_draws_are_judged_right_and_wide_ones_far():
     assert wide.distance == pytest.approx(0.03, abs=0.008)
 
 
+def test_a_state_at_0_is_half_on_either_side():
+    assert judge(torch.tensor([[0.0, 0.0], [1.0, -1.0]])).right == 0.5
+
+
 def test_every_arithmetic_stands_below_the_target(outcome):
     assert [row[0] for row in outcome.rows] == ["target", *mixture.ARITHMETICS]
     for row in outcome.rows[1:]:
