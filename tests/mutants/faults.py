@@ -172,8 +172,8 @@ STATE = [
           "self.position / self.length >= self", "self.position / self.length > self", (CYCLES,)),
     Fault("noise while exploring", "samplers/cycles.py",
           "temperature if self.sampling else 0.0", "temperature", (CYCLES, CONDUCT)),
-    Fault("logits averaged", "samplers/predictive.py",
-          "torch.logaddexp(total, log_probs)", "total + log_probs",
+    Fault("logits averaged", "samplers/averaging.py",
+          "torch.logaddexp(self._total, log_p)", "self._total + log_p",
           ("tests/samplers/test_predictive.py",)),
 ]  # fmt: skip
 

@@ -70,7 +70,7 @@ def test_other_threads_are_not_simulated(model: nn.Module) -> None:
         thread = threading.Thread(target=lambda: found.append(model(X)))
         thread.start()
         thread.join()
-    assert torch.equal(found[0], wanted)
+    torch.testing.assert_close(found[0], wanted)  # a new thread may split sums otherwise
     assert not simulation.report().rows
 
 
