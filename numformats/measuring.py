@@ -113,7 +113,6 @@ class Tally:
     @np.errstate(all="ignore")
     def add(self, x: Any, rounded: Any) -> None:
         """Count ``x``, which ``quantize`` made ``rounded``."""
-        source = host(x)
         new, exact = (values_of(host(v)).astype(np.float64) for v in (rounded, x))
         if exact.size == 0:
             return
@@ -125,9 +124,22 @@ class Tally:
         self.noise += float(np.sum(noise**2))
         self.max_relative = max(self.max_relative, float(np.max(relative, initial=0.0)))
         self.max_absolute = max(self.max_absolute, float(np.max(noise, initial=0.0)))
-        self.saturated += _saturated(x, exact, self.fmt, source.shape)
+        self.saturated += self.beyond(x, exact)
         self.flushed += int(np.sum(nonzero & (new == 0.0)))
         self.non_finite += int(np.sum(~np.isfinite(exact)))
+
+    def beyond(self, x: Any, exact: Any) -> int:
+        """How many finite elements of ``x`` (``exact`` in float64) lie beyond the largest value of
+        the format, or of their block."""
+        return _saturated(x, exact, self.fmt, exact.shape)
+
+    @property
+    def sqnr(self) -> float:
+        """Signal to quantization noise, dB; inf where rounding changed nothing."""
+        if not self.noise:
+            return float(np.inf)
+        ratio = self.signal / self.noise
+        return 10.0 * float(np.log10(ratio)) if ratio else -float(np.inf)
 
     @property
     def error(self) -> Error:
@@ -138,12 +150,8 @@ class Tally:
         """
         if self.elements == 0:
             raise ValueError("x is empty; an error needs at least one element")
-        sqnr = float(np.inf)
-        if self.noise:
-            ratio = self.signal / self.noise
-            sqnr = 10.0 * float(np.log10(ratio)) if ratio else -float(np.inf)
         shares = (n / self.elements for n in (self.saturated, self.flushed, self.non_finite))
-        return Error(sqnr, self.max_relative, self.max_absolute, *shares)
+        return Error(self.sqnr, self.max_relative, self.max_absolute, *shares)
 
 
 def error(

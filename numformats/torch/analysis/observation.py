@@ -23,7 +23,7 @@ class Observation:
         """Count a floating-point tensor."""
         self.binades.add(x)
         for tally in self.tallies.values():
-            tally.add(x)
+            tally.observe(x)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row a format."""
@@ -33,9 +33,9 @@ class Observation:
                 "module": self.module, "role": self.role, "format": name,
                 "elements": tally.elements, "sqnr": tally.sqnr,
                 "max_relative": tally.max_relative,
-                "saturated": tally.share(tally.saturations),
-                "flushed": tally.share(tally.flushes),
-                "non_finite": tally.share(tally.non_finites),
+                "saturated": tally.share(tally.saturated),
+                "flushed": tally.share(tally.flushed),
+                "non_finite": tally.share(tally.non_finite),
                 "low_exponent": low, "high_exponent": high,
             }  # fmt: skip
 
