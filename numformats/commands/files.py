@@ -32,8 +32,9 @@ def quantize(
 ) -> None:
     """Round the tensors of a file to a format, and say what that did to them.
 
-    Tensors that hold no floating-point numbers stay as they are. Files of .npy are read and written
-    in pieces, others tensor by tensor, so that they may be larger than memory. --packed writes, for
+    Tensors that hold no floating-point numbers stay as they are. Files of .npy and
+    .safetensors are read and written in pieces, .npz tensor by tensor, so that they may be larger
+    than memory. --packed writes, for
     every tensor, the bytes of nf.pack, and for blocks NAME#scales and NAME#tensor_scale; the entry
     numformats.json has formats and shapes. nf.Codes reads them.
     """
@@ -67,13 +68,13 @@ def _is_real(x: Any) -> bool:
 def _round_all(
     file: Path, path: Path, fmt: Format, rounding: str, key: nf.Key
 ) -> Iterator[dict[str, Any]]:
-    with tensors.Writer(path) as writer:
+    with tensors.Writer(path, file) as writer:
         for index, (name, x) in enumerate(tensors.read(file)):
             if not _is_real(x):
                 writer.put(name, x)
                 yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
                 continue
-            new, tally = writer.like(x), Tally(fmt)
+            new, tally = writer.like(name, x), Tally(fmt)
             for part, start in pieces(tuple(x.shape), fmt):
                 own = key.fold(index).at(start)
                 nf.quantize(x[part], fmt, rounding, key=own, out=new[part])
