@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ class Writer:
             x.flush()
         else:
             np.save(self.part, x)
+
+    @contextmanager
+    def bytes(self, name: str, count: int) -> Iterator[Any]:
+        """An entry of ``count`` bytes of an .npz file, to be written piece by piece."""
+        assert self.archive is not None
+        about = {"descr": "|u1", "fortran_order": False, "shape": (count,)}
+        with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_2_0(entry, about)
+            yield entry
 
     def __exit__(self, failed: Any, *rest: Any) -> None:
         if self.archive is not None:

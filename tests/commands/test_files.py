@@ -63,15 +63,18 @@ def test_the_summary_is_the_error_of_the_whole(
 
 
 @pytest.mark.parametrize("fmt", ["e4m3", "fixed<12,9>", "mxfp4", "nvfp4"])
-def test_packed_files_decode_to_the_rounded_array(tmp_path: Path, fmt: str) -> None:
-    arrays = {"a": data(8, 64), "b": data(3, 32), "n": np.arange(5)}
+def test_packed_files_decode_to_the_rounded_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fmt: str
+) -> None:
+    monkeypatch.setattr(files, "PIECE", 100)
+    arrays = {"a": data(27, 64), "b": data(700), "n": np.arange(5), "o": data(0, 32)}
     np.savez(tmp_path / "x.npz", **arrays)
     code, _, err = run(tmp_path / "x.npz", "--format", fmt, "--packed", "--out", tmp_path / "y.npz")
     assert code == 0, err
     with np.load(tmp_path / "y.npz") as found:
         notes = json.loads(found["numformats.json"].tobytes())
         np.testing.assert_array_equal(found["n"], arrays["n"])
-        for name in ("a", "b"):
+        for name in ("a", "b", "o"):
             parts = [found[name]]
             parts += [
                 found[f"{name}#{p}"] for p in ("scales", "tensor_scale") if f"{name}#{p}" in found
