@@ -4,7 +4,7 @@ from typing import Any
 
 from numformats.arrays import Host, host
 from numformats.engines.engine import Engine
-from numformats.engines.job import Operand, operand
+from numformats.engines.job import Job, Operand, check_values, operand
 from numformats.random import Key, as_key
 
 
@@ -69,3 +69,17 @@ def scale_operands(
         operand("scale_a", first, first.shape[:-2]),
         operand("scale_b", second, second.shape[:-2]),
     )
+
+
+def check_numbers(engine: Any, job: Job) -> None:
+    """Operands and scales hold values of their formats, looked at before anything is written.
+
+    Raises:
+        ValueError: a value that a format lacks.
+    """
+    if not getattr(engine, "truncate_inputs", False):
+        for x, fmt in zip((job.a, job.b), engine.inputs, strict=True):
+            check_values(x, fmt)
+    for scale in (job.scale_a, job.scale_b):
+        if scale is not None:
+            check_values(scale, engine.scale)

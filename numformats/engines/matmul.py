@@ -9,6 +9,7 @@ from numformats.device import on_device
 from numformats.engines import device_matmul
 from numformats.engines.arguments import (
     check_kinds,
+    check_numbers,
     check_scales_given,
     checked_key,
     scale_operands,
@@ -54,7 +55,8 @@ def matmul(
         key: needed by engines that round stochastically.
         backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``; on a device ``"auto"``,
             ``"cupy_cuda"`` or ``"numba_cuda"``.
-        out: receives the result; (..., M, N) of a dtype that holds the engine's output format.
+        out: receives the result; (..., M, N) of a dtype that holds the engine's output format. It
+            is as it was after an error.
 
     Returns:
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
@@ -119,6 +121,8 @@ def _matmul(
     results = results_of(target, third, [first, second], engine)
     left, right = operand("a", first, lead), operand("b", second, lead)
     job = Job(left, right, None, module, HostReader(module), *scales, key)
+    if out is not None:
+        check_numbers(engine, job)
     for stripe in stripes(results.shape):
         work = results.start(stripe)
         if work.size and first.shape[-1]:

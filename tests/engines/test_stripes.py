@@ -94,3 +94,27 @@ def test_a_bad_value_is_named_by_its_place_in_the_operand(monkeypatch: pytest.Mo
             scale_a=scales,
             scale_b=np.ones((2, 16)),
         )
+
+
+@pytest.mark.parametrize("place", ["a", "b", "c", "scale_a", "scale_b"])
+@pytest.mark.parametrize("name", ENGINES)
+def test_out_is_as_it_was_after_an_error(name: str, place: str) -> None:
+    engine = ENGINES[name]
+    (a, b, c), names = operands(engine, ((), (), ()), 9, 70, 5)
+    given = {"a": a, "b": b, "c": np.broadcast_to(c, (9, 5)).copy(), **names}
+    if place not in given:
+        pytest.skip("it takes no scales")
+    wanted = nf.matmul(**given, engine=engine)
+    out = np.full_like(wanted, 7)
+    if isinstance(engine, nf.engines.IntegerDot):
+        given[place] = given[place].astype(np.int64)
+        given[place][-1, -1] = 1 << 40
+    else:
+        given[place] = given[place].astype(np.float64)
+        given[place][-1, -1] = 1.0 + 2.0**-40
+    truncates = getattr(engine, "truncate_inputs", False) and place in "ab"
+    if truncates or str(engine.inputs[0]) == "fp64":
+        pytest.skip("every number is taken")
+    with pytest.raises(ValueError, match=r"is no value of|the engine takes"):
+        nf.matmul(**given, engine=engine, out=out)
+    assert (out == 7).all()
