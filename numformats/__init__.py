@@ -1,9 +1,9 @@
 """Number formats: define them, round to them, and simulate the arithmetic of accelerators.
 
 The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
-``error``, ``variance_corrected``, ``langevin_step`` and ``underdamped_step``; the formats
-``FixedPoint``, ``Float`` and ``BlockFloat``, with a catalog of named ones (``nf.E4M3``,
-``nf.MXFP4``, ...) and a parser for text.
+``error``, ``variance_corrected``, ``langevin_step`` and ``underdamped_step``, and for data types of
+NumPy, ml_dtypes and torch ``as_codes`` and ``as_dtype``; the formats ``FixedPoint``, ``Float`` and
+``BlockFloat``, with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
 ``matmul`` multiplies matrices on a simulated matrix unit, ``engine`` names one of a chip, and
 ``accelerator`` a preset: what a chip stores and how it multiplies; ``accelerators()`` lists them.
 """
@@ -16,7 +16,7 @@ from numformats.backends import backends
 from numformats.blocks import BlockCodes, ScaledBlockCodes
 from numformats.catalog import CATALOG as _CATALOG
 from numformats.catalog import formats
-from numformats.codes import Codes
+from numformats.codes import Codes, as_codes, as_dtype
 from numformats.coding import encode
 from numformats.decoding import decode
 from numformats.drawing import DrawCounts, variance_corrected
@@ -35,7 +35,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BlockCodes", "BlockFloat", "Codes", "DrawCounts", "Error", "FixedPoint", "Float", "Format",
     "Key", "LangevinStep", "ScaledBlockCodes", "UnderdampedMoments", "UnderdampedStep",
-    "accelerator", "accelerators", "backends", "decode", "encode", "engine", "engines", "error",
+    "accelerator", "accelerators", "as_codes", "as_dtype", "backends", "decode", "encode", "engine",
+    "engines", "error",
     "formats", "langevin_step", "matmul", "mode", "pack", "packed_size", "parse", "quantize",
     "random", "requantize", "roundings", "spacing", "underdamped_step", "unpack", "values",
     "variance_corrected",

@@ -5,6 +5,7 @@ NVFP4; Tenstorrent and AMD XDNA2 block formats; IBM DLFloat16 (Agrawal et al. 20
 CFloat8; Microsoft MSFP; Flexpoint (Koester et al. 2017).
 """
 
+from numformats.dtypes import NAMES
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 
 CATALOG: dict[str, Format] = {
@@ -45,15 +46,11 @@ CATALOG |= {
     "bfp16ebs8": BlockFloat(FixedPoint(8, 6), 8),
     "flexpoint16": BlockFloat(FixedPoint(16, 14), None, axis=None, scale=_E5M0),
 }
-ALIASES: dict[str, str] = {
+ALIASES: dict[str, str] = NAMES | {
     "e4m3fn": "e4m3",
     "f143": "e4m3fnuz",  # Graphcore IPU
     "f152": "e5m2fnuz",
-    "float16": "fp16",
     "half": "fp16",
-    "bfloat16": "bf16",
-    "float32": "fp32",
-    "float64": "fp64",
     "mxfp4_e2m1": "mxfp4",
     "tt_bfp8": "msfp16",  # Tenstorrent: same value set
     "tt_bfp4": "msfp12",

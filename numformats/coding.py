@@ -11,6 +11,7 @@ from numformats.block_tasks import block_task, rounding_lane
 from numformats.blocking import scales_shape
 from numformats.blocks import BlockCodes, ScaledBlockCodes
 from numformats.device import on_device
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Format
 from numformats.halves import values_of
 from numformats.lanes import CARRIERS, LANE32
@@ -21,7 +22,7 @@ from numformats.scaled_blocks import encode_scaled
 from numformats.tasks import code_dtype, fits, scalar_task
 
 
-def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
+def check_codes(codes: Any, bits: int, fmt: FormatLike) -> None:
     """Codes are integers of at most ``bits`` bits.
 
     Raises:
@@ -40,7 +41,7 @@ def check_codes(codes: Any, bits: int, fmt: Format | str) -> None:
 
 def encode(
     x: Any,
-    fmt: Format | str,
+    fmt: FormatLike,
     rounding: str = "nearest_even",
     *,
     key: Key | int | None = None,

@@ -12,19 +12,24 @@ from numformats.block_tasks import block_decode_task
 from numformats.blocking import scales_shape
 from numformats.coding import check_codes
 from numformats.device import on_device
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import LANE32
 from numformats.naming import parse
 from numformats.tasks import decode_task, fits
+from numformats.viewing import codes_in
 
 
-def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "auto") -> Any:
+def decode(
+    codes: Any, fmt: FormatLike | None = None, *, dtype: Any = None, backend: str = "auto"
+) -> Any:
     """The values of stored codes.
 
     Args:
         codes: unsigned integers of any shape, on the host or on a CUDA device; for block formats
-            the tuple that ``encode`` gave.
-        fmt: the format or its name.
+            the tuple that ``encode`` gave; or an array of a data type that is a format, such as
+            ``torch.float8_e4m3fn``.
+        fmt: the format or its name; not needed where the data type of ``codes`` is one.
         dtype: ``numpy.float32`` or ``numpy.float64``; by default float32 where it holds every
             value of the format (of the elements, for blocks), else float64.
         backend: ``"auto"`` or a name in ``nf.backends()``.
@@ -35,15 +40,16 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
         nothing is checked element by element: values beyond ``dtype`` become Inf there.
 
     Raises:
-        TypeError: codes that are not integers; a plain array for a block format.
+        TypeError: codes that are not integers, nor of a data type that is ``fmt``; a plain array
+            for a block format; no format.
         ValueError: a code of more than ``fmt.bits`` bits; a format with values that float64 lacks;
-        a value beyond ``dtype``.
+            a value beyond ``dtype``.
 
     Example:
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
         array([   1., -448.,   nan], dtype=float32)
     """
-    fmt = parse(fmt)
+    codes, fmt = _resolved(codes, fmt)
     check_kind(codes, fmt)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     kind = _dtype(element, dtype)
@@ -55,6 +61,24 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
     view, source = plain(codes)
     check_codes(view, fmt.bits, fmt)
     return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
+
+
+def _resolved(codes: Any, fmt: FormatLike | None) -> tuple[Any, Format]:
+    """Codes and their format, one of which the data type of an array may give."""
+    found = None if isinstance(codes, tuple) else codes_in(codes)
+    if found is None:
+        if fmt is None:
+            raise TypeError(
+                f"codes are {getattr(codes, 'dtype', type(codes).__name__)} and fmt is missing; "
+                "give the format they were encoded in"
+            )
+        return codes, parse(fmt)
+    if fmt is not None and parse(fmt) != found[1]:
+        raise TypeError(
+            f"codes have dtype {codes.dtype}, which holds {found[1]}; give the unsigned integers "
+            f"that encode returned for {parse(fmt)}, or leave fmt out"
+        )
+    return found
 
 
 def check_kind(codes: Any, fmt: Format) -> None:

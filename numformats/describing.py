@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.dtypes import FormatLike
+from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.naming import parse
 
 
@@ -44,7 +45,7 @@ class Facts:
         return asdict(self)
 
 
-def facts(fmt: Format | str) -> Facts:
+def facts(fmt: FormatLike) -> Facts:
     """What ``fmt`` holds; numbers beyond float64 are rounded to it.
 
     Raises:
@@ -113,7 +114,7 @@ def _block(fmt: BlockFloat) -> str:
     return f"{fmt.block_size} along axis {fmt.axis}"
 
 
-def binades(fmt: Format | str) -> list[Binade]:
+def binades(fmt: FormatLike) -> list[Binade]:
     """The positive values of ``fmt`` (of the elements, for block formats) in stretches of equal
     spacing, ascending.
 

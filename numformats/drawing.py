@@ -10,7 +10,8 @@ from numformats.backends import select
 from numformats.backends.task import DrawTask
 from numformats.block_tasks import block_draw_task
 from numformats.device import on_device
-from numformats.formats import BlockFloat, Format
+from numformats.dtypes import FormatLike
+from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals, values_of
 from numformats.lanes import CARRIERS
 from numformats.naming import parse
@@ -31,7 +32,7 @@ class DrawCounts(NamedTuple):
 def variance_corrected(
     mean: Any,
     variance: Any,
-    fmt: Format | str,
+    fmt: FormatLike,
     *,
     key: Key | int | None = None,
     return_counts: bool = False,

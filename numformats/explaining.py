@@ -3,6 +3,7 @@
 import numpy as np
 
 from numformats.describing import Facts, binades, facts
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Float, Format
 from numformats.measuring import values
 from numformats.naming import parse
@@ -27,7 +28,7 @@ OVERFLOWS = {
 }
 
 
-def number_line(fmt: Format | str, width: int = WIDTH) -> str:
+def number_line(fmt: FormatLike, width: int = WIDTH) -> str:
     """Two lines: how many values lie in each of ``width`` equal parts of the range (a bar, in steps
     of powers of two), and the ends. Of the elements, for block formats.
 
@@ -51,7 +52,7 @@ def number_line(fmt: Format | str, width: int = WIDTH) -> str:
     return f"{bars}\n{ends}{right.rjust(width - len(ends))}"
 
 
-def explain(fmt: Format | str) -> str:
+def explain(fmt: FormatLike) -> str:
     """A format in words: layout, range, specials, spacing by binade, number line.
 
     Raises:

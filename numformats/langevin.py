@@ -9,7 +9,7 @@ from numformats import device_langevin
 from numformats.arrays import host, like
 from numformats.backends import select
 from numformats.device import on_device
-from numformats.formats import Format
+from numformats.dtypes import FormatLike
 from numformats.langevin_tasks import check_operands, step
 from numformats.random import Key
 
@@ -33,8 +33,8 @@ def langevin_step(
     variance: float,
     key: Key | int,
     weight_decay: float = 0.0,
-    gradient: Format | str | None = None,
-    weight: Format | str | None = None,
+    gradient: FormatLike | None = None,
+    weight: FormatLike | None = None,
     accumulator: str = "full",
     rounding: str = "stochastic",
     backend: str = "auto",

@@ -8,6 +8,7 @@ import numpy as np
 
 from numformats.backends.task import Keys, LangevinTask
 from numformats.core.draw import DrawGrid
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS
 from numformats.lowering import lower
@@ -98,8 +99,8 @@ def step(
     variance: float,
     key: Key | int,
     weight_decay: float,
-    gradient: Format | str | None,
-    weight: Format | str | None,
+    gradient: FormatLike | None,
+    weight: FormatLike | None,
     accumulator: str,
     rounding: str,
 ) -> Step:
@@ -135,7 +136,7 @@ def one_pass(fmt: Format) -> bool:
     return not (isinstance(fmt, BlockFloat) or wraps)
 
 
-def _plain(name: str, fmt: Format | str | None) -> FixedPoint | Float | None:
+def _plain(name: str, fmt: FormatLike | None) -> FixedPoint | Float | None:
     if fmt is None:
         return None
     found = parse(fmt)

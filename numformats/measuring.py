@@ -11,6 +11,7 @@ from numformats.arrays import host, like
 from numformats.blocking import geometry, spread
 from numformats.coding import encode
 from numformats.decoding import decode
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.halves import values_of
 from numformats.naming import parse
@@ -18,7 +19,7 @@ from numformats.quantizing import quantize
 from numformats.random import Key
 
 
-def values(fmt: Format | str) -> Any:
+def values(fmt: FormatLike) -> Any:
     """The distinct finite values of a format (of the elements, for block formats), ascending, in
     float64.
 
@@ -44,7 +45,7 @@ def values(fmt: Format | str) -> Any:
 
 
 @np.errstate(all="ignore")
-def spacing(x: Any, fmt: Format | str) -> Any:
+def spacing(x: Any, fmt: FormatLike) -> Any:
     """The gap between the neighbours of ``fmt`` at ``x``: to the next value of larger magnitude
     (ulp).
 
@@ -105,7 +106,7 @@ class Error:
 class Tally:
     """The rounding error of many arrays, or of one array in pieces, summed in float64."""
 
-    def __init__(self, fmt: Format | str) -> None:
+    def __init__(self, fmt: FormatLike) -> None:
         self.fmt = parse(fmt)
         self.elements = self.flushed = self.non_finite = self.saturated = 0
         self.signal = self.noise = self.max_relative = self.max_absolute = 0.0
@@ -156,7 +157,7 @@ class Tally:
 
 def error(
     x: Any,
-    fmt: Format | str,
+    fmt: FormatLike,
     rounding: str = "nearest_even",
     *,
     key: Key | int | None = None,

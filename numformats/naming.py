@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from numformats.catalog import ALIASES, CATALOG
+from numformats.dtypes import NAMES, FormatLike, dtype_name
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 
 _P3109 = re.compile(r"binary(\d+)p(\d+)([su])([ef])")
@@ -69,11 +70,16 @@ def _fields(fmt: Any, base: Any, names: tuple[str, ...] | None = None) -> str:
     return "".join(f",{k}={_text(getattr(fmt, k))}" for k in keys)
 
 
-def parse(text: Format | str) -> Format:
+def parse(text: FormatLike) -> Format:
     """The format that ``text`` names; see the module's grammar. Case and spaces do not matter.
 
+    Args:
+        text: a name; a format, which is returned as it is; or a data type of NumPy, ml_dtypes or
+            torch (``np.float16``, ``ml_dtypes.float8_e4m3fn``, ``torch.float8_e5m2``), which names
+            the format whose codes it holds: of ``torch.float4_e2m1fn_x2`` that of each half.
+
     Raises:
-        TypeError: ``text`` is neither a str nor a format (which is returned as it is).
+        TypeError: ``text`` is none of these, or a data type that is no float (integers).
         ValueError: unknown name (with the closest match), unknown field, impossible widths.
 
     Example:
@@ -81,13 +87,14 @@ def parse(text: Format | str) -> Format:
         448.0
         >>> str(parse("bfp<8, block=16>"))
         'bfp<8,block=16>'
+        >>> import numpy as np
+        >>> parse(np.float16) == parse("fp16")
+        True
     """
     if isinstance(text, FixedPoint | Float | BlockFloat):
         return text
     if not isinstance(text, str):
-        raise TypeError(
-            f"fmt is {text!r}, a {type(text).__name__}; give a format or a name such as 'e4m3'"
-        )
+        return _of_dtype(text)
     plain = re.sub(r"\s+", "", text).lower()
     plain = ALIASES.get(plain, plain)
     if plain in CATALOG:
@@ -99,6 +106,21 @@ def parse(text: Format | str) -> Format:
     if found is None:
         raise ValueError(_unknown(text, plain))
     return found
+
+
+def _of_dtype(dtype: Any) -> Format:
+    name = dtype_name(dtype)
+    if name in NAMES:
+        return CATALOG[NAMES[name]]
+    if name is None:
+        raise TypeError(
+            f"fmt is {dtype!r}, a {type(dtype).__name__}; give a format, a name such as 'e4m3', or "
+            "a data type such as torch.float8_e4m3fn"
+        )
+    raise TypeError(
+        f"fmt is the data type {name}, which is no float format; write a format, for example "
+        f"'fixed<8,0>' for integers of 8 bits; data types known: {', '.join(NAMES)}"
+    )
 
 
 def _unknown(text: str, plain: str) -> str:

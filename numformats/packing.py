@@ -8,7 +8,7 @@ import numpy as np
 
 from numformats.arrays import as_kind, plain
 from numformats.coding import check_codes
-from numformats.formats import Format
+from numformats.dtypes import FormatLike
 from numformats.naming import parse
 from numformats.tasks import code_dtype
 
@@ -16,12 +16,12 @@ WHOLE = {8: "u1", 16: "<u2", 32: "<u4"}  # codes that are integers of memory
 PIECE = 1 << 16  # codes a step; a multiple of 8, so that every step ends on a byte
 
 
-def packed_size(count: int, fmt: Format | str) -> int:
+def packed_size(count: int, fmt: FormatLike) -> int:
     """Bytes that ``count`` codes of ``fmt`` take: ``ceil(count * bits / 8)``."""
     return -(-count * parse(fmt).bits // 8)
 
 
-def pack(codes: Any, fmt: Format | str) -> Any:
+def pack(codes: Any, fmt: FormatLike) -> Any:
     """Codes as a dense uint8 array.
 
     Code i takes bits ``[i*b, (i+1)*b)`` of one long bit string, the least significant bit first,
@@ -55,7 +55,7 @@ def pack(codes: Any, fmt: Format | str) -> Any:
     return out if source is None else as_kind(source, out)
 
 
-def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
+def unpack(packed: Any, fmt: FormatLike, shape: int | tuple[int, ...]) -> Any:
     """The codes of ``shape`` that :func:`pack` made dense.
 
     Raises:

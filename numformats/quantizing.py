@@ -7,7 +7,8 @@ from numformats.arrays import Host, check_out, empty_like, host, like, run_flat
 from numformats.backends import select
 from numformats.block_tasks import rounding_lane
 from numformats.device import on_device
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.dtypes import FormatLike
+from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import Request, request
@@ -16,7 +17,7 @@ from numformats.tasks import scalar_task
 
 def quantize(
     x: Any,
-    fmt: Format | str,
+    fmt: FormatLike,
     rounding: str = "nearest_even",
     *,
     key: Key | int | None = None,

@@ -107,9 +107,9 @@ CALLING: dict[str, tuple[Callable[[], Any], type[Exception] | tuple[Any, ...], l
     ),
     "unknown format": (lambda: nf.quantize(X, "e4m33"), ValueError, ["e4m33", "e4m3"]),
     "format of another kind": (
-        lambda: nf.quantize(X, np.float16),
+        lambda: nf.quantize(X, np.int16),
         TypeError,
-        ["float16", "format"],
+        ["int16", "format"],
     ),
     "unknown rounding": (
         lambda: nf.quantize(X, "e4m3", "nearest_evn"),

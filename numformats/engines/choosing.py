@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable
 
+from numformats.dtypes import FormatLike
 from numformats.engines.chips import ALIASES, UNITS, Unit
 from numformats.engines.engine import Engine
 from numformats.naming import parse
@@ -16,7 +17,7 @@ def units() -> tuple[Unit, ...]:
 def engine(
     chip: str,
     *,
-    inputs: str | tuple[str, str],
+    inputs: FormatLike | tuple[FormatLike, FormatLike],
     output: str | None = None,
     path: str | None = None,
     scale: str | None = None,
@@ -26,7 +27,7 @@ def engine(
 
     Args:
         chip: for example ``"nvidia-h100"`` or ``"amd-mi300"``; ``nf.engines.units()`` lists all.
-        inputs: format name of both operands, or a pair of names.
+        inputs: format of both operands (its name, or a data type that holds it), or a pair.
         output: format name of the results: by default ``"fp32"``, or ``"fp64"`` for FP64 inputs.
         path: the instruction family, where a chip has several that differ (``"mma"``,
             ``"wgmma"``, ``"tcgen05"``, ...).
@@ -48,7 +49,8 @@ def engine(
     """
     name = ALIASES.get(chip, chip)
     found = _pick(UNITS, "chip", name, lambda u: u.chip, sorted({*ALIASES}))
-    a, b = (str(parse(x)) for x in ((inputs, inputs) if isinstance(inputs, str) else inputs))
+    pair = inputs if isinstance(inputs, list | tuple) else (inputs, inputs)
+    a, b = (str(parse(x)) for x in pair)
     found = _pick(found, "inputs", f"{a}, {b}", lambda u: f"{u.a}, {u.b}")
     wanted = str(parse(output)) if output else ("fp64" if a == "fp64" else "fp32")
     found = _pick(found, "output", wanted, lambda u: u.output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Format
 from numformats.lanes import LANE64
 from numformats.naming import parse
@@ -88,7 +89,7 @@ class Direction:
 
 def checked(
     way: str,
-    fmt: Format | str | None,
+    fmt: FormatLike | None,
     rounding: str = NEAREST,
     random_bits: int | None = None,
     scaling: AmaxScaling | None = None,

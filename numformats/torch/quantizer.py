@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from numformats.formats import Format
+from numformats.dtypes import FormatLike
 from numformats.torch import ops
 from numformats.torch.checking import check_tensor
 from numformats.torch.direction import NEAREST, Direction, checked
@@ -68,8 +68,8 @@ class Quantizer(torch.nn.Module):
 
     def __init__(
         self,
-        forward: Format | str | None = None,
-        backward: Format | str | None = None,
+        forward: FormatLike | None = None,
+        backward: FormatLike | None = None,
         *,
         forward_rounding: str = NEAREST,
         backward_rounding: str = NEAREST,

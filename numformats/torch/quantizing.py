@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from numformats.formats import Format
+from numformats.dtypes import FormatLike
 from numformats.random import Key
 from numformats.torch.checking import check_gradient, check_tensor
 from numformats.torch.direction import NEAREST, Direction, checked
@@ -42,13 +42,13 @@ def plan(forward: Direction, backward: Direction, gradient: str) -> Plan:
 
 def quantize(
     x: torch.Tensor,
-    fmt: Format | str | None,
+    fmt: FormatLike | None,
     rounding: str = NEAREST,
     *,
     key: Key | int | torch.Tensor | None = None,
     random_bits: int | None = None,
     scaling: AmaxScaling | None = None,
-    backward: Format | str | None = None,
+    backward: FormatLike | None = None,
     backward_rounding: str = NEAREST,
     backward_random_bits: int | None = None,
     backward_scaling: AmaxScaling | None = None,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from numformats.dtypes import FormatLike
 from numformats.formats import Format
 from numformats.naming import parse
 from numformats.torch.analysis.observation import Analysis, Observation
@@ -23,7 +24,7 @@ ROLES = ("weights", "activations", "errors", "gradients")
 def analyze(
     model: nn.Module,
     batches: Iterable[Any],
-    formats: Sequence[Format | str] | Format | str,
+    formats: Sequence[FormatLike] | FormatLike,
     *,
     loss: Callable[[nn.Module, Any], torch.Tensor] | None = None,
     rounding: str = NEAREST,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Format
 from numformats.naming import parse
 from numformats.torch.analysis.observation import Analysis, Observation
@@ -14,7 +15,7 @@ BARS, NORMAL, SUBNORMAL = "#56B4E9", "#0072B2", "#E69F00"  # Okabe and Ito's col
 
 
 def plot_binades(
-    seen: Observation, formats: Sequence[Format | str] | None = None, axes: Any = None
+    seen: Observation, formats: Sequence[FormatLike] | None = None, axes: Any = None
 ) -> Any:
     """The share of elements in each binade, above the ranges that formats cover.
 

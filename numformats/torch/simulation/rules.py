@@ -24,12 +24,10 @@ WEIGHTED = (
 
 
 def format_of(value: Any) -> Format | None:
-    """A format, or the one that text names."""
-    if isinstance(value, Float | FixedPoint | BlockFloat):
-        return value
+    """The format that ``value`` is or names; None where it is none."""
     try:
-        return parse(value) if isinstance(value, str) else None
-    except ValueError:
+        return parse(value)
+    except (TypeError, ValueError):
         return None
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypedDict, Unpack, overload
 from torch import nn
 
 from numformats.accelerators import Accelerator
+from numformats.dtypes import FormatLike
 from numformats.formats import Format
 from numformats.torch.simulation.running import Simulation
 
@@ -16,7 +17,7 @@ class Options(TypedDict, total=False):
     """The keywords of ``simulate``."""
 
     mode: str
-    elementwise: Format | str | None
+    elementwise: FormatLike | None
     elementwise_rounding: str
     rules: Mapping[str, Any] | None
     seed: int
@@ -39,7 +40,7 @@ def simulate(
     /,
     *,
     mode: str = "exact",
-    elementwise: Format | str | None = None,
+    elementwise: FormatLike | None = None,
     elementwise_rounding: str = "nearest_even",
     rules: Mapping[str, Any] | None = None,
     seed: int = 0,

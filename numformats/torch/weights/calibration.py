@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from numformats.formats import BlockFloat, Format
+from numformats.dtypes import FormatLike
+from numformats.formats import BlockFloat
 from numformats.naming import parse
 from numformats.torch.checking import check_tensor
 from numformats.torch.quantizer import Quantizer
@@ -30,7 +31,7 @@ class Calibrated(Quantizer):
 
 
 def input_quantizer(
-    inputs: Format | str | None, scaling: AmaxScaling | None, calibrated: bool
+    inputs: FormatLike | None, scaling: AmaxScaling | None, calibrated: bool
 ) -> Quantizer | None:
     """The quantizer of activations, after checking that its options go together."""
     if inputs is None:

@@ -9,10 +9,11 @@ from typing import NamedTuple, TypeAlias
 
 from torch import nn
 
+from numformats.dtypes import FormatLike
 from numformats.formats import Format
 from numformats.naming import parse
 
-Formats: TypeAlias = Format | str | Mapping[str, Format | str | None]
+Formats: TypeAlias = FormatLike | Mapping[str, FormatLike | None]
 
 
 class Place(NamedTuple):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Format
 from numformats.random import Key
 from numformats.torch.direction import NEAREST, Direction, checked
@@ -27,7 +28,7 @@ def quantize_model(
     rounding: str = NEAREST,
     key: Key | int | None = None,
     scaling: AmaxScaling | None = None,
-    inputs: Format | str | None = None,
+    inputs: FormatLike | None = None,
     input_scaling: AmaxScaling | None = None,
     calibration: Iterable[Any] | None = None,
     call: Callable[[nn.Module, Any], Any] = called,

@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from numformats.blocking import scales_shape
+from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Format
 from numformats.naming import parse
 from numformats.torch.direction import NEAREST
@@ -64,7 +65,7 @@ def stored_bits(shape: Sequence[int], fmt: Format) -> int:
 
 def search_formats(
     model: nn.Module,
-    candidates: Sequence[Format | str],
+    candidates: Sequence[FormatLike],
     loss: Score,
     *,
     budget: float,

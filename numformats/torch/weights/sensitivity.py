@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from numformats.dtypes import FormatLike
 from numformats.formats import Format
 from numformats.torch.direction import NEAREST
 from numformats.torch.scaling import AmaxScaling
@@ -56,7 +57,7 @@ class Sensitivity:
 
 def sensitivity(
     model: nn.Module,
-    formats: Formats | Sequence[Format | str],
+    formats: Formats | Sequence[FormatLike],
     loss: Score,
     *,
     scaling: AmaxScaling | None = None,
