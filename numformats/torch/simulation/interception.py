@@ -66,6 +66,8 @@ class Interception(TorchFunctionMode):
     def _product(
         self, func: Any, found: Target, handler: Handler, args: Any, kwargs: dict[str, Any]
     ) -> Any:
+        if torch._C._is_tracing():
+            raise RuntimeError("a simulation cannot be traced; call torch.jit.trace outside of it")
         path, policy = self.places.current
         values = given(args, kwargs)
         sizes = tuple(tuple(x.shape) for x in values.tensors[:2])
@@ -92,6 +94,8 @@ class Interception(TorchFunctionMode):
         result = handler(site, *args, **kwargs)
         if out is None:
             return result
+        if out.dtype != result.dtype:
+            raise TypeError(f"{site.op}: out is {out.dtype}, and the result {result.dtype}")
         if not site.in_place:
             out.resize_(result.shape)
         return out.copy_(result)

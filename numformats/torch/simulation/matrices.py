@@ -139,6 +139,16 @@ def addbmm(
     return plus(site, input, beta, left, b.shaped(b.tensor.flatten(0, 1)), alpha)
 
 
+@intercepts("addr")
+def addr(
+    site: Site, input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
+    """A column times a row, added to ``input``."""
+    a, b = pair(site, vec1, vec2)
+    column, row = a.shaped(a.tensor[:, None]), b.shaped(b.tensor[None])
+    return plus(site, input, beta, column, row, alpha)
+
+
 @intercepts("linalg_multi_dot")
 def multi_dot(site: Site, tensors: Sequence[Tensor]) -> Tensor:
     """Several matrices, from left to right."""

@@ -150,6 +150,14 @@ def paths(root: nn.Module) -> dict[nn.Module, str]:
     }
 
 
+class PlacesNow(NamedTuple):
+    """A copy of what ``Places`` knows."""
+
+    frames: tuple[Frame, ...]
+    names: dict[nn.Module, str]
+    policies: dict[nn.Module, Policy]
+
+
 class Places:
     """The stack of modules whose forward is running, with their paths below the outermost one."""
 
@@ -178,7 +186,15 @@ class Places:
         while self.frames and self.frames.pop().module is not module:
             pass
 
+    def now(self) -> PlacesNow:
+        """To be gone back to."""
+        return PlacesNow(tuple(self.frames), self.names, self.policies)
+
+    def go(self, there: PlacesNow) -> None:
+        """Go back to where it was."""
+        self.frames = list(there.frames)
+        self.names, self.policies = there.names, there.policies
+
     def clear(self) -> None:
         """Nothing runs."""
-        self.frames.clear()
-        self.names, self.policies = {}, {}
+        self.go(PlacesNow((), {}, {}))

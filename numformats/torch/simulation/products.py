@@ -123,7 +123,16 @@ def _as(grad: Tensor | None, x: Tensor) -> Tensor | None:
 
 
 def errors(site: Site, e: Tensor, key: Key | None) -> Operand:
-    """Errors as they enter backward products."""
+    """Errors as they enter backward products.
+
+    Raises:
+        NotImplementedError: several backward passes at once.
+    """
+    if torch._C._functorch.is_legacy_batchedtensor(e):
+        raise NotImplementedError(
+            f"{site.op}: simulated products take the gradients of one backward pass; write "
+            "is_grads_batched=False (vectorize=False), and call it once for each"
+        )
     if not shared(site.chip, "errors"):
         return Operand(working(e), "errors", e.dtype)
     elements = store(site.chip, e, "errors", key)
