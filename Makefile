@@ -26,7 +26,7 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-all: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,lint]'
+	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,test-browser,lint]'
 	@touch $@ $(VENV)/.installed-demo
 
 setup: $(VENV)/.installed-all  ## make .venv with everything for work on the project
