@@ -37,7 +37,7 @@ def decode(codes: Any, fmt: Format | str, *, dtype: Any = None, backend: str = "
     Raises:
         TypeError: codes that are not integers; a plain array for a block format.
         ValueError: a code of more than ``fmt.bits`` bits; a format with values that float64 lacks;
-        a value beyond ``dtype``.
+            a value beyond ``dtype``.
 
     Example:
         >>> decode(np.uint8([56, 254, 127]), "e4m3")
