@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
+.PHONY: help setup demo test lint format docs mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -26,7 +26,7 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-all: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,test-browser,lint]'
+	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,test-browser,lint,docs]'
 	@touch $@ $(VENV)/.installed-demo
 
 setup: $(VENV)/.installed-all  ## make .venv with everything for work on the project
@@ -42,6 +42,9 @@ lint: setup  ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict $(PACKAGES)
 	$(BIN)/lint-imports
+
+docs: setup  ## build the site, strictly, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 mutants: setup  ## inject faults into the samplers and print the share that the tests catch
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -77,4 +80,4 @@ wheel: $(VENV)/.installed-demo  ## build the wheel into dist/
 	@ls dist/*.whl
 
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) demo dist gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo dist site gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
