@@ -140,18 +140,33 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="Folder for results and plot [default: reproductions/NAME].")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set where an experiment has several: cifar100.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of images, with train/CLASS/* and val/CLASS/*.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Names of some rows, separated by blanks [default: all].")
+    ] = None,
 ) -> None:
     """Repeat an experiment of a paper; print its table beside the published numbers."""
-    from samplers.reproductions.study import reproduce, show, study
+    from samplers.reproductions.study import changed, reproduce, show, study
 
+    place = out or Path("reproductions") / name
+    changes = {
+        "data": data,
+        "folder": None if folder is None else str(folder),
+        "rows": None if rows is None else tuple(rows.split()),
+    }
     try:
         found = study(name)
-        folder = out or Path("reproductions") / name
-        outcome = reproduce(name, found.full if full else found.quick, folder)
+        settings = changed(name, found.full if full else found.quick, changes)
+        outcome = reproduce(name, settings, place)
     except (ValueError, RuntimeError) as error:
         _fail(error)
     show(outcome, f"samplers reproduce {name}: {found.title}", console)
-    console.print(f"results and plot are in [bold]{folder}[/bold]")
+    console.print(f"results and plot are in [bold]{place}[/bold]")
 
 
 def _print(summaries: list[dict[str, Any]], data: str) -> None:
