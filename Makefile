@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format docs mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
+.PHONY: help setup demo test sampler-tests lint format docs mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -37,6 +37,9 @@ demo: $(VENV)/.installed-demo  ## run the main job, samplers compare, into demo/
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
+sampler-tests: setup  ## run the laws of the samplers alone: closed forms, exact chains, resume, predictions
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m law --durations 10 $(ARGS)
+
 lint: setup  ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,6 +59,7 @@ format: setup  ## let ruff rewrite what it can
 bench: setup  ## measure rounding beside a plain copy, Langevin steps, matrix products
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 	$(BIN)/python -m benchmarks.langevin
+	$(BIN)/python -m benchmarks.samplers
 	$(BIN)/python -m benchmarks.engines
 	$(BIN)/python -m benchmarks.simulate
 

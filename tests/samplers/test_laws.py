@@ -15,6 +15,8 @@ from samplers import SGHMC, Laplace, Precision, sghmc_one_pass
 from tests.samplers import linear
 from tests.samplers.algorithms import ALGORITHMS, CASES
 
+pytestmark = pytest.mark.law
+
 NUM_DATA, TEMPERATURE, CURVATURE, SIGMA = 4, 0.3, 2.0, 0.3
 HEAT = TEMPERATURE / NUM_DATA
 GAP = 1 / 16

@@ -11,6 +11,8 @@ import torch
 import numformats as nf
 from samplers import SGHMC, SGLD, CosineCycles, Precision, sghmc_one_pass
 
+pytestmark = pytest.mark.law
+
 MEANS = np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)], np.float32)
 VARIANCE, CHAINS = 0.03, 16
 

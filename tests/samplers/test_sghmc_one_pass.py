@@ -17,6 +17,8 @@ from samplers.underdamped import Dynamics, moments
 from tests.inputs import assert_same_bits
 from tests.runnable import BACKENDS
 
+pytestmark = pytest.mark.law
+
 SIZES = (0, 1, 7, 1025)
 LARGE = 70_001  # shared between threads
 FORMATS = [
