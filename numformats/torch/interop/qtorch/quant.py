@@ -14,6 +14,7 @@ from torch import Tensor
 
 from numformats.checks import choice
 from numformats.torch.checking import check_tensor
+from numformats.torch.interop.drawing import drawn_key
 from numformats.torch.interop.qtorch.number import (
     BlockFloatingPoint,
     FixedPoint,
@@ -217,14 +218,8 @@ def _options(
             found[fmt] = number.format(x.ndim)
             found[mode] = rounding if rounding == "stochastic" else number.nearest
             if rounding == "stochastic" and "key" not in found:
-                found["key"] = _key()
+                found["key"] = drawn_key()
     return found
-
-
-def _key() -> Tensor:
-    """A key of torch's generator: (seed, stream, first element)."""
-    seed = torch.randint(0, 1 << 62, (1,))
-    return torch.cat([seed, torch.zeros(2, dtype=torch.int64)])
 
 
 def _rounded(x: Tensor, number: Number, rounding: str) -> Tensor:
