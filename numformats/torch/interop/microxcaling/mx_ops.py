@@ -99,7 +99,7 @@ def _largest(x: Tensor, block_size: int, axes: Sequence[int]) -> Tensor:
         length = rows.shape[-1]
         size = block_size or max(length, 1)
         padded = torch.nn.functional.pad(rows, (0, -length % size))
-        tiles = padded.unflatten(-1, (padded.shape[-1] // size, size))
+        tiles = padded.reshape(*padded.shape[:-1], padded.shape[-1] // size, size)
         spread = tiles.amax(-1, keepdim=True).expand(tiles.shape).flatten(-2)
         found = spread[..., :length].movedim(-1, axis)
     return found
