@@ -78,10 +78,14 @@ gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, th
 		tests/engines/test_hopper.py tests/test_user_modes.py
 	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
 
-wheel: $(VENV)/.installed-demo  ## build the wheel into dist/
+$(VENV)/.installed-package: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[package]'
+	@touch $@
+
+wheel: $(VENV)/.installed-package  ## build the sdist, and from it the wheel, into dist/, and check both
 	rm -rf dist
-	PIP_CONSTRAINT=constraints.txt $(PIP) wheel --quiet --no-deps --wheel-dir dist .
-	@ls dist/*.whl
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build --outdir dist . > /dev/null
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:  ## remove everything that a target made
 	rm -rf $(VENV) demo dist site gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

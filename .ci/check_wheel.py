@@ -38,14 +38,27 @@ def run(code: str) -> str:
     return done.stdout
 
 
+def check_files() -> None:
+    """Types and licence are in the wheel, and its version is the package's."""
+    import importlib.metadata as metadata
+
+    found = metadata.distribution("numformats")
+    held = {str(file) for file in found.files or []}
+    assert {"numformats/py.typed", "samplers/py.typed"} <= held, "py.typed is missing"
+    assert any(name.endswith("licenses/LICENSE") for name in held), "LICENSE is missing"
+    version = run("import numformats; print(numformats.__version__)").strip()
+    assert found.version == version, f"wheel {found.version}, package {version}"
+
+
 def main() -> None:
-    """Check that the import is light and that rounding works."""
+    """Check that the wheel is whole, that the import is light and that rounding works."""
     assert not any(pathlib.Path().iterdir()), "run this from an empty folder"
     runs = [json.loads(run(TIMED_IMPORT)) for _ in range(4)]
     best = min(each["seconds"] for each in runs)
     assert all(each["heavy"] == [] for each in runs), f"import numformats brought in {runs}"
     assert sys.prefix in runs[0]["file"], f"imported {runs[0]['file']}, not the wheel's"
     assert best < IMPORT_LIMIT_SECONDS, f"import numformats took {best:.2f} s"
+    check_files()
     run(ROUNDED)
     print(f"wheel: imports in {best:.2f} s without torch, and rounds")
 

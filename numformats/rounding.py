@@ -110,6 +110,12 @@ def nearest_away(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> 
 
 
 @mode(fraction="halves")
+def nearest_up(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
+    """Nearest, ties toward +Inf: ``floor(x + 1/2)`` (AP_RND of ap_fixed, qtorch's blocks)."""
+    return frac > U(HALF - U(neg == False))  # noqa: E712 - holds for arrays too
+
+
+@mode(fraction="halves")
 def toward_zero(kept: Word, frac: Word, neg: Flag, rand: Word, spare: Word) -> Flag:
     """Truncation (IEEE 754 roundTowardZero)."""
     return frac < ZERO

@@ -17,6 +17,7 @@ import numpy as np
 DETERMINISTIC = (
     "nearest_even",
     "nearest_away",
+    "nearest_up",
     "toward_zero",
     "toward_positive",
     "toward_negative",
@@ -168,6 +169,7 @@ def away_from_zero(mode: str, nu: Fraction, odd: bool, negative: bool, coin: Coi
         return {
             "nearest_even": nu > half or (nu == half and odd),
             "nearest_away": nu >= half,
+            "nearest_up": nu > half or (nu == half and not negative),
             "toward_zero": False,
             "toward_positive": not negative,
             "toward_negative": negative,

@@ -32,6 +32,8 @@ GFLOAT_MODES = {
 LITERAL = [  # worked by hand from OCP 8-bit Floating Point 1.0 and two's complement
     (1.0625, "nearest_even", 1.0),
     (1.0625, "nearest_away", 1.125),
+    (1.0625, "nearest_up", 1.125),
+    (-1.0625, "nearest_up", -1.0),
     (1.0625, "toward_positive", 1.125),
     (-1.0625, "toward_positive", -1.0),
     (-1.0625, "toward_negative", -1.125),

@@ -1,0 +1,133 @@
+"""The call of ``qtorch.optim``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["OptimLP"]
+
+MOMENTA = {torch.optim.SGD: ("momentum_buffer",), torch.optim.Adam: ("exp_avg", "exp_avg_sq")}
+Quant = Callable[[Tensor], Tensor]
+
+
+class OptimLP(torch.optim.Optimizer):
+    """SGD or Adam whose gradients, momenta, accumulators and weights are rounded around its step.
+
+    g ← Q_grad(s·g); the step, on the accumulator a where there is one, else on w;
+    a ← Q_acc(a); w ← Q_weight(a); m ← Q_momentum(m).
+
+    Args:
+        optim: ``torch.optim.SGD`` or ``torch.optim.Adam``, which it shares its groups and state
+            with.
+        weight_quant: rounds weights after the step; None leaves them.
+        grad_scaling: s.
+        grad_quant: rounds gradients; None leaves them unscaled too.
+        momentum_quant: rounds momenta.
+        acc_quant: rounds the accumulators, which it brings about; None: there are none.
+
+    Raises:
+        TypeError: another optimizer.
+        ValueError: a scale that is not positive.
+
+    Example:
+        >>> from numformats.torch.interop.qtorch import FixedPoint, quant
+        >>> w = torch.nn.Parameter(torch.tensor([0.5]))
+        >>> q = quant.quantizer(FixedPoint(8, 4), forward_rounding="nearest")
+        >>> optimizer = OptimLP(torch.optim.SGD([w], lr=0.1), weight_quant=q)
+        >>> w.grad = torch.tensor([1.0])
+        >>> _ = optimizer.step()
+        >>> w.data
+        tensor([0.3750])
+    """
+
+    def __init__(
+        self,
+        optim: torch.optim.Optimizer,
+        weight_quant: Quant | None = None,
+        grad_scaling: float = 1.0,
+        grad_quant: Quant | None = None,
+        momentum_quant: Quant | None = None,
+        acc_quant: Quant | None = None,
+    ) -> None:
+        kind = next((k for k in MOMENTA if isinstance(optim, k)), None)
+        if kind is None:
+            raise TypeError(f"optim is a {type(optim).__name__}; give torch.optim.SGD or Adam")
+        if not grad_scaling > 0:
+            raise ValueError(f"grad_scaling={grad_scaling!r}; write a number above 0")
+        super().__init__(optim.param_groups, optim.defaults)
+        self.optim, self.momenta, self.grad_scaling = optim, MOMENTA[kind], grad_scaling
+        self.weight_quant, self.grad_quant = weight_quant, grad_quant
+        self.momentum_quant, self.acc_quant = momentum_quant, acc_quant
+        self._share()
+        accumulates = acc_quant is not None
+        self.accumulators = [p.detach().clone() for p in self._parameters() if accumulates]
+
+    def _share(self) -> None:
+        self.param_groups, self.state = self.optim.param_groups, self.optim.state
+
+    def _parameters(self) -> Iterator[Any]:
+        return (p for group in self.param_groups for p in group["params"])
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step; ``closure`` is called once, before gradients are rounded."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        moved = [p for p in self._parameters() if p.grad is not None]
+        if self.grad_quant is not None:
+            for p in moved:
+                p.grad = self.grad_quant(p.grad * self.grad_scaling)
+        if self.accumulators:
+            for p, wide in zip(self._parameters(), self.accumulators, strict=True):
+                p.copy_(wide)
+        self.optim.step()
+        self._round_weights()
+        if self.momentum_quant is not None:
+            for p in moved:
+                self._round_momenta(self.state[p])
+        return loss
+
+    def _round_weights(self) -> None:
+        if self.acc_quant is not None:
+            for p, wide in zip(self._parameters(), self.accumulators, strict=True):
+                wide.copy_(self.acc_quant(p.detach()))
+                p.copy_(wide)
+        if self.weight_quant is not None:
+            for p in self._parameters():
+                p.copy_(self.weight_quant(p.detach()))
+
+    def _round_momenta(self, state: dict[str, Any]) -> None:
+        assert self.momentum_quant is not None
+        for name in self.momenta:
+            if state.get(name) is not None:  # SGD without momentum has none
+                state[name].copy_(self.momentum_quant(state[name]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the optimizer inside, and the accumulators."""
+        return {"optim": self.optim.state_dict(), "accumulators": self.accumulators}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from ``state_dict()``.
+
+        Raises:
+            ValueError: accumulators on one side only.
+        """
+        given = state_dict["accumulators"]
+        if len(given) != len(self.accumulators):
+            raise ValueError(
+                f"{len(given)} accumulators for {len(self.accumulators)}: give acc_quant here and "
+                "there, or at neither"
+            )
+        self.optim.load_state_dict(state_dict["optim"])
+        self._share()
+        for mine, other in zip(self.accumulators, given, strict=True):
+            mine.copy_(other)
+
+    def __repr__(self) -> str:
+        return f"OptimLP({self.optim!r})"
