@@ -1,12 +1,10 @@
 """``Simulation``: a context, or what a model carries, under which torch is intercepted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from torch import nn
-from torch.nn.modules import module as hooks
-from torch.optim import optimizer
 from torch.overrides import _get_current_function_mode_stack
 
 from numformats.checks import choice, integer
@@ -16,6 +14,7 @@ from numformats.torch.simulation.active import run_under, running
 from numformats.torch.simulation.audit import Audit
 from numformats.torch.simulation.carried import Simulated
 from numformats.torch.simulation.checkpoints import watch_checkpoints
+from numformats.torch.simulation.hooks import module_hooks, optimizer_hooks
 from numformats.torch.simulation.interception import Interception
 from numformats.torch.simulation.places import Places, PlacesNow, Policy, Run, paths
 from numformats.torch.simulation.report import Report
@@ -81,7 +80,10 @@ class Simulation:
             audit = stack.enter_context(Audit(self._run, self._places))
             mode = Interception(self._run, self._places, audit, self.rounding)
             stack.enter_context(mode)
-            for handle in (*_module_hooks(self), *_optimizer_hooks(mode)):
+            for handle in (
+                *module_hooks(self._places, lambda: running() is self),
+                *optimizer_hooks(mode),
+            ):
                 stack.callback(handle.remove)
             run_under(self)
             stack.callback(run_under, None)
@@ -126,6 +128,10 @@ class Simulation:
             self._places.enter(model)
             yield
 
+    def stop(self) -> None:
+        """Neither intercept nor count from now on."""
+        self._run.depth += 1
+
     def moment(self) -> Moment:
         """Where the simulation stands."""
         return Moment(self._places.now(), dict(self._run.calls))
@@ -165,33 +171,3 @@ def _refuse_nesting(new: Simulation) -> None:
         raise RuntimeError(
             "this simulation is running in another thread; make one for every thread"
         )
-
-
-def _module_hooks(simulation: Simulation) -> tuple[Any, Any]:
-    def enter(module: nn.Module, _: Any) -> None:
-        if running() is simulation:
-            simulation._places.enter(module)
-
-    def leave(module: nn.Module, *_: Any) -> None:
-        if running() is simulation:
-            simulation._places.leave(module)
-
-    return (
-        hooks.register_module_forward_pre_hook(enter),
-        hooks.register_module_forward_hook(leave, always_call=True),
-    )
-
-
-def _optimizer_hooks(mode: Interception) -> tuple[Any, Any]:
-    """Optimizer steps are full precision: what they store is another matter."""
-
-    def pausing(on: bool) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
-            mode.paused = on
-
-        return hook
-
-    return (
-        optimizer.register_optimizer_step_pre_hook(pausing(True)),
-        optimizer.register_optimizer_step_post_hook(pausing(False)),
-    )
