@@ -1,6 +1,7 @@
 """A group of commands that refuses options it does not know in one line, as it does bad values."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperGroup
@@ -18,15 +19,16 @@ class OneLine(TyperGroup):
         except Exception as error:
             if not hasattr(error, "format_message"):  # typer's own, under any name of its click
                 raise
-            sys.exit(_refuse(error))
+            name = options.get("prog_name") or Path(sys.argv[0]).name
+            sys.exit(_refuse(error, name))
         sys.exit(code or 0)
 
 
-def _refuse(error: Any) -> int:
+def _refuse(error: Any, name: str) -> int:
     context, text = getattr(error, "ctx", None), " ".join(error.format_message().split())
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
-        path = context.command_path if context is not None else "error"
+        path = context.command_path if context is not None else name
         print(f"{path}: {text.rstrip('.')}; see {path} --help", file=sys.stderr)
     return int(error.exit_code)

@@ -22,6 +22,8 @@ def refusals(command: str) -> Iterator[None]:
     """Within the context, bad input ends the command with one line and exit code 2."""
     try:
         yield
+    except typer.Exit:  # which is a RuntimeError
+        raise
     except ImportError as error:
         hint = "; write pip install 'numformats[demo]'" if error.name in EXTRAS else ""
         _end(command, f"{error}{hint}", FAILED)

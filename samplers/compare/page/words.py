@@ -60,16 +60,14 @@ def highlights(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return found
 
 
-def settings(config: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Every option, its value, and whether it is the default."""
-    return [
-        (
-            field.name,
-            option_text(field.name, config[field.name]),
-            "default" if config[field.name] == _plain(field.default) else "chosen",
-        )
-        for field in dataclasses.fields(Config)
-    ]
+def settings(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Every option and its value, beside the default where that is another."""
+    found = []
+    for field in dataclasses.fields(Config):
+        name, value = field.name, config[field.name]
+        text, usual = option_text(name, value), option_text(name, _plain(field.default))
+        found.append((name, text if text == usual else f"{text} (default: {usual})"))
+    return found
 
 
 def _plain(value: Any) -> Any:

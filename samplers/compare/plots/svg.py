@@ -20,6 +20,8 @@ def write_files(figure: Figure, out: Path, name: str) -> None:
     """Write ``name.png`` and ``name.svg`` into ``out``, dark on white, letters as outlines."""
     from matplotlib import rc_context
 
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once for all files
     figure.savefig(out / f"{name}.png", dpi=200)
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(out / f"{name}.svg", metadata=NO_DATE)
