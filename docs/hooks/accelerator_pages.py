@@ -68,9 +68,10 @@ def _row(chip: Any) -> str:
 
 
 def _section(chip: Any) -> str:
-    rows = "".join(f"| {', '.join(names)} | {text} |\n" for text, names in facts(chip).items())
-    sources = "".join(f"* {source}\n" for source in chip.sources)
-    return f"\n## {chip.name}\n\n{chip.title}\n\n| | |\n|---|---|\n{rows}\nSources:\n\n{sources}"
+    told = {", ".join(names): text for text, names in facts(chip).items()}
+    told["Sources"] = "\n    ".join(["", *(f"* {source}" for source in chip.sources)])
+    rows = "".join(f"{name}\n:   {text}\n\n" for name, text in told.items())
+    return f"\n## {chip.name}\n\n{chip.title}\n\n{rows}"
 
 
 def facts(chip: Any) -> dict[str, list[str]]:
@@ -79,7 +80,7 @@ def facts(chip: Any) -> dict[str, list[str]]:
     for part in re.split(r"\n(?=\w)", chip.explain().split("\n\n", 1)[1]):
         name, text = part.split(None, 1)
         if name != "Sources":
-            line = " ".join(text.split()).replace("<", "&lt;").replace("|", "&#124;")
+            line = " ".join(text.split()).replace("<", "&lt;")
             found.setdefault(line, []).append(name)
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import pathlib
+import tempfile
 from typing import Any
 
 import nbclient
@@ -15,8 +17,9 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "notebooks"
 def executed(path: pathlib.Path) -> Any:
     """The notebook with its outputs; an error in a cell is an error of the build."""
     book = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": FOLDER}})
-    return client.execute()
+    with tempfile.TemporaryDirectory() as folder:
+        place = {"metadata": {"path": folder}}
+        return nbclient.NotebookClient(book, timeout=120, resources=place).execute()
 
 
 def as_markdown(book: Any) -> str:
@@ -34,14 +37,13 @@ def _output(output: Any) -> str:
     if output.output_type == "stream":
         return f"```text\n{output.text.rstrip()}\n```"
     if "image/svg+xml" in output.data:
-        return f'<figure markdown="0">{output.data["image/svg+xml"]}</figure>'
-    if "image/png" in output.data:
-        return f'<img alt="plot" src="data:image/png;base64,{output.data["image/png"].strip()}">'
+        picture = base64.b64encode(output.data["image/svg+xml"].encode()).decode()
+        return f'<img class="plot" alt="plot" src="data:image/svg+xml;base64,{picture}">'
     return f"```text\n{output.data['text/plain']}\n```"
 
 
 def on_files(files: Files, config: Any) -> None:
-    """One page a notebook, beside a link to the notebook itself."""
+    """One page a notebook."""
     for path in sorted(FOLDER.glob("*.ipynb")):
         text = as_markdown(executed(path))
         files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))

@@ -22,8 +22,12 @@ def as_page(text: str) -> str:
     that they follow the page's palette."""
     for name, page in PAGES.items():
         text = text.replace(f"]({name}", f"]({page}")
-    text = re.sub(r"!\[.*?\]\((docs/images/\w+\.svg)\)", lambda m: (ROOT / m[1]).read_text(), text)
+    text = re.sub(r"!\[.*?\]\((docs/images/\w+\.svg)\)", _drawn, text)
     return text.replace("](docs/decisions)", "](decisions/index.md)").replace("](docs/", "](")
+
+
+def _drawn(image: re.Match[str]) -> str:
+    return f"<div>{(ROOT / image[1]).read_text()}</div>"
 
 
 def decisions() -> list[pathlib.Path]:
@@ -45,7 +49,8 @@ def on_config(config: Any) -> None:
 def on_files(files: Files, config: Any) -> None:
     """README, changelog and contributing guide become pages, and decisions get an index."""
     for name, page in PAGES.items():
-        text = as_page((ROOT / name).read_text())
+        hidden = "---\nhide: [navigation]\n---\n\n" if page == "index.md" else ""
+        text = hidden + as_page((ROOT / name).read_text())
         files.append(File.generated(config, page, content=text))
     rows = "".join(f"* [{title(p)}]({p.name})\n" for p in decisions())
     text = f"# Decisions\n\nWhy things are as they are, half a page each.\n\n{rows}"

@@ -22,9 +22,10 @@ HEAD = f"""# Rounding modes
 Every mode is one expression in `numformats/rounding.py`, compiled for every backend. This page is
 made from the registry, `nf.roundings()`, by evaluating those expressions.
 
-**Pictures.** Left: the result over the number, both in gaps of the grid, from -2 to 2; where a mode
-draws, the darker of two candidates is the likelier, and the coloured line is the mean. Right: mean
-result minus number; the frame is ±1 gap. Modes of few random bits have {RANDOM_BITS} here.
+**Pictures.** Left: the result over the number, both in gaps of the grid, from -2 to 2, with a point
+at each tie; where a mode draws, the darker of two candidates is the likelier, and the coloured line
+is the mean. Right: mean result minus number; the frame is ±1 gap. Modes of few random bits have
+{RANDOM_BITS} here.
 
 **Figures.** Errors in gaps, over fractions uniform in [0, 1) and both parities of the kept part.
 The mean above zero is positive when a mode rounds up there.
@@ -62,16 +63,34 @@ def picture(mode: Any) -> str:
     x = (np.arange(-2 * PER_GAP, 2 * PER_GAP) + 0.5) / PER_GAP
     near, far, away = mean_result(mode, x)
     mean = (1 - away) * near + away * far
-    marks = "".join(
-        f'<rect x="{40 * v - 0.65:.2f}" y="{-40 * y - 2:.2f}" width="1.3" height="4" '
-        f'fill="currentColor" opacity="{p:.3f}"/>'
+    marks = _marks(x, near, 1 - away) + _marks(x, far, away) + _ties(mode)
+    result = f"{_grid()}{marks}" + (_line(x, mean, 40) if mode.stochastic else "")
+    error = f"{_grid()}{_line(x, mean - x, 80)}"
+    return PICTURE.format(label=f"{mode.name}: result and mean error", result=result, error=error)
+
+
+def _marks(x: Any, result: Any, chance: Any) -> str:
+    """Bars at a candidate, one for every run of equal chance."""
+    changes = 1 + np.flatnonzero(np.diff(result) ** 2 + np.diff(chance) ** 2 > 1e-9)
+    return "".join(
+        f'<rect x="{40 * x[run[0]] - 0.6:.2f}" y="{-40 * result[run[0]] - 2:.2f}" '
+        f'width="{1.25 * len(run):.2f}" height="4" fill="currentColor" '
+        f'opacity="{chance[run[0]]:.3f}"/>'
+        for run in np.split(np.arange(len(x)), changes)
+        if chance[run[0]] > 0
+    )
+
+
+def _ties(mode: Any) -> str:
+    """Points where a number lies midway."""
+    x = np.arange(-1.5, 2)
+    near, far, away = mean_result(mode, x)
+    return "".join(
+        f'<circle cx="{40 * v:g}" cy="{-40 * y:g}" r="4" fill="currentColor" opacity="{p:.3f}"/>'
         for v, a, b, q in zip(x, near, far, away, strict=True)
         for y, p in ((a, 1 - q), (b, q))
         if p > 0
     )
-    result = f"{_grid()}{marks}" + (_line(x, mean, 40) if mode.stochastic else "")
-    error = f"{_grid()}{_line(x, mean - x, 80)}"
-    return PICTURE.format(label=f"{mode.name}: result and mean error", result=result, error=error)
 
 
 def _grid() -> str:

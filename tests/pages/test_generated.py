@@ -1,5 +1,5 @@
-"""Law: pages made from registries hold every entry once, and the figures of rounding modes are those
-of closed forms."""
+"""Law: pages made from registries hold every entry once, and the figures of rounding modes are
+those of closed forms."""
 
 from __future__ import annotations
 
