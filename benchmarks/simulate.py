@@ -3,7 +3,8 @@
 Run ``make bench-simulate`` (or ``python -m benchmarks.simulate``). Models: a small ResNet on images
 of 32 x 32 and a small transformer, batch 64. Weights, activations, errors and gradients are
 rounded. Steps alternate with float32 ones; printed are medians of ratios, with the smallest beside
-them. Bars: 1.6 with nearest, 2.2 with stochastic rounding.
+them. Bars: 1.6 with nearest, 2.2 with stochastic rounding. Where qtorch is importable, its
+quantizers are timed in the same places (``qtorch_model.py``) of the same models.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 import numformats as nf
+from benchmarks import qtorch_model
 from numformats.torch import simulate
 
 FP8 = nf.accelerator("nvidia-h100-fp8")
@@ -77,6 +79,19 @@ def ratios(model: nn.Module, x: torch.Tensor, chip: Any, rounds: int) -> list[fl
     return [step(model, x, simulation) / step(model, x, nullcontext()) for _ in range(rounds)]
 
 
+def peers(model: nn.Module, x: torch.Tensor, rounding: str, rounds: int) -> list[float]:
+    """Time of a step with qtorch's quantizers over that of the float32 step before it."""
+    other, plain = qtorch_model.quantized(model, rounding), nullcontext()
+    step(other, x, plain)
+    return [step(other, x, plain) / step(model, x, plain) for _ in range(rounds)]
+
+
+def show(model: str, case: str, found: list[float], bar: float = 0) -> None:
+    """Print one line."""
+    text = f"median {statistics.median(found):5.2f}  least {min(found):5.2f}"
+    print(f"{model:12} {case:30} {text}" + (f"  bar {bar}" if bar else ""))
+
+
 def main() -> None:
     """Print one line a case."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,13 +101,17 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     builders: list[Callable[[], tuple[nn.Module, torch.Tensor]]] = [resnet, transformer]
     print(f"torch {torch.__version__}, {options.threads} threads, {options.rounds} rounds")
+    missing = qtorch_model.why_not()
+    if missing is not None:
+        print(f"qtorch is not timed: {missing}")
     for build in builders:
         torch.manual_seed(0)
         model, x = build()
         for name, chip, bar in CHIPS:
-            found = ratios(model, x, chip, options.rounds)
-            text = f"median {statistics.median(found):5.2f}  least {min(found):5.2f}"
-            print(f"{build.__name__:12} {name:30} {text}" + (f"  bar {bar}" if bar else ""))
+            show(build.__name__, name, ratios(model, x, chip, options.rounds), bar)
+        for rounding in ("nearest", "stochastic") if missing is None else ():
+            found = peers(model, x, rounding, options.rounds)
+            show(build.__name__, f"qtorch, {rounding}", found)
 
 
 if __name__ == "__main__":

@@ -237,3 +237,20 @@ def test_every_number_names_its_format() -> None:
     wide = FixedPoint(8, 4, clamp=False).format(2)
     assert nf.parse(str(wide)) == wide
     assert nf.quantize(np.float32([0.1, 3.04]), wide).tolist() == [0.125, 3.0625]
+
+
+def test_the_benchmarks_model_rounds_weights_inputs_errors_and_gradients() -> None:
+    pytest.importorskip("qtorch.quant", reason="qtorch is not installed")
+    from benchmarks.qtorch_model import quantized
+
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(4, 3, bias=False))
+    net, x, error = quantized(plain, "nearest"), torch.randn(2, 4), torch.randn(2, 3)
+    y = net(x)
+    y.backward(error)
+    e4m3, e5m2 = (
+        quantizer(FloatingPoint(*bits), forward_rounding="nearest") for bits in ((4, 3), (5, 2))
+    )
+    weight, stored = plain[0].weight.detach(), net[0].parametrizations.weight.original
+    torch.testing.assert_close(y, e4m3(x) @ e4m3(weight).T)
+    torch.testing.assert_close(stored.grad, e5m2(e5m2(error).T @ e4m3(x)))
