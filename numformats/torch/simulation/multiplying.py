@@ -10,6 +10,7 @@ from numformats.accelerators.storing import Stored
 from numformats.accelerators.storing import store as store_along_k
 from numformats.random import Key
 from numformats.torch.simulation.abilities import unit_for
+from numformats.torch.simulation.on_device import elsewhere, multiply_there, serves
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.storing import Elements, decoded, store, working
 
@@ -53,24 +54,31 @@ def multiply(
     double = torch.float64 in (a.tensor.dtype, b.tensor.dtype)
     unit = unit_for(site.chip, roles, double) if site.exact else ""
     reason = unit if isinstance(unit, str) else ""
-    if not isinstance(unit, str):
-        site.check_host(a.tensor)
     site.note(direction, roles, (a.tensor.shape, b.tensor.mT.shape), reason)
     if not isinstance(unit, str):
-        chip, as_roles = unit
-        left = _for_engine(chip, a, as_roles[0], key, 0)
-        right = _for_engine(chip, b, as_roles[1], key, 1)
-        start = None if c is None else np.atleast_2d(c.numpy())
-        found = multiply_stored(chip, left, right, start, as_roles, None, Call(key, "auto"))
-        return working(torch.from_numpy(found))
+        return _exact(*unit, a, b, c, key)
     return single(_in_torch(site, a, key, 0), _in_torch(site, b, key, 1), c, turned)
+
+
+def _exact(
+    chip: Any, roles: tuple[str, str], a: Operand, b: Operand, c: Tensor | None, key: Key | None
+) -> Tensor:
+    """On the engine, where the operands lie, or else in host memory."""
+    call, place = Call(key, "auto"), a.tensor.device
+    if elsewhere(a.tensor) and a.stored and b.stored and serves(chip, roles):
+        elements = Elements(a.tensor, a.scale), Elements(b.tensor, b.scale)
+        return multiply_there(chip, *elements, roles, c, call)
+    left, right = (_for_engine(chip, x, roles[n], key, n) for n, x in enumerate((a, b)))
+    start = None if c is None else np.atleast_2d(c.cpu().numpy())
+    found = multiply_stored(chip, left, right, start, roles, None, call)
+    return working(torch.from_numpy(found)).to(place)
 
 
 def _for_engine(chip: Any, x: Operand, role: str, key: Key | None, number: int) -> Stored:
     if x.stored:
-        scale = None if x.scale is None else x.scale.reshape((1,) * x.tensor.ndim).numpy()
-        return Stored(x.tensor.numpy(), scale)
-    numbers = working(x.tensor).numpy()
+        scale = None if x.scale is None else x.scale.reshape((1,) * x.tensor.ndim).cpu().numpy()
+        return Stored(x.tensor.cpu().numpy(), scale)
+    numbers = working(x.tensor).cpu().numpy()
     return store_along_k(chip, numbers, role, key and key.fold(number), "auto")
 
 
