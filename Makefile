@@ -75,7 +75,8 @@ bench-simulate: setup  ## measure training steps under simulate()
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'
 	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py \
-		tests/engines/test_hopper.py tests/test_user_modes.py
+		tests/engines/test_hopper.py tests/test_user_modes.py \
+		tests/torch/test_quantizer_gpu.py tests/torch/simulation/test_gpu.py
 	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
 
 $(VENV)/.installed-package: pyproject.toml constraints.txt | $(BIN)/python

@@ -8,9 +8,10 @@ import torch
 
 from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.products import product
 from numformats.torch.simulation.windows import Windows
 
 Tensor = torch.Tensor

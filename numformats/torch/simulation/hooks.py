@@ -1,6 +1,8 @@
 """What torch calls while a simulation runs: as modules begin and end, and as optimizers step."""
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from torch import nn
@@ -30,13 +32,22 @@ def module_hooks(places: Places, here: Callable[[], bool]) -> tuple[Any, Any]:
 def optimizer_hooks(mode: Any) -> tuple[Any, Any]:
     """Optimizer steps are full precision: what they store is another matter."""
 
-    def pausing(on: bool) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
-            mode.paused = on
+    def begins(*_: Any) -> None:
+        mode.step = sys._getframe(1)
 
-        return hook
+    def ends(*_: Any) -> None:
+        mode.step = None
 
     return (
-        optimizer.register_optimizer_step_pre_hook(pausing(True)),
-        optimizer.register_optimizer_step_post_hook(pausing(False)),
+        optimizer.register_optimizer_step_pre_hook(begins),
+        optimizer.register_optimizer_step_post_hook(ends),
     )
+
+
+def executing(frame: FrameType) -> bool:
+    """Whether a call goes on; torch calls no hook where an exception ended it."""
+    try:
+        frame.clear()
+    except RuntimeError:  # it is
+        return True
+    return False

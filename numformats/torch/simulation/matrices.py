@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand, role_of
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.products import product
 
 Tensor = torch.Tensor
 Scalar = int | float

@@ -103,18 +103,6 @@ class Site:
         """The simulation's own arithmetic."""
         return self.run.inside()
 
-    def check_host(self, x: torch.Tensor) -> None:
-        """Engines run on the CPU.
-
-        Raises:
-            ValueError: a tensor elsewhere.
-        """
-        if x.device.type != "cpu":
-            raise ValueError(
-                f"{self.op} in {self.path or 'no module'}: tensors on {x.device}, and engines run "
-                "on the CPU; write model.cpu(), or simulate(..., mode='fast')"
-            )
-
     def note(
         self, direction: str, roles: tuple[str, ...], shapes: tuple[Any, ...], reason: str = ""
     ) -> None:

@@ -105,6 +105,23 @@ def test_optimizers_step_in_full_precision(model: nn.Module) -> None:
     assert not simulation.report().rows
 
 
+def test_a_step_that_fails_is_over(model: nn.Module) -> None:
+    optimizer = torch.optim.LBFGS(model.parameters())
+
+    def closure() -> Tensor:
+        assert not simulation.report().rows
+        model(X).sum().backward()
+        raise ZeroDivisionError
+
+    with simulate("e4m3") as simulation:
+        with pytest.raises(ZeroDivisionError):
+            optimizer.step(closure)
+        assert len(simulation.report().simulated) == 5  # of the closure: no step is one of its own
+        simulation.report().clear()
+        X @ X.T
+    assert [row["op"] for row in simulation.report().simulated] == ["matmul"]
+
+
 def test_reports_are_readable(model: nn.Module) -> None:
     with simulate("nvidia-h100-fp8", rules={"2": None}) as simulation:
         trained(model, X)
