@@ -57,22 +57,20 @@ def _columns() -> list[Column]:
         Column("method", "sampler and accumulator", numeric=False),
         Column("format", "of weights and gradients, or of products", numeric=False),
     ]
-    for head, *_ in HEADS.values():
-        columns += [
-            Column(f"{head} first", "mean ± standard deviation over the chains"),
-            Column(f"{head} second", "mean ± standard deviation over the chains"),
-            Column(f"Δ {head}", "second minus first ± standard error"),
-        ]
+    heads = [head for head, *_ in HEADS.values()]
+    columns += [Column(f"Δ {head}", "second minus first ± standard error") for head in heads]
+    for head in heads:
+        words = "mean ± standard deviation over the chains"
+        columns += [Column(f"{head} {which}", words) for which in ("first", "second")]
     return columns
 
 
 def _cells(row: dict[str, Any]) -> list[Cell]:
     cells = [Cell(row["sampler"]), Cell(row["format"])]
+    cells += [Cell(difference_text(row, s), row["difference"][s]["mean"]) for s in SCORES]
     for score in SCORES:
         _, factor, digits = HEADS[score]
         for which in ("first", "second"):
             summary = {part: {score: row[which][score][part]} for part in ("mean", "std")}
-            text = spread(summary, score, factor, digits)
-            cells.append(Cell(text, row[which][score]["mean"]))
-        cells.append(Cell(difference_text(row, score), row["difference"][score]["mean"]))
+            cells.append(Cell(spread(summary, score, factor, digits), row[which][score]["mean"]))
     return cells

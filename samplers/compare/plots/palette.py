@@ -5,7 +5,7 @@ Okabe and Ito's colours, which people of any colour vision tell apart; shapes sa
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,15 +94,24 @@ def look() -> Any:
     return rc_context(RC)  # type: ignore[arg-type]
 
 
-def far_off(values: Sequence[float]) -> float | None:
-    """Where to end an axis that a few values, far above all others, would squeeze; None: nowhere.
+def far_off(values: Sequence[float]) -> float:
+    """Where to end an axis that a few values, far above all others, would squeeze; else infinity.
+
+    Few: one, or an eighth. Far: the gap below them is wider than the range of all others.
 
     Args:
-        values: finite, at least one.
+        values: of any kind; those that are not finite are left out.
+
+    Example:
+        >>> far_off([1.0, 2.0, 1.5, 9.0]), far_off([1.0, 2.0, 1.5, 2.4])
+        (2.0, inf)
     """
-    middle = statistics.median(values)
-    limit = middle + 4 * (middle - min(values))
-    return limit if min(values) < middle and max(values) > 1.5 * limit - 0.5 * middle else None
+    found = sorted(value for value in values if math.isfinite(value))
+    for count in range(max(1, len(found) // 8), 0, -1):
+        rest = found[:-count]
+        if len(rest) > 2 and found[-count] - rest[-1] > rest[-1] - rest[0] > 0:
+            return rest[-1]
+    return math.inf
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 3) -> None:

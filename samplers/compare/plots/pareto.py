@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 from samplers.compare.plots.palette import (
     AXIS,
@@ -71,18 +72,24 @@ def pareto_figure(rows: list[Summary], score: str) -> Figure:
 
 def _draw_rows(ax: Axes, rows: list[Summary], score: str, factor: float) -> None:
     means = [factor * row["mean"][score] for row in rows]
-    limit = far_off([mean for mean in means if math.isfinite(mean)] or [0.0])
+    limit, beyond = far_off(means), defaultdict[float, list[float]](list)
     for row, mean in zip(rows, means, strict=True):
-        bits, name = 8 * row["bytes_per_weight"], row["sampler"]
-        beyond = not math.isfinite(mean) or (limit is not None and mean > limit)
-        place = ax.get_xaxis_transform() if beyond else ax.transData
-        y = 1.0 if beyond else mean
-        ax.plot(
-            bits, y, linestyle="none", label=name, transform=place, clip_on=False, **marks(name)
+        bits, look = 8 * row["bytes_per_weight"], marks(row["sampler"])
+        if mean <= limit:
+            ax.plot(bits, mean, linestyle="none", label=row["sampler"], **look)
+        else:
+            place = ax.get_xaxis_transform()
+            ax.plot(bits, 0.97, linestyle="none", label=row["sampler"], transform=place, **look)
+            beyond[bits].append(mean)
+    for bits, found in beyond.items():
+        text = "↑ " + "-".join(f"{v:.3g}" for v in sorted({min(found), max(found)}))
+        side: dict[str, Any] = (
+            {"ha": "left", "xytext": (9, 0)} if bits < 12 else {"ha": "right", "xytext": (-9, 0)}
         )
-        if beyond:
-            text = f"↑ {mean:.3g} "
-            ax.text(bits, y, text, transform=place, ha="right", va="center")
+        ax.annotate(
+            text, (bits, 0.97), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+            va="center", **side,
+        )  # fmt: skip
 
 
 def _bit_axis(ax: Axes, bits: list[float]) -> None:

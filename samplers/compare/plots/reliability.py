@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,10 +26,11 @@ def reliability_figure(rows: list[Summary], name: str) -> Figure:
     ax.axhline(0, color=AXIS, linewidth=1)
     for row in rows:
         if row["format"] == "float32" and row["sampler"] == "SGLD" and name != "float32":
-            _draw(ax, row, "SGLD float32")
+            _draw(ax, row, label="SGLD float32", color=AXIS, linestyle=":", linewidth=2)
     for row in rows:
         if row["format"] == name:
-            _draw(ax, row, row["sampler"])
+            look = {**marks(row["sampler"]), "markersize": 4.5}
+            _draw(ax, row, label=row["sampler"], **look)
     ax.set(title=name, xlabel="confidence", ylabel="accuracy − confidence")
     ax.set_xlim(right=1.02)
     ax.grid()
@@ -37,7 +38,7 @@ def reliability_figure(rows: list[Summary], name: str) -> Figure:
     return figure
 
 
-def _draw(ax: Axes, row: Summary, label: str) -> None:
+def _draw(ax: Axes, row: Summary, **look: Any) -> None:
     bins = [chain["reliability"] for chain in row["chains"]]
     points, confidence, correct = (
         np.sum([b[part] for b in bins], axis=0) for part in ("points", "confidence", "correct")
@@ -45,4 +46,4 @@ def _draw(ax: Axes, row: Summary, label: str) -> None:
     filled = points >= FEWEST
     x = confidence[filled] / points[filled]
     y = (correct - confidence)[filled] / points[filled]
-    ax.plot(x, y, label=label, **{**marks(row["sampler"]), "markersize": 4.5})
+    ax.plot(x, y, **look)

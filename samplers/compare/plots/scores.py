@@ -34,10 +34,10 @@ def scores_figure(rows: list[Summary], score: str) -> Figure:
     if reference is not None and math.isfinite(reference["mean"][score]):
         ax.axvline(factor * reference["mean"][score], color=AXIS, linestyle="--", linewidth=1)
     means = [factor * row["mean"][score] for row in rows]
-    limit = far_off([mean for mean in means if math.isfinite(mean)] or [0.0])
+    limit = far_off(means)
     for row, mean in zip(rows, means, strict=True):
         place = places[row["format"], row["sampler"]]
-        if not math.isfinite(mean) or (limit is not None and mean > limit):
+        if not mean <= limit:
             ax.text(
                 1.0, place, f"{mean:.3g} →", transform=ax.get_yaxis_transform(),
                 ha="right", va="center",

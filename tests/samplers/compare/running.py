@@ -47,6 +47,6 @@ def changed(results: dict[str, Any]) -> dict[str, Any]:
     results["config"]["seed"], results["versions"]["torch"] = 1, "0.0.0"
     del results["rows"][2]
     for number, row in enumerate(results["rows"]):
-        row["mean"]["nll"] += 0.01 * (number + 1)
+        row["mean"]["nll"] += 0.01 * (number + 1) * (-1) ** number
         row["std"]["nll"] = 0.5
     return results

@@ -26,7 +26,7 @@ def test_differences_are_second_minus_first_with_their_standard_error(finished, 
             r for r in first if (r["sampler"], r["format"]) == (row["sampler"], row["format"])
         )
         nll, error = row["difference"]["nll"], row["difference"]["error"]
-        assert nll["mean"] == pytest.approx(0.01 * (number + 1))
+        assert nll["mean"] == pytest.approx(0.01 * (number + 1) * (-1) ** number)
         assert nll["std"] == pytest.approx(math.sqrt(own["std"]["nll"] ** 2 / 2 + 0.5**2 / 2))
         assert error["mean"] == 0
         assert error["std"] == pytest.approx(own["std"]["error"])  # √(2·s²/2)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from samplers.compare import job
+from samplers.compare import job, workers
 from tests.conftest import ROOT
 from tests.samplers.compare.running import invoke
 
@@ -38,9 +38,8 @@ def wait_for(condition, process, seconds=120):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, workers):
-    arguments = ["compare", "--out", "my out", *SIZE, *ROWS, "--workers", workers]
+def test_a_process_group_is_interrupted_and_goes_on(tmp_path, monkeypatch):
+    arguments = ["compare", "--out", "my out", *SIZE, *ROWS, "--workers", "2"]
     process = begun(arguments, tmp_path)
     chains = tmp_path / "my out" / "chains"
     wait_for(lambda: len(list(chains.glob("*.json"))) >= 1, process)
@@ -59,6 +58,23 @@ def test_an_interrupted_comparison_goes_on(tmp_path, monkeypatch, workers):
     assert done.exit_code == 0, done.stderr
     assert [len(row["chains"]) for row in json.loads(done.stdout)["rows"]] == [4, 4]
     assert {n: (chains / n).read_bytes() for n in kept} == kept
+
+
+def test_a_single_process_keeps_what_is_finished(tmp_path, monkeypatch):
+    real, begun = workers.run_chain, []
+
+    def run_chain(row, chain, *rest):
+        begun.append(chain)
+        if len(begun) > 3:
+            raise KeyboardInterrupt
+        return real(row, chain, *rest)
+
+    monkeypatch.setattr(workers, "run_chain", run_chain)
+    arguments = ["--out", tmp_path / "out", *SIZE, *ROWS, "--workers", "1"]
+    done = invoke("compare", *arguments, "--json")
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert "interrupted; 3 finished chain(s)" in done.stderr.splitlines()[-1]
+    assert len(list((tmp_path / "out/chains").iterdir())) == 3
 
 
 def test_interrupted_before_it_began(tmp_path, monkeypatch):
