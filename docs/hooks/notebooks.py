@@ -30,12 +30,13 @@ def as_markdown(book: Any) -> str:
 def _cell(cell: Any) -> str:
     if cell.cell_type == "markdown":
         return str(cell.source)
-    return "\n\n".join([f"```python\n{cell.source}\n```", *map(_output, cell.outputs)])
+    printed = "".join(o.text for o in cell.outputs if o.output_type == "stream")
+    text = [f"```text\n{printed.rstrip()}\n```"] if printed else []
+    shown = [_output(o) for o in cell.outputs if o.output_type != "stream"]
+    return "\n\n".join([f"```python\n{cell.source}\n```", *text, *shown])
 
 
 def _output(output: Any) -> str:
-    if output.output_type == "stream":
-        return f"```text\n{output.text.rstrip()}\n```"
     if "image/svg+xml" in output.data:
         picture = base64.b64encode(output.data["image/svg+xml"].encode()).decode()
         return f'<img class="plot" alt="plot" src="data:image/svg+xml;base64,{picture}">'

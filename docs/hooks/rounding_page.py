@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def _row(mode: Any) -> str:
 def _section(mode: Any) -> str:
     source = inspect.getsource(mode.away)
     body = source[source.index('"""\n', source.index('"""') + 3) + 4 :].rstrip()
+    body = re.sub(r"  # noqa.*", "", body)
     lines = "\n".join(line.removeprefix("    ") for line in body.splitlines())
     said = inspect.getdoc(mode.away)
     code = f"```py\n{lines}\n```\n"
