@@ -140,7 +140,7 @@ _VELOCITIES: Parts = (
     loops.round_over,
     loops.round_all,
     random_loops.draw_run,
-    underdamped_loops.beyond,
+    langevin_loops.beyond,
     underdamped_loops.velocity_chunk,
 )
 _UNDERDAMPED: Parts = (
