@@ -177,3 +177,28 @@ def same_number(exact: Any, value: float) -> bool:
     if exact != exact:
         return bool(np.isnan(value))
     return exact == value and (exact != 0 or np.signbit(float(exact)) == np.signbit(value))
+
+
+@pytest.mark.parametrize("common", [True, False])
+@pytest.mark.parametrize(
+    "shape, axis", [((3, 2501), 1), ((2501,), 0), ((2501, 3), 0), ((30, 1201), 1)]
+)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_draws_in_blocks_longer_than_a_stretch(
+    backend: str, shape: tuple[int, ...], axis: int, common: bool
+) -> None:
+    """Kernels draw runs stretch by stretch: whole slices as blocks, of odd length, with blocks that
+    hold NaN, Inf and nothing but zeros."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=shape).astype(np.float32)
+    flat = x.reshape(-1)
+    flat[0], flat[-1] = (np.nan, np.inf) if x.ndim > 1 else (0.0, -0.0)
+    if x.ndim > 1:
+        np.moveaxis(x, axis, 0)[:, 1] = 0.0
+    fmt = nf.BlockFloat(nf.FixedPoint(8, 6), None, axis=axis)
+    variance = 3e-4 if common else rng.random(shape).astype(np.float32) * 1e-3
+    how: Any = {"key": nf.Key(3, 1, 5), "return_counts": True}
+    wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
+    got = nf.variance_corrected(x, variance, fmt, backend=backend, **how)
+    assert_same_bits(got[0], wanted[0])
+    assert got[1] == wanted[1]

@@ -64,7 +64,9 @@ def _levels(
     given = np.zeros(1) if variance is None else variance
     compiled("tops", large, carrier=DOUBLE, flags=reaching)(x, given, tops, *g.tiling)
     totals = tops.view(np.float64)  # each takes the place of its own
-    kernel = compiled("levels", large, how.mode, DOUBLE, Flags(power=how.is_power), encode)
+    kernel = compiled(
+        "levels", tops.size > SMALL, how.mode, DOUBLE, Flags(power=how.is_power), encode
+    )
     grid = (low.grid, low.general, how.codes)
     second = kernel(tops, totals, scales, DOUBLE.lane.unsigned(top), how.spec, how.power, *grid)
     return totals, float(second)

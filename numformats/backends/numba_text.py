@@ -140,7 +140,7 @@ _VELOCITIES: Parts = (
     loops.round_over,
     loops.round_all,
     random_loops.draw_run,
-    underdamped_loops.beyond,
+    langevin_loops.beyond,
     underdamped_loops.velocity_chunk,
 )
 _UNDERDAMPED: Parts = (
@@ -161,10 +161,21 @@ _PARTS: dict[str, Parts] = {
     "normals": (random_loops.normal_run,),
     "draws": (random_loops.draw_run,),
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
-    "tops": (scaled.magnitude_of, scaled_loops.run_of, scaled_loops.seen),
+    "tops": (
+        scaled.magnitude_of,
+        scaled_loops.run_of,
+        scaled_loops.seen,
+        scaled_loops.top_of_run,
+    ),
     "levels": (scaled.not_a_number, *LEVELS),
     "scaled": (*UNITS, *ELEMENTS, *_SCALED),
-    "block_draws": (*UNITS, scaled_loops.run_of),
+    "block_draws": (
+        *UNITS,
+        scaled_loops.run_of,
+        random_loops.draw_run,
+        scaled_loops.in_block_units,
+        scaled_loops.out_of_units,
+    ),
     "decoded": (),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,

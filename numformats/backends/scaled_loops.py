@@ -37,12 +37,32 @@ def finite_tops(x, variance, found):
         found[task] = top
 
 
+def top_of_run(x, variance):
+    """The largest magnitude that one run has to cover; with a common variance, that of the largest
+    element."""
+    top = U64(0)
+    if REACH and variance.size > 1:
+        for r in range(x.size):
+            top = maximum(top, magnitude_of(reach(F64(x[r]), root(variance[r]))))
+        return top
+    for r in range(x.size):
+        top = maximum(top, magnitude_of(F64(x[r])))
+    if REACH and x.size > 0:
+        return magnitude_of(reach(bits_to_real(top), root(variance[0])))
+    return top
+
+
 def tops(x, variance, tops, n1, nb, n2, nc, t1, t2, m1, m2):
     """Largest magnitudes of all tiles, which come zeroed."""
     for index in prange(tops.size // nc):
         tile = I64(index)  # unsigned and signed would make a float
         for i in range(t1):
             start, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
+            if nc == 1:
+                spread = variance[start : start + length] if variance.size > 1 else variance
+                top = top_of_run(x[start : start + length], spread)
+                tops[tile] = maximum(tops[tile], top)
+                continue
             for ic in range(nc):
                 top = tops[tile * nc + ic]
                 for r in range(start + ic, start + length, nc):
@@ -91,28 +111,49 @@ def scaled(x, out, totals, k0, k1, first, spare, g, c, n1, nb, n2, nc, t1, t2, m
                 scaled_run(x_run, out_run, words[skip:], scales, spare, g, c)
 
 
+def in_block_units(mean, variance, totals, at, parts, wanted):
+    """Means and variances of elements ``at`` .. of a run in units of their scales."""
+    total, common, nc = totals[0], variance[0], totals.size
+    for r in range(parts.size):
+        if nc > 1:
+            total = totals[(at + r) % nc]
+        parts[r] = unit_mean(F64(mean[r]), total)
+        wanted[r] = unit_variance(variance[r] if variance.size > 1 else common, total)
+
+
+def out_of_units(drawn, out, totals, at):
+    total, nc = totals[0], totals.size
+    for r in range(out.size):
+        if nc > 1:
+            total = totals[(at + r) % nc]
+        out[r] = rescaled(drawn[r], total)
+
+
 def block_draws(
     mean, variance, out, totals, k0, k1, h0, h1, first, g, counts, n1, nb, n2, nc, t1, t2, m1, m2
 ):
-    """Draws in units of their scale; ``counts`` as in ``draws``, a row for each group of tiles."""
-    tiles = totals.size // nc
+    """Draws in units of their scale, stretch by stretch; ``counts`` as in ``draws``, a row for each
+    group of tiles."""
+    tiles, size = totals.size // nc, min(t2 * nc, 1024)
     for index in prange((tiles + CHUNK - 1) // CHUNK):
         group = I64(index)  # unsigned and signed would make a float
-        one, two = np.empty(t2 * nc + 2, U), np.empty(t2 * nc + 2, U)
+        one, two = np.empty(size + 2, U), np.empty(size + 2, U)
+        parts, wanted, drawn = np.empty(size, F64), np.empty(size, F64), np.empty(size, F64)
         for tile in range(group * CHUNK, min((group + 1) * CHUNK, tiles)):
+            scales = totals[tile * nc : (tile + 1) * nc]
             for i in range(t1):
-                a, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
-                skip = fill(one, first + a, length, k0, k1)
-                fill(two, first + a, length, h0, h1)
-                for r in range(length):
-                    total = totals[tile * nc + r % nc] if nc > 1 else totals[tile]
-                    v = variance[a + r] if variance.size > 1 else variance[0]
-                    m, v = unit_mean(F64(mean[a + r]), total), unit_variance(v, total)
-                    free = draw(m, v, one[skip + r], two[skip + r], g)
-                    bounded = limit(free, g)
-                    counts[group, 0] += I64(missing(m, v, g) > 0.0)
-                    counts[group, 1] += I64(bounded != free)
-                    out[a + r] = rescaled(bounded, total)
+                start, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
+                for at in range(0, length, size):
+                    n = min(size, length - at)
+                    a, b = start + at, start + at + n
+                    spread = variance[a:b] if variance.size > 1 else variance
+                    in_block_units(mean[a:b], spread, scales, at, parts[:n], wanted[:n])
+                    skip = fill(one, first + a, n, k0, k1)
+                    fill(two, first + a, n, h0, h1)
+                    short, over = draw_run(parts[:n], wanted[:n], drawn, one[skip:], two[skip:], g)
+                    out_of_units(drawn, out[a:b], scales, at)
+                    counts[group, 0] += short
+                    counts[group, 1] += over
 
 
 def decoded(codes, out, spec):

@@ -24,13 +24,6 @@ def shaken(mean, moved, one, two, s):
         mean[i] = diffuse(mean[i], s.std_x, one[i])
 
 
-def beyond(x, low, high):
-    count = 0
-    for i in range(x.size):
-        count += I64(outside(x[i], low, high))
-    return count
-
-
 def forced_run(mean, forced, s, gb, ga, fixed):
     """What the grid forces of variance on each element."""
     if fixed:
