@@ -9,6 +9,7 @@ torch ``as_codes`` and ``as_dtype``; the formats ``FixedPoint``, ``Float`` and
 """
 
 import importlib
+import logging
 from typing import Any
 
 from numformats import random
@@ -30,6 +31,7 @@ from numformats.random import Key
 from numformats.rounding import mode, roundings
 
 __version__ = "0.1.0"
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "BlockCodes", "BlockFloat", "Codes", "DrawCounts", "Error", "FixedPoint", "Float", "Format",
     "Key", "LangevinStep", "ScaledBlockCodes",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numba
 
+from numformats.backends.compile_log import listen
 from numformats.backends.emitted import emit, load
 from numformats.backends.numba_text import (
     Flags,
@@ -22,6 +23,7 @@ Kernel = Callable[..., Any]
 SMALL = 1 << 15  # elements
 ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
+listen()
 
 
 def module(label: str, imports: tuple[str, ...], text: str) -> str:

@@ -1,6 +1,7 @@
 """Where results of ``matmul`` go, what they start from, and the checks of its arguments."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
     if out is None:
         carrier = result_carrier(engine, first.kind)
         kind = np.uint16 if carrier.name == "bfloat16" else np.dtype(carrier.name)
-        return Host(np.empty(shape, kind), carrier, first.kind)
+        return replace(first, view=np.empty(shape, kind), carrier=carrier)
     target = host(out, "out")
     if target.kind != first.kind:
         raise TypeError(f"out is a {target.kind} array and a a {first.kind} array; give one kind")
@@ -155,7 +156,7 @@ def given(work: Any, target: Host, out: Any) -> Any:
             np.copyto(target.view, _narrowed(work, target.carrier), casting="unsafe")
     if out is not None:
         return out
-    return like(target.view, target, target.view) if target.kind == "torch" else target.view
+    return like(target.view, target, target.view) if target.kind != "numpy" else target.view
 
 
 def _narrowed(work: Any, carrier: Carrier) -> Any:
