@@ -117,6 +117,14 @@ def test_hooks_see_the_gradient_before_it_is_rounded_and_clamped_values_have_non
     assert x.grad.tolist() == [1.0, 0.0]
 
 
+def test_hooks_without_numbers_leave_the_tensor_alone() -> None:
+    x = torch.ones(1, requires_grad=True)
+    quantizer(backward_hooks=[lambda g: 2 * g])(x).backward()
+    (3 * x).backward()
+    assert x.grad is not None
+    assert x.grad.item() == 5
+
+
 def test_calls_leave_the_graph_and_the_input_alone() -> None:
     x = torch.tensor([0.3], requires_grad=True)
     assert not fixed_point_quantize(x, 8, 4).requires_grad

@@ -50,6 +50,7 @@ class Rounding:
         check_tensor(x)
         out = quantize(x, **options(x, self.numbers, self.roundings, self.clipped))
         if self.hooks and out.requires_grad:
+            out = out.view_as(out) if out is x else out  # hooks are for this use of x alone
             for hook in self.hooks:
                 out.register_hook(hook)  # type: ignore[no-untyped-call]
         return out
