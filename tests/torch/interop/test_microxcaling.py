@@ -28,6 +28,20 @@ INT8 = [  # rows of ten, rounded to int8 in blocks of ten, from the library's co
      [1.984375, 1.984375, 0.0, 0.0, 0.015625, 0.015625, -0.015625, -0.015625, -0.015625, 0.0]),
 ]  # fmt: skip
 
+E4M3 = [  # a block of 32 and what the library's tests want of it, with ties or without
+    (-0.582733273506, -0.5625), (-0.256973713636, -0.25), (0.506033003330, 0.5),
+    (0.400039970875, 0.40625), (-0.437093466520, -0.4375), (1.275019764900, 1.25),
+    (-2.123294353485, -2.0), (1.514909625053, 1.5), (-2.660086154938, -2.75),
+    (-0.200791791081, -0.203125), (-0.060985822231, -0.0625), (-0.209203109145, -0.203125),
+    (2.385987281799, 2.5), (0.062245476991, 0.0625), (0.217003762722, 0.21875),
+    (-0.857734560966, -0.875), (0.507945835590, 0.5), (0.896152675152, 0.875),
+    (-0.751049160957, -0.75), (-0.488164335489, -0.5), (0.805381953716, 0.8125),
+    (-0.172028362751, -0.171875), (0.271137863398, 0.28125), (-0.503807783127, -0.5),
+    (1.879478693008, 1.875), (-0.294227510691, -0.28125), (0.968807995319, 1.0),
+    (0.670037031174, 0.6875), (-0.871595799923, -0.875), (0.304561793804, 0.3125),
+    (-0.567594051361, -0.5625), (-1.265962004662, -1.25),
+]  # fmt: skip
+
 
 def inputs(rows: int = 64, columns: int = 64) -> torch.Tensor:
     """Normal numbers at many scales, halves of small integers, zeros, a block of zeros."""
@@ -73,6 +87,12 @@ def test_published_e4m3_row_saturates_at_448() -> None:
     x = torch.tensor([485, 475, 400, -485, -475, -450, 2**-6, -(2**-6)])
     found = _quantize_mx(x, 8, "fp8_e4m3", block_size=8, axes=[-1])
     assert found.tolist() == [448, 448, 416, -448, -448, -448, 2**-6, -(2**-6)]
+
+
+@pytest.mark.parametrize("round", ["nearest", "even"])
+def test_published_e4m3_block(round: str) -> None:
+    x, wanted = (torch.tensor(column) for column in zip(*E4M3, strict=True))
+    assert torch.equal(_quantize_mx(x, 8, "fp8_e4m3", block_size=32, axes=0, round=round), wanted)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
