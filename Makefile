@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
+.PHONY: help setup demo test sampler-tests lint format docs mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -26,7 +26,7 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-all: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,lint]'
+	$(INSTALL) -e '.[demo,test,test-cuda,test-engines,test-browser,lint,docs]'
 	@touch $@ $(VENV)/.installed-demo
 
 setup: $(VENV)/.installed-all  ## make .venv with everything for work on the project
@@ -37,11 +37,17 @@ demo: $(VENV)/.installed-demo  ## run the main job, samplers compare, into demo/
 test: setup  ## run the tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
+sampler-tests: setup  ## run the laws of the samplers alone: closed forms, exact chains, resume, predictions
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m law --durations 10 $(ARGS)
+
 lint: setup  ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict $(PACKAGES)
 	$(BIN)/lint-imports
+
+docs: setup  ## build the site, strictly, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 mutants: setup  ## inject faults into the samplers and print the share that the tests catch
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -53,6 +59,7 @@ format: setup  ## let ruff rewrite what it can
 bench: setup  ## measure rounding beside a plain copy, Langevin steps, matrix products
 	$(BIN)/python -m benchmarks.rounding $(ARGS)
 	$(BIN)/python -m benchmarks.langevin
+	$(BIN)/python -m benchmarks.samplers
 	$(BIN)/python -m benchmarks.engines
 	$(BIN)/python -m benchmarks.simulate
 
@@ -67,7 +74,9 @@ bench-simulate: setup  ## measure training steps under simulate()
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'
-	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py tests/test_user_modes.py
+	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py \
+		tests/engines/test_hopper.py tests/test_user_modes.py \
+		tests/torch/test_quantizer_gpu.py tests/torch/simulation/test_gpu.py
 	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
 
 $(VENV)/.installed-package: pyproject.toml constraints.txt | $(BIN)/python
@@ -80,4 +89,4 @@ wheel: $(VENV)/.installed-package  ## build the sdist, and from it the wheel, in
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) demo dist gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo dist site gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

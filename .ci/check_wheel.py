@@ -32,6 +32,14 @@ np.testing.assert_array_equal(nf.quantize(block, nf.MXFP4)[:3], np.float32([6.0,
 """
 
 
+PAGE_FILES = """
+import importlib.util, pathlib
+(package,) = importlib.util.find_spec("samplers").submodule_search_locations  # no torch needed
+folder = pathlib.Path(package) / "compare/page/templates"
+print(*sorted(path.name for path in folder.iterdir()))
+"""
+
+
 def run(code: str) -> str:
     """Run ``code`` in a new interpreter and give back what it printed."""
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -60,6 +68,8 @@ def main() -> None:
     assert best < IMPORT_LIMIT_SECONDS, f"import numformats took {best:.2f} s"
     check_files()
     run(ROUNDED)
+    names = run(PAGE_FILES).split()
+    assert {"report.html.j2", "style.css", "sort.js"} <= set(names), f"the wheel's page: {names}"
     print(f"wheel: imports in {best:.2f} s without torch, and rounds")
 
 

@@ -1,8 +1,8 @@
 """Number formats: define them, round to them, and simulate the arithmetic of accelerators.
 
 The verbs are ``quantize``, ``encode``, ``decode``, ``pack``, ``unpack``, ``values``, ``spacing``,
-``error``, ``variance_corrected`` and ``langevin_step``, and for data types of NumPy, ml_dtypes and
-torch ``as_codes`` and ``as_dtype``; the formats ``FixedPoint``, ``Float`` and
+``error``, ``variance_corrected``, ``langevin_step`` and ``underdamped_step``, and for data types of
+NumPy, ml_dtypes and torch ``as_codes`` and ``as_dtype``; the formats ``FixedPoint``, ``Float`` and
 ``BlockFloat``, with a catalog of named ones (``nf.E4M3``, ``nf.MXFP4``, ...) and a parser for text.
 ``matmul`` multiplies matrices on a simulated matrix unit, ``engine`` names one of a chip, and
 ``accelerator`` a preset: what a chip stores and how it multiplies; ``accelerators()`` lists them.
@@ -29,16 +29,19 @@ from numformats.packing import pack, packed_size, unpack
 from numformats.quantizing import quantize
 from numformats.random import Key
 from numformats.rounding import mode, roundings
+from numformats.underdamped import UnderdampedStep, underdamped_step
+from numformats.underdamped_tasks import UnderdampedMoments
 
 __version__ = "0.1.0"
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "BlockCodes", "BlockFloat", "Codes", "DrawCounts", "Error", "FixedPoint", "Float", "Format",
-    "Key", "LangevinStep", "ScaledBlockCodes",
+    "Key", "LangevinStep", "ScaledBlockCodes", "UnderdampedMoments", "UnderdampedStep",
     "accelerator", "accelerators", "as_codes", "as_dtype", "backends", "decode", "encode", "engine",
     "engines", "error",
     "formats", "langevin_step", "matmul", "mode", "pack", "packed_size", "parse", "quantize",
-    "random", "requantize", "roundings", "spacing", "unpack", "values", "variance_corrected",
+    "random", "requantize", "roundings", "spacing", "underdamped_step", "unpack", "values",
+    "variance_corrected",
 ]  # fmt: skip
 
 

@@ -7,10 +7,13 @@ try:
     import typer
 
     from numformats.commands import files, listing, showing, speed
+    from numformats.commands.one_line import OneLine
 except ImportError as error:  # pragma: no cover - the extra brings both
     sys.exit(f"numformats: {error.name} is missing; write pip install 'numformats[report]'")
 
-app = typer.Typer(no_args_is_help=True, help="Number formats, bit for bit.", add_completion=True)
+app = typer.Typer(
+    cls=OneLine, no_args_is_help=True, help="Number formats, bit for bit.", add_completion=True
+)
 _EXAMPLES: dict[str, tuple[Callable[..., None], str]] = {
     "list": (listing.list_formats, "numformats list --kind block"),
     "show": (showing.show, "numformats show e4m3; numformats show nvidia-h100-fp8"),

@@ -21,9 +21,9 @@ from numformats.tasks import check_drawable, draw_grid
 ACCUMULATORS = ("full", "low", "variance_corrected")
 # What a key's last fold is for: no two draws of one step share random bits.
 GRADIENT, NOISE, WEIGHT = 0, 1, 2
-_SINGLE = CARRIERS["float32"]
-_IDENTITY = Float(8, 23)
-_NO_DRAW = DrawGrid(np.int64(0), np.float64(0), np.float64(0), np.float64(0))
+SINGLE = CARRIERS["float32"]
+IDENTITY = Float(8, 23)
+NO_DRAW = DrawGrid(np.int64(0), np.float64(0), np.float64(0), np.float64(0))
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,15 @@ class Step:
         }
         return tuple(name for name, holds in found.items() if holds)
 
-    def _keys(self) -> Keys:
+    def keys(self) -> Keys:
+        """The words of the keys of all uses."""
         gradient, noise, weight = (self.key.fold(use) for use in (GRADIENT, NOISE, WEIGHT))
         other = weight.fold(1)
         return Keys(gradient.words, noise.words, weight.words, other.words, 0)
 
     def task(self, theta: Any, grad: Any, stored: Any, seen: Any) -> LangevinTask:
         """The task for flat float32 arrays."""
-        target = self.weight or _IDENTITY
+        target = self.weight or IDENTITY
         drawn = self.accumulator == "variance_corrected"
         return LangevinTask(
             theta=theta,
@@ -76,19 +77,20 @@ class Step:
             decay=np.float32(self.weight_decay),
             sigma=np.float32(math.sqrt(self.variance)),
             variance=np.float64(self.variance),
-            gradient=lower(self.gradient or _IDENTITY, _SINGLE, self.mode),
-            weight=lower(target, _SINGLE, self.mode),
-            draw=draw_grid(target, _SINGLE) if drawn else _NO_DRAW,
-            low=_single(target.min),
-            high=_single(target.max),
+            gradient=lower(self.gradient or IDENTITY, SINGLE, self.mode),
+            weight=lower(target, SINGLE, self.mode),
+            draw=draw_grid(target, SINGLE) if drawn else NO_DRAW,
+            low=single(target.min),
+            high=single(target.max),
             mode=self.mode,
-            keys=self._keys(),
+            keys=self.keys(),
             flags=self.flags,
         )
 
 
 @np.errstate(over="ignore")
-def _single(value: Any) -> Any:
+def single(value: Any) -> Any:
+    """``value`` as a float32; beyond the range, Inf."""
     return np.float32(float(value))
 
 
@@ -122,7 +124,7 @@ def step(
     if accumulator == "variance_corrected" and of_weight is not None:
         check_drawable(of_weight)
     found = as_key(key)
-    wanted = request(rounding, found, None, _SINGLE.lane)
+    wanted = request(rounding, found, None, SINGLE.lane)
     if found is None:
         raise ValueError("key is missing; write an int or nf.Key(seed, stream)")
     return Step(lr, variance, weight_decay, of_gradient, of_weight, accumulator, wanted.mode, found)
@@ -148,18 +150,20 @@ def _plain(name: str, fmt: FormatLike | None) -> FixedPoint | Float | None:
     return found
 
 
-def check_operands(dtypes: dict[str, str], theta: tuple[int, ...], grad: tuple[int, ...]) -> None:
+def check_operands(
+    dtypes: dict[str, str], theta: tuple[int, ...], other: tuple[int, ...], name: str = "grad"
+) -> None:
     """Dtypes by name, and shapes, of what a step works on.
 
     Raises:
         TypeError: another dtype than float32.
         ValueError: shapes that differ.
     """
-    for name, dtype in dtypes.items():
+    for operand, dtype in dtypes.items():
         if dtype != "float32":
             raise TypeError(
-                f"{name} has dtype {dtype}; a fused step works on float32: convert it, or compose "
-                "quantize, random.normal and variance_corrected"
+                f"{operand} has dtype {dtype}; a fused step works on float32: convert it, or "
+                "compose quantize, random.normal and variance_corrected"
             )
-    if theta != grad:
-        raise ValueError(f"grad has shape {grad}, theta {theta}; they must agree")
+    if theta != other:
+        raise ValueError(f"{name} has shape {other}, theta {theta}; they must agree")

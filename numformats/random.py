@@ -68,7 +68,10 @@ def as_key(key: "Key | int | None") -> Key | None:
 
 
 _MASK = 0xFFFFFFFF
-_INTS: dict[str, Any] = {"W32": _MASK.__and__}  # the generator's text on Python ints
+_INTS: dict[str, Any] = {  # the generator's text on Python ints
+    "W32": _MASK.__and__,
+    "__builtins__": __builtins__,  # torch.compile looks for them
+}
 for _part in (text.rotate_add, text.four_rounds, text.threefry):
     _INTS[_part.__name__] = FunctionType(_part.__code__, _INTS)
 

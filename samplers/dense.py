@@ -44,6 +44,21 @@ def dense(tensor: torch.Tensor, fmt: Any) -> Parts | None:
     return parts if _bytes(parts.values()) < _bytes([tensor]) else None
 
 
+def packed_bytes(shape: tuple[int, ...], fmt: Any) -> int:
+    """Bytes of the codes and scales of a tensor on the grid of ``fmt``.
+
+    Args:
+        shape: of the tensor.
+        fmt: its format; a numformats format or a ``PerChannel``.
+
+    Example:
+        >>> packed_bytes((4, 64), "mxfp4"), packed_bytes((4, 64), "perchannel<8>")
+        (136, 260)
+    """
+    concrete = resolve(parse_format(fmt) if isinstance(fmt, str) else fmt, shape)
+    return _bytes(_pack(nf.encode(torch.zeros(shape), concrete), concrete).values())
+
+
 def loose(parts: Parts, fmt: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """The tensor that `dense` took apart."""
     values = _values(parts, resolve(parse_format(fmt), shape), shape, dtype)

@@ -7,8 +7,7 @@ import math
 import torch
 
 import numformats as nf
-
-REACH = 6.34  #: no normal of ``numformats.random`` is larger
+from numformats.underdamped_tasks import REACH
 
 
 def forced_variance(mean: torch.Tensor, variance: float, fmt: nf.Format) -> torch.Tensor:

@@ -12,6 +12,7 @@ from samplers.entry import Entry
 from samplers.optimizer import Sampler
 from samplers.precision import Precision
 from samplers.priors import Prior
+from samplers.sghmc_one_pass import one_pass, one_pass_serves
 from samplers.sghmc_steps import INTEGRATORS
 from samplers.state import widened
 from samplers.steps import Draw, descent, gradient
@@ -132,10 +133,14 @@ class SGHMC(Sampler):
         key: Any,
     ) -> Draw:
         group, velocity = entry.group, self.state[entry.param]["velocity"]
-        seen = gradient(theta, grad, entry.precision, key)
-        slope = descent(theta, seen, group["weight_decay"], pull)
         heat = group["temperature"] / group["num_data"]
         dynamics = Dynamics(float(group["lr"]), group["friction"], group["inverse_mass"], heat)
+        if group["integrator"] == "exponential" and pull is None:
+            decay = group["weight_decay"]
+            if one_pass_serves(theta, entry.precision):
+                return one_pass(theta, velocity, grad, decay, dynamics, entry.precision, key)
+        seen = gradient(theta, grad, entry.precision, key)
+        slope = descent(theta, seen, group["weight_decay"], pull)
         integrate = INTEGRATORS[group["integrator"]]
         return integrate(theta, velocity, slope, dynamics, entry.precision, key)
 

@@ -8,15 +8,14 @@ from collections.abc import Callable
 import torch
 
 import numformats as nf
+from numformats import UnderdampedMoments
 from numformats.langevin_tasks import NOISE, WEIGHT
+from numformats.underdamped_tasks import VELOCITY, VELOCITY_NOISE
 from samplers.forced import forced_variance
 from samplers.precision import Precision, resolve, saturated
 from samplers.steps import Draw, diffuse, normals, quantize
-from samplers.underdamped import Dynamics, Moments, moments
+from samplers.underdamped import Dynamics, moments
 from samplers.velocity import Velocity, draw_velocity, round_velocity
-
-# What a key's last fold is for, after GRADIENT, NOISE and WEIGHT of ``numformats.langevin_tasks``.
-VELOCITY_NOISE, VELOCITY = 3, 4
 
 
 def exponential(
@@ -107,7 +106,7 @@ def _seen(theta: torch.Tensor, velocity: torch.Tensor, precision: Precision, key
 
 
 def _diffused(
-    mean_x: torch.Tensor, mean_v: torch.Tensor, m: Moments, key: nf.Key
+    mean_x: torch.Tensor, mean_v: torch.Tensor, m: UnderdampedMoments, key: nf.Key
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Both means plus Gaussian noise with the covariances of the step."""
     if m.var_x == 0:
@@ -121,7 +120,7 @@ def _diffused(
 def _full(
     mean_x: torch.Tensor,
     mean_v: torch.Tensor,
-    m: Moments,
+    m: UnderdampedMoments,
     precision: Precision,
     key: nf.Key,
 ) -> Draw:
@@ -131,7 +130,7 @@ def _full(
 def _low(
     mean_x: torch.Tensor,
     mean_v: torch.Tensor,
-    m: Moments,
+    m: UnderdampedMoments,
     precision: Precision,
     key: nf.Key,
 ) -> Draw:
@@ -144,7 +143,7 @@ def _low(
 def _variance_corrected(
     mean_x: torch.Tensor,
     mean_v: torch.Tensor,
-    m: Moments,
+    m: UnderdampedMoments,
     precision: Precision,
     key: nf.Key,
 ) -> Draw:

@@ -6,23 +6,7 @@ import functools
 import math
 from typing import NamedTuple
 
-
-class Moments(NamedTuple):
-    """Means and noise of the exact step of length η.
-
-        dv = -γv dt - u·g dt + √(2γu) dB,   dx = v dt
-
-    v' = decay·v - kick_v·g + ξv and x' = x + drift·v - kick_x·g + ξx, with the (co)variances of
-    the noise.
-    """
-
-    decay: float
-    drift: float
-    kick_v: float
-    kick_x: float
-    var_v: float
-    var_x: float
-    cov: float
+from numformats import UnderdampedMoments
 
 
 class Dynamics(NamedTuple):
@@ -35,14 +19,14 @@ class Dynamics(NamedTuple):
     heat: float
 
 
-def moments(d: Dynamics) -> Moments:
+def moments(d: Dynamics) -> UnderdampedMoments:
     """The moments of a step at the heat of ``d``."""
     m = _unit_moments(d.lr, d.friction, d.inverse_mass)
     return m._replace(var_v=d.heat * m.var_v, var_x=d.heat * m.var_x, cov=d.heat * m.cov)
 
 
 @functools.lru_cache(maxsize=256)
-def _unit_moments(lr: float, friction: float, inverse_mass: float) -> Moments:
+def _unit_moments(lr: float, friction: float, inverse_mass: float) -> UnderdampedMoments:
     """The moments at heat 1, with h = γη and e = exp(-h).
 
         kick_v = (u/γ)(1-e)      kick_x = (u/γ²)(h + e - 1)
@@ -55,7 +39,7 @@ def _unit_moments(lr: float, friction: float, inverse_mass: float) -> Moments:
     """
     h = friction * lr
     rest = -math.expm1(-h)
-    return Moments(
+    return UnderdampedMoments(
         decay=math.exp(-h),
         drift=rest / friction,
         kick_v=inverse_mass * rest / friction,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 import numformats as nf
-from samplers.forced import REACH
+from numformats.underdamped_tasks import REACH, velocity_scale
 from samplers.precision import Precision, resolve, saturated
 from samplers.steps import quantize
 
@@ -40,22 +40,9 @@ def draw_velocity(
     scale = velocity_scale(reach, precision.weight)
     drawn, counts = nf.variance_corrected(
         mean / scale,
-        variance / scale**2,
+        variance.double() / scale**2,
         resolve(precision.weight, tuple(mean.shape)),
         key=key,
         return_counts=True,
     )
     return Velocity(drawn * scale, scale, int(counts.deficit), int(counts.saturated))
-
-
-def velocity_scale(top: float, fmt: Any) -> float:
-    """The smallest power of two S ≤ 1 with top ≤ S·(largest value of ``fmt``).
-
-    A power of two, so that dividing by S loses no bit. Formats with scales of their own, and
-    floats with the range of float32, take 1.
-    """
-    ranged = isinstance(fmt, nf.FixedPoint) or (isinstance(fmt, nf.Float) and fmt.exp_bits < 8)
-    if not ranged or not 0 < top < math.inf:
-        return 1.0
-    fraction, exponent = math.frexp(top / float(fmt.max))
-    return min(1.0, max(math.ldexp(1.0, exponent - (fraction == 0.5)), 2.0**-100))

@@ -18,6 +18,8 @@ from tests.runnable import BACKENDS
 from tests.statistics import FALSE_ALARM, binomial_p
 from tests.threefry import KNOWN_ANSWERS, threefry2x32
 
+pytestmark = pytest.mark.law
+
 DRAWS = 200_000
 FRACTIONS = [2.0**-12, 0.03125, 0.1, 0.25, 1 / 3, 0.5, 0.7, 0.96875, 1 - 2.0**-12]
 # format, a grid point, the gap above it

@@ -18,6 +18,8 @@ from tests import oracle
 from tests.inputs import assert_same_bits
 from tests.statistics import LIMIT_Z, mean_z, variance_z
 
+pytestmark = pytest.mark.law
+
 DRAWS = 1_000_000
 # variances in units of the squared gap: none, less than the grid forces, below and above 1/4, large
 VARIANCES = [0.0, 0.02, 0.2, 0.3, 1.0, 9.0]

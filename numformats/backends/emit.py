@@ -22,6 +22,7 @@ from numformats.core import (
     scale,
     scaled,
     threefry,
+    underdamped,
 )
 from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.lanes import Lane
@@ -87,7 +88,23 @@ LEVELS: tuple[Callable[..., Any], ...] = (
     scaled.power_level,
 )  # of the 64-bit lane, with a mode and SCALE
 ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
-STEP: tuple[Callable[..., Any], ...] = (langevin.drift, langevin.diffuse, langevin.outside)
+STEP: tuple[Callable[..., Any], ...] = (
+    langevin.slope_of,
+    langevin.drift,
+    langevin.diffuse,
+    langevin.outside,
+)
+UNDERDAMPED: tuple[Callable[..., Any], ...] = (
+    underdamped.kicked,
+    underdamped.carried,
+    underdamped.forced_in_gap,
+    underdamped.forced_between,
+    underdamped.share_of,
+    underdamped.left_over,
+    underdamped.in_units,
+    underdamped.from_units,
+    underdamped.spread_in_units,
+)  # beside STEP
 LOADS: dict[str, Callable[..., Any]] = {
     "float16": carriers.widen_float16,
     "bfloat16": carriers.widen_bfloat16,

@@ -7,7 +7,7 @@ from typing import Any
 import numba
 
 from numformats.backends.compile_log import listen
-from numformats.backends.emitted import emit, load
+from numformats.backends.emitted import PACKAGE, emit, load
 from numformats.backends.numba_text import (
     Flags,
     draw_text,
@@ -21,6 +21,7 @@ from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., Any]
 SMALL = 1 << 15  # elements
+STEPS = ("langevin", "underdamped", "velocities")
 ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
 listen()
@@ -41,6 +42,15 @@ def mode_module(mode: Mode, lane: Lane) -> str:
     return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
 
 
+def _both_ways(lane: Lane) -> str:
+    """Rounding down and up, by names of their own."""
+    names = {"below": "toward_negative", "above": "toward_positive"}
+    return "".join(
+        f"from {PACKAGE}.{mode_module(MODES[mode], lane)} import round_bits as bits_{side}\n"
+        for side, mode in names.items()
+    )
+
+
 @cache
 def compiled(
     loop: str,
@@ -57,9 +67,11 @@ def compiled(
     imports = [lane, mode_module(mode, carrier.lane)]
     if loop in ("rows", "tiles", "levels"):
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", "langevin"):
+    if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", *STEPS):
         imports.append(module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
+    if loop == "underdamped":
+        text = _both_ways(carrier.lane) + text
     name = module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
     compiled: Kernel = load(name).kernel
     return compiled

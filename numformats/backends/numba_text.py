@@ -8,7 +8,14 @@ cached.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numformats.backends import intrinsics, langevin_loops, loops, random_loops, scaled_loops
+from numformats.backends import (
+    intrinsics,
+    langevin_loops,
+    loops,
+    random_loops,
+    scaled_loops,
+    underdamped_loops,
+)
 from numformats.backends.emit import (
     CORE,
     DRAW,
@@ -18,6 +25,7 @@ from numformats.backends.emit import (
     SCALE,
     STEP,
     STORES,
+    UNDERDAMPED,
     UNITS,
     constants,
     mode_parts,
@@ -127,6 +135,23 @@ _LANGEVIN: Parts = (
     langevin_loops.beyond,
     langevin_loops.langevin_chunk,
 )
+_VELOCITIES: Parts = (
+    loops.shaped,
+    loops.round_over,
+    loops.round_all,
+    random_loops.draw_run,
+    underdamped_loops.beyond,
+    underdamped_loops.velocity_chunk,
+)
+_UNDERDAMPED: Parts = (
+    *_VELOCITIES[:-1],
+    loops.amax_of,
+    underdamped_loops.means,
+    underdamped_loops.shaken,
+    underdamped_loops.forced_run,
+    underdamped_loops.tied,
+    underdamped_loops.underdamped_chunk,
+)
 _PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_over, loops.round_all, loops.quantize_task),
     "wrap": (loops.wrap_all,),
@@ -142,6 +167,8 @@ _PARTS: dict[str, Parts] = {
     "block_draws": (*UNITS, scaled_loops.run_of),
     "decoded": (),
     "langevin": _LANGEVIN,
+    "underdamped": _UNDERDAMPED,
+    "velocities": _VELOCITIES,
     "block_decoded": (scaled_loops.run_of,),
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
@@ -181,11 +208,11 @@ def scale_text(carrier: Carrier) -> str:
 
 def draw_text() -> str:
     """Normals and variance-corrected draws."""
-    return module_text("", [(f, None, _INLINE) for f in (*DRAW, *STEP)])
+    return module_text("", [(f, None, _INLINE) for f in (*DRAW, *STEP, *UNDERDAMPED)])
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    modules = (loops, random_loops, scaled_loops, langevin_loops)
+    modules = (loops, random_loops, scaled_loops, langevin_loops, underdamped_loops)
     found: Callable[..., Any] = next(getattr(m, name) for m in modules if hasattr(m, name))
     return found
 

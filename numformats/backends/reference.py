@@ -10,13 +10,15 @@ from numformats.backends.reference_langevin import langevin_step
 from numformats.backends.reference_rounding import blocks, scalar
 from numformats.backends.reference_scaled import block_draws, decode, scaled
 from numformats.backends.reference_text import random_words
+from numformats.backends.reference_underdamped import underdamped_step, underdamped_velocities
 from numformats.backends.task import DrawTask, LangevinTask
+from numformats.backends.underdamped_task import UnderdampedTask
 from numformats.core import draw, normal
 from numformats.lanes import LANE32, LANE64
 
 __all__ = [
     "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
-    "scalar", "scaled", "scaled_dots", "split", "words",
+    "scalar", "scaled", "scaled_dots", "split", "underdamped", "velocities", "words",
 ]  # fmt: skip
 
 
@@ -46,3 +48,13 @@ def draws(task: DrawTask) -> tuple[int, int]:
 def langevin(task: LangevinTask) -> tuple[int, int]:
     """One Langevin step; the numbers of elements with too much variance and beyond the range."""
     return langevin_step(task, draws)
+
+
+def underdamped(task: UnderdampedTask) -> tuple[int, int, float, float]:
+    """One underdamped step up to the velocity's scale: see ``numba_underdamped``."""
+    return underdamped_step(task, draws)
+
+
+def velocities(task: UnderdampedTask, scale: float) -> tuple[int, int]:
+    """The velocity of that step in units of ``scale``."""
+    return underdamped_velocities(task, scale, draws)

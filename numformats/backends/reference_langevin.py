@@ -10,14 +10,16 @@ from numformats.backends.task import DrawTask, LangevinTask
 from numformats.core import langevin
 from numformats.lanes import CARRIERS, LANE32
 from numformats.lowering import Lowered
+from numformats.rounding import Mode
 
 _SINGLE = CARRIERS["float32"]
 
 
-def _rounded(task: LangevinTask, x: Any, low: Lowered, key: tuple[Any, Any]) -> Any:
-    text, rand = texts(task.mode, _SINGLE), np.zeros(x.size, np.uint32)
-    if task.mode.stochastic:
-        rand = random_words(key, task.keys.first, x.size, LANE32)
+def rounded(mode: Mode, x: Any, low: Lowered, key: tuple[Any, Any]) -> Any:
+    """Float32 ``x`` on the grid ``low``."""
+    text, rand = texts(mode, _SINGLE), np.zeros(x.size, np.uint32)
+    if mode.stochastic:
+        rand = random_words(key, 0, x.size, LANE32)
     bits = text.round_bits(x.view(np.uint32), rand, np.uint32(0), low.grid, low.general, False)
     return bits.view(np.float32)
 
@@ -28,7 +30,7 @@ def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
     ``draws`` is the backend's own."""
     k, flags, descent = task.keys, task.flags, task.grad
     if "GRADIENT" in flags:
-        descent = _rounded(task, descent, task.gradient, k.gradient)
+        descent = rounded(task.mode, descent, task.gradient, k.gradient)
     mean = langevin.drift(task.theta, descent, task.lr, task.decay, "DECAYS" in flags)
     if "DRAWN" in flags:
         variance = np.array([task.variance])
@@ -42,5 +44,5 @@ def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
         return 0, 0
     if "KEEPS" in flags:
         task.stored[...] = mean
-    task.seen[...] = _rounded(task, mean, task.weight, k.weight)
+    task.seen[...] = rounded(task.mode, mean, task.weight, k.weight)
     return 0, int(np.count_nonzero(langevin.outside(mean, task.low, task.high)))

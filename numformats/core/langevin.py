@@ -10,11 +10,16 @@ from numformats.core.normal import normal
 Single = Real  #: float32
 
 
+def slope_of(theta: Single, descent: Single, decay: Single, decays: Flag) -> Single:
+    """``descent + decay * theta``."""
+    if decays:
+        return fused(theta, decay, descent)
+    return descent
+
+
 def drift(theta: Single, descent: Single, lr: Single, decay: Single, decays: Flag) -> Single:
     """``theta - lr * (descent + decay * theta)``; ``lr`` comes negated."""
-    if decays:
-        return fused(fused(theta, decay, descent), lr, theta)
-    return fused(descent, lr, theta)
+    return fused(slope_of(theta, descent, decay, decays), lr, theta)
 
 
 def diffuse(mean: Single, sigma: Single, word: Word) -> Single:

@@ -17,6 +17,8 @@ def check_tensor(x: object) -> None:
         raise TypeError(
             f"x is a {type(x).__name__}; give a torch.Tensor, or use numformats.quantize"
         )
+    if x.is_nested:
+        raise TypeError("x is nested; write x.to_padded_tensor(0.0), or quantize x.values()")
     if x.layout is not torch.strided:
         raise TypeError(f"x has layout {x.layout}; write x.to_dense()")
     if x.dtype not in CARRIERS:

@@ -1,7 +1,8 @@
 """How the values of one direction, forward or backward, are rounded; as text it crosses operators.
 
 Text: the format (or ``none``), the rounding, then ``bits=N``, and ``amax`` with ``axes=IxJ``,
-``limit=L``, ``power_of_two`` where they are not the default: ``"e4m3 stochastic amax axes=0x"``.
+``limit=L``, ``power_of_two``, ``reduce_amax`` where they are not the default:
+``"e4m3 stochastic amax axes=0x"``.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ class Direction:
                 parts.append(f"limit={float(self.scaling.limit)!r}")
             if self.power_of_two:
                 parts.append("power_of_two")
+            if self.scaling.reduce_amax:
+                parts.append("reduce_amax")
         return " ".join(parts)
 
     @property
@@ -81,10 +84,7 @@ class Direction:
         """The same with other axes that keep scales."""
         if self.scaling is None:
             return self
-        scaling = AmaxScaling(
-            axes, limit=self.scaling.limit, power_of_two=self.scaling.power_of_two
-        )
-        return replace(self, scaling=scaling)
+        return replace(self, scaling=replace(self.scaling, axis=axes, history=0, channels=None))
 
 
 def checked(
@@ -118,6 +118,11 @@ def checked(
         )
     made = Direction(target, rounding, random_bits, scaling)
     if scaling is not None:
+        if scaling.reduce_amax and not scaling.history:
+            raise ValueError(
+                f"{way} scaling has reduce_amax, which is for a history that ranks share; write "
+                "history=16 or so, too"
+            )
         check_limit(f"{way}: largest value of {target}", made.limit)
     return made
 
@@ -133,6 +138,7 @@ def direction(text: str) -> Direction:
     if "amax" in fields:
         axes = tuple(int(axis) for axis in fields.get("axes", "").split("x") if axis)
         limit = float(fields["limit"]) if "limit" in fields else None
-        scaling = AmaxScaling(axes, limit=limit, power_of_two="power_of_two" in fields)
+        flags = {name: name in fields for name in ("power_of_two", "reduce_amax")}
+        scaling = AmaxScaling(axes, limit=limit, **flags)
     bits = int(fields["bits"]) if "bits" in fields else None
     return Direction(parse(fmt), rounding, bits, scaling)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from numformats.torch import batching, ops
 from numformats.torch.direction import Direction, direction
@@ -76,11 +77,17 @@ def _stopped(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def rounded(*args: Any) -> Tensor:
-    """``numformats::quantize`` with a gradient that ``torch.func`` transforms."""
-    transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
-    call: Any = Rounding.apply if transformed else ops.quantize
+    """``numformats::quantize`` with a gradient that ``torch.func`` transforms, and tangents."""
+    call: Any = Rounding.apply if transformed() else ops.quantize
     out: Tensor = call(*args)
     return out
+
+
+def transformed() -> bool:
+    """Whether the registered gradient does not serve: it has no transforms and no tangents."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
 
 
 def scales(x: Tensor, history: Tensor | None, how: str, record: bool) -> Tensor:

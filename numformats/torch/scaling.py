@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+from torch import distributed
 
 from numformats.accelerators.scaling import HIGHEST, LOWEST
 from numformats.checks import flag, integer
@@ -25,6 +26,8 @@ class AmaxScaling:
         channels: with ``history`` and ``axis``: the size of each of these axes.
         limit: the magnitude that amax is mapped to; by default the largest value of the format.
         power_of_two: round the scale up to a power of two.
+        reduce_amax: with ``history``: record the largest of all ranks of the default process group,
+            where there is one; every rank must make the same calls.
 
     Raises:
         TypeError, ValueError: values that make no sense, ``channels`` without need.
@@ -34,7 +37,7 @@ class AmaxScaling:
         'one scale each index of axis 0, from amax of the call, rounded up to a power of two'
 
     Reference: ``numformats.accelerators.Scaling`` (the same rule); delayed scaling as in NVIDIA's
-    Transformer Engine, without its margin.
+    Transformer Engine, without its margin; ``reduce_amax`` is its option, too.
     """
 
     axis: int | tuple[int, ...] | None = None
@@ -42,12 +45,14 @@ class AmaxScaling:
     channels: int | tuple[int, ...] | None = field(default=None, kw_only=True)
     limit: float | None = field(default=None, kw_only=True)
     power_of_two: bool = field(default=False, kw_only=True)
+    reduce_amax: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for axis in self.axes:
             integer("axis", axis, -32, 31)
         integer("history", self.history, 0, 1 << 20)
         flag("power_of_two", self.power_of_two)
+        flag("reduce_amax", self.reduce_amax)
         for size in self.sizes:
             integer("channels", size, 1, 1 << 40)
         if len(self.sizes) != (len(self.axes) if self.history else 0):
@@ -83,7 +88,7 @@ class AmaxScaling:
             names = ", ".join(map(str, self.axes))
             text = f"one scale each index of ax{'is' if len(self.axes) == 1 else 'es'} {names}"
         calls = f"last {self.history} calls" if self.history else "call"
-        text += f", from amax of the {calls}"
+        text += f", from amax of the {calls}" + (" on all ranks" if self.reduce_amax else "")
         if self.limit is not None:
             text += f", mapped to {self.limit:g}"
         return text + (", rounded up to a power of two" if self.power_of_two else "")
@@ -131,6 +136,13 @@ def amax(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
             return most.to(torch.float32)
     finite = torch.where(x.isfinite(), x, torch.zeros((), dtype=x.dtype, device=x.device))
     return _largest(finite, shared).to(torch.float32)
+
+
+def over_ranks(largest: torch.Tensor) -> torch.Tensor:
+    """The largest of all ranks of the default process group, in place; without one, as it is."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+    return largest
 
 
 def _largest(x: torch.Tensor, axes: list[int]) -> torch.Tensor:

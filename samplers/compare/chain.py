@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,11 +12,16 @@ import torch
 from samplers import metrics
 from samplers.checks import NonFiniteGradientError
 from samplers.compare.config import Config
+from samplers.compare.network import build_model
 from samplers.compare.rows import Row
+from samplers.compare.storing import layer_errors
 from samplers.cycles import CosineCycles
-from samplers.images import CLASSES, Images
+from samplers.images import Images
 from samplers.optimizer import Sampler
 from samplers.predictive import Prediction, predictive
+
+if TYPE_CHECKING:
+    from numformats.torch.simulation.running import Simulation
 
 Sample = dict[str, torch.Tensor]
 
@@ -37,8 +42,10 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
     generator = torch.Generator().manual_seed(_stream(config.seed, chain))
     model = build_model(images.train_x.shape[1], config.hidden, generator)
     optimizer = build_optimizer(model, row, chain, config, len(images.train_y))
+    chip, idle = _chip(row, chain, config), nullcontext()
     try:
-        samples = train(model, optimizer, row, config, images, generator)
+        with (chip if row.trained_on_chip else None) or idle:
+            samples = train(model, optimizer, row, config, images, generator)
         diverged = not all(torch.isfinite(p).all() for p in samples[-1].values())
     except NonFiniteGradientError:
         diverged = True
@@ -47,9 +54,34 @@ def run_chain(row: Row, chain: int, config: Config, images: Images) -> dict[str,
             f"chain {chain} of {row.name} diverged at lr={row.options.get('lr', config.lr)}; "
             "write a smaller one"
         )
-    prediction = predictive(model, samples, (images.test_x, images.test_y))
-    counters = optimizer.counters()._asdict()
-    return {**scores(prediction), "counters": counters, "seconds": time.perf_counter() - start}
+    with chip or idle:
+        prediction = predictive(model, samples, (images.test_x, images.test_y))
+    outcome = {**scores(prediction), "counters": optimizer.counters()._asdict()}
+    if chip is not None:
+        outcome["products"] = _products(chip)
+    elif row.precision.weight is None:
+        outcome["layers"] = layer_errors(samples[-1], config.formats, config.accelerators)
+    return {**outcome, "seconds": time.perf_counter() - start}
+
+
+def _chip(row: Row, chain: int, config: Config) -> Simulation | None:
+    """The simulation of the row's accelerator: it is entered for training, and for predictions."""
+    if row.accelerator is None:
+        return None
+    from numformats.torch import simulate
+
+    return simulate(row.accelerator, mode=config.simulation, seed=_stream(config.seed, chain))
+
+
+def _products(chip: Simulation) -> dict[str, Any]:
+    """How many products were computed as the chip does, and how many not, for what reasons."""
+    report = chip.report()
+    left: dict[str, int] = {}
+    for line in report.full_precision:
+        reason = f"{line['direction']} {line['op']}: {line['reason']}"
+        left[reason] = left.get(reason, 0) + line["count"]
+    simulated = sum(line["count"] for line in report.simulated)
+    return {"simulated": simulated, "full_precision": left}
 
 
 def build_optimizer(
@@ -108,19 +140,6 @@ def kept_steps(row: Row, config: Config) -> set[int]:
         allowed = list(range(config.steps - int(config.averaged * config.steps), config.steps))
     picks = np.linspace(0, len(allowed), config.samples + 1)[1:].astype(int) - 1
     return {allowed[i] for i in picks}
-
-
-def build_model(
-    features: int, hidden: tuple[int, ...], generator: torch.Generator
-) -> torch.nn.Module:
-    """A ReLU network with He-normal weights, drawn from ``generator``, and zero biases."""
-    layers: list[torch.nn.Module] = []
-    for inputs, outputs in itertools.pairwise((features, *hidden, CLASSES)):
-        linear = torch.nn.Linear(inputs, outputs)
-        torch.nn.init.normal_(linear.weight, std=(2 / inputs) ** 0.5, generator=generator)
-        torch.nn.init.zeros_(linear.bias)
-        layers += [linear, torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
 
 
 def scores(prediction: Prediction) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from samplers.images import DATA_SETS
 from samplers.precision import parse_format, resolve
 
 DEFAULT_FORMATS = ("fixed<8,5>", "perchannel<8>", "e4m3")
+SIMULATIONS = ("exact", "fast")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Config:
     """Options of ``samplers compare``.
 
     Args:
+        formats: of weights and gradients, each with every accumulator.
+        accelerators: names in ``nf.accelerators()``, or files; the network is trained on them.
+        simulation: ``"exact"``: their products bit for bit; ``"fast"``: operands stored as there.
+        rows: patterns of row names such as ``"* float32"`` and ``"VC SGLD-L *"``; blank for all.
         steps: optimizer steps of each chain; the samples are kept evenly over the last ``averaged``
             share of them.
         samples: posterior samples that each row averages.
@@ -30,6 +35,9 @@ class Config:
 
     data: str = "digits"
     formats: tuple[str, ...] = DEFAULT_FORMATS
+    accelerators: tuple[str, ...] = ()
+    simulation: str = "exact"
+    rows: tuple[str, ...] = ()
     chains: int = 3
     steps: int = 3000
     batch_size: int = 64
@@ -54,16 +62,30 @@ class Config:
         for name in ("lr", "temperature", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)}; write a finite number >= 0")
-        if len(set(self.formats)) < len(self.formats):
-            raise ValueError(f"formats={' '.join(self.formats)!r} has one twice; write each once")
-        for text in self.formats:
-            _try_format(text)
+        for name in ("averaged", "exploration"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}; write a share from 0 to 1")
+        if not 0 <= self.seed < 1 << 63:
+            raise ValueError(f"seed={self.seed}; write an integer from 0 to 2^63 - 1")
+        self._check_names()
         kept = int(self.steps * min(self.averaged, 1 - self.exploration))
         if self.samples > kept:
             raise ValueError(
                 f"samples={self.samples}, but only {kept} of {self.steps} steps may be "
                 "kept; write more steps"
             )
+
+    def _check_names(self) -> None:
+        for name in ("formats", "accelerators", "rows"):
+            texts = getattr(self, name)
+            if len(set(texts)) < len(texts):
+                raise ValueError(f"{name}={' '.join(texts)!r} has one twice; write each once")
+        if self.simulation not in SIMULATIONS:
+            raise ValueError(f"simulation={self.simulation!r}; write one of {SIMULATIONS}")
+        for text in self.formats:
+            _try_format(text)
+        for text in self.accelerators:
+            nf.accelerator(text)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, equal after a round trip through JSON."""

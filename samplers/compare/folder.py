@@ -15,7 +15,7 @@ from samplers.compare.config import Config
 from samplers.compare.rows import Row
 from samplers.durable import replace_json
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class ResultFolder:
@@ -32,6 +32,8 @@ class ResultFolder:
 
     def __init__(self, path: Path, config: Config, *, fresh: bool = False) -> None:
         self.path, self.config = path, config
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{str(path)!r} is a file; write a folder as --out")
         if fresh:
             shutil.rmtree(path / "chains", ignore_errors=True)
             (path / "config.json").unlink(missing_ok=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samplers.compare.config import Config
-from samplers.compare.folder import SCHEMA, ResultFolder, versions
-from samplers.compare.plots import write_plots
+from samplers.compare.folder import ResultFolder
+from samplers.compare.network import tensor_shapes
+from samplers.compare.page import write_report
+from samplers.compare.results import Results, Summary, assemble
 from samplers.compare.rows import Row, rows
 from samplers.compare.summary import summarise, write_csv
 from samplers.compare.workers import one_thread, run_chains
@@ -18,9 +20,8 @@ from samplers.images import load_images
 from samplers.toy import toy_draws
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
-
-Summary = dict[str, Any]
 
 
 def run(
@@ -30,8 +31,9 @@ def run(
     *,
     workers: int | None = None,
     fresh: bool = False,
-) -> list[Summary]:
-    """Train every row's chains that are not finished yet, and write results and plots.
+    console: Console | None = None,
+) -> Results:
+    """Train every row's chains that are not finished yet, and write results, plots and report.
 
     Args:
         config: what to compare.
@@ -39,16 +41,17 @@ def run(
         folder: where the idx files of MNIST are.
         workers: processes; one for each CPU where None.
         fresh: begin anew in a folder that holds another comparison.
+        console: where progress is shown; standard error where None.
 
     Returns:
-        The rows' summaries, as in ``results.json``.
+        The content of ``results.json``.
 
     Raises:
         ValueError: damaged data or other options in ``out``; before anything is trained.
     """
-    load_images(config.data, folder)
-    results, chosen = ResultFolder(out, config, fresh=fresh), rows(config)
-    with _progress() as progress:
+    images, chosen = load_images(config.data, folder), rows(config)
+    held = ResultFolder(out, config, fresh=fresh)
+    with _progress(console) as progress:
         text = f"training {len(chosen) * config.chains} chains"
         task = progress.add_task(text, total=len(chosen) * config.chains)
 
@@ -56,15 +59,15 @@ def run(
             progress.update(task, advance=1, description=f"{text}: {name} done")
 
         processes = workers or os.cpu_count() or 1
-        summaries = train_rows(chosen, config, folder, results, processes, done)
+        summaries = train_rows(chosen, config, folder, held, processes, done)
         progress.console.print("Gaussian toy and plots ...", style="dim")
         with one_thread():
             draws = toy_draws(seed=config.seed)
-    options = {"config": config.to_json(), "versions": versions()}
-    replace_json(out / "results.json", {"schema": SCHEMA, **options, "rows": summaries})
+    results = assemble(config, folder, images, summaries, draws)
+    replace_json(out / "results.json", results)
     write_csv(out / "results.csv", summaries)
-    write_plots(out, summaries, draws)
-    return summaries
+    write_report(results, out)
+    return results
 
 
 def train_rows(
@@ -102,13 +105,17 @@ def train_rows(
             results.save(row, chain, outcome)
             outcomes[row.name, chain] = outcome
             done(f"{row.name} {chain + 1}")
+    shapes = tensor_shapes(load_images(config.data, folder).train_x.shape[1], config.hidden)
     return [
-        summarise(row, [outcomes[row.name, chain] for chain in range(config.chains)])
+        summarise(
+            row, shapes.values(), [outcomes[row.name, chain] for chain in range(config.chains)]
+        )
         for row in chosen
     ]
 
 
-def _progress() -> Progress:
+def _progress(console: Console | None) -> Progress:
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -124,4 +131,5 @@ def _progress() -> Progress:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        console=console or Console(stderr=True),
     )

@@ -1,7 +1,8 @@
-"""The rows of the comparison: which sampler, in which precision."""
+"""The rows of the comparison: which sampler, in which precision, on which accelerator."""
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +18,8 @@ FLOAT32 = "float32"
 class Row:
     """One way to train: sampler and format by name, and what they mean for the optimizer.
 
-    ``options`` of the optimizer ``kind`` go before the comparison's own.
+    ``options`` of the optimizer ``kind`` go before the comparison's own. On an ``accelerator`` the
+    products of predictions, and of training where ``trained_on_chip``, are simulated.
     """
 
     sampler: str
@@ -27,6 +29,8 @@ class Row:
     cyclical: bool = False
     kind: Callable[..., Sampler] = SGLD
     options: Mapping[str, float] = field(default_factory=dict)
+    accelerator: str | None = None
+    trained_on_chip: bool = True
 
     @property
     def name(self) -> str:
@@ -38,16 +42,30 @@ class Row:
         """Sampler and format, for file names."""
         return "".join(c if c.isalnum() else "-" for c in self.name.lower()).strip("-")
 
+    @property
+    def arithmetic(self) -> str:
+        """What is computed and stored how, in words."""
+        if self.accelerator is None:
+            return str(self.precision)
+        where = "training and predictions" if self.trained_on_chip else "predictions alone"
+        return f"{self.precision}; matrix products of {where} on {self.accelerator}"
+
 
 def rows(config: Config) -> list[Row]:
-    """Float32 SGD, SGLD and cSGLD, then four rows for each format, all with averaging."""
+    """Float32 SGD, SGLD and cSGLD, four rows a format, three an accelerator, all with averaging.
+
+    Raises:
+        ValueError: a pattern of ``config.rows`` that fits no row.
+    """
     full = Precision()
-    base = [
+    found = [
         Row("SGD", FLOAT32, full, noise=False),
         Row("SGLD", FLOAT32, full),
         Row("cSGLD", FLOAT32, full, cyclical=True),
     ]
-    return base + [row for name in config.formats for row in _format_rows(name)]
+    found += [row for name in config.formats for row in _format_rows(name)]
+    found += [row for name in config.accelerators for row in _accelerator_rows(name)]
+    return _chosen(found, config.rows)
 
 
 def _format_rows(name: str) -> list[Row]:
@@ -60,3 +78,23 @@ def _format_rows(name: str) -> list[Row]:
         Row("SGLD-L", name, precision("low")),
         Row("SGD-L", name, precision("low"), noise=False),
     ]
+
+
+def _accelerator_rows(name: str) -> list[Row]:
+    """Weights accumulate in float32 off the chip, as in mixed-precision training."""
+    full = Precision()
+    return [
+        Row("SGD", name, full, noise=False, accelerator=name),
+        Row("SGLD", name, full, accelerator=name),
+        Row("SGLD inference", name, full, accelerator=name, trained_on_chip=False),
+    ]
+
+
+def _chosen(found: list[Row], patterns: tuple[str, ...]) -> list[Row]:
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(row.name, pattern) for row in found):
+            names = ", ".join(repr(row.name) for row in found)
+            raise ValueError(f"rows={pattern!r} fits no row; the rows are {names}")
+    if not patterns:
+        return found
+    return [row for row in found if any(fnmatch.fnmatchcase(row.name, p) for p in patterns)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,38 @@ def run_chains(
     spawn = get_context("spawn")
     start = (config.data, folder)
     with ProcessPoolExecutor(workers, spawn, initializer=_start, initargs=start) as pool:
-        futures = {pool.submit(_run, row, chain, config): (row, chain) for row, chain in pending}
-        for future in as_completed(futures):
-            yield *futures[future], future.result()
+        with _uninterrupted():
+            futures = {pool.submit(_run, row, k, config): (row, k) for row, k in pending}
+        try:
+            for future in as_completed(futures):
+                yield *futures[future], future.result()
+        except BaseException:
+            _end(pool)
+            raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes begun in here never see Ctrl-C, which a terminal sends to all: this one ends them.
+
+    It waits until the context is left. Where there are no signal masks, nothing is done.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Leave the chains that run: what is not finished is trained again."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 def one_thread() -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""ResNet-18 for small images, with the papers' quantizers of activations and errors."""
+"""ResNet-18 for small or large images, with the papers' quantizers of activations and errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """A 3x3 stem, eight blocks of which three halve the image, and a linear layer.
+    """A stem, eight blocks of which three halve the image, and a linear layer.
 
     Args:
         classes: how many.
@@ -44,15 +44,21 @@ class ResNet18(nn.Module):
         word_bits: of activations and errors, block floating point with an exponent for each image;
             None leaves them in float32.
         seed: of the quantizers' stochastic rounding.
+        large: a 7x7 stem and a pool that quarter the image, as for ImageNet; else a 3x3 stem.
     """
 
     def __init__(
-        self, classes: int = 10, width: int = 64, word_bits: int | None = None, seed: int = 0
+        self,
+        classes: int = 10,
+        width: int = 64,
+        word_bits: int | None = None,
+        seed: int = 0,
+        large: bool = False,
     ) -> None:
         super().__init__()
-        self.conv, self.norm, self.quant = (
-            _conv(3, width, 3, 1), nn.BatchNorm2d(width), quantizer(word_bits),
-        )  # fmt: skip
+        self.conv = _conv(3, width, 7, 2) if large else _conv(3, width, 3, 1)
+        self.norm, self.quant = nn.BatchNorm2d(width), quantizer(word_bits)
+        self.pool = nn.MaxPool2d(3, 2, 1) if large else nn.Identity()
         blocks, inputs = [], width
         for factor, stride in STAGES:
             outputs = factor * width
@@ -68,7 +74,7 @@ class ResNet18(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (n, classes) of images (n, 3, height, width)."""
-        y = functional.relu(self.norm(self.quant(self.conv(x))))
+        y = self.pool(functional.relu(self.norm(self.quant(self.conv(x)))))
         logits: torch.Tensor = self.linear(self.blocks(y).mean((2, 3)))
         return logits
 

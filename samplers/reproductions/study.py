@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
-STUDIES = ("gaussian", "mixture", "grid25", "mnist", "imdb", "cifar")
+STUDIES = ("gaussian", "mixture", "grid25", "mnist", "imdb", "cifar", "imagenet")
 Cell = str | float | None
 
 
@@ -76,6 +76,19 @@ def study(name: str) -> Study:
         raise ValueError(f"reproduction {name!r} is unknown; write one of {', '.join(STUDIES)}")
     found: Study = named(f"samplers.reproductions.{name}:STUDY")
     return found
+
+
+def changed(name: str, settings: Any, changes: Mapping[str, Any]) -> Any:
+    """``settings`` with the ``changes`` that are not None.
+
+    Raises:
+        ValueError: one that the study called ``name`` does not have.
+    """
+    given = {option: value for option, value in changes.items() if value is not None}
+    strange = [option for option in given if not hasattr(settings, option)]
+    if strange:
+        raise ValueError(f"reproduction {name!r} has no {', '.join(strange)}; leave it out")
+    return replace(settings, **given)
 
 
 def reproduce(name: str, settings: Any, out: Path) -> Outcome:

@@ -14,7 +14,6 @@ import numformats as nf
 from numformats.cli import app
 from numformats.describing import binades, facts
 from numformats.explaining import number_line
-from tests.conftest import ROOT
 
 SMALL = {name: fmt for name, fmt in nf.formats().items() if fmt.bits <= 8}
 
@@ -86,13 +85,6 @@ def test_table_has_every_code(name: str) -> None:
     expected = nf.decode(np.arange(1 << element.bits), element)
     np.testing.assert_array_equal([float(row["value"]) for row in rows], expected)
     assert len(run("table", name)[1].splitlines()) == len(rows) + 1
-
-
-def test_the_page_shows_what_the_command_prints() -> None:
-    page = (ROOT / "docs" / "command-line.md").read_text()
-    shown = page.split("$ numformats show e2m1\n")[1].split("\n\n`quantize`")[0]
-    lines = [line.removeprefix("    ") for line in shown.splitlines()]
-    assert "\n".join(lines).strip() == run("show", "e2m1")[1].strip()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
-"""Law: the examples of ``docs/engines.md`` run, public engines are documented, and engines are
-loaded when they are used."""
+"""Law: public engines are documented, and engines are loaded when they are used."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -11,14 +9,6 @@ import pytest
 
 import numformats as nf
 from tests.conftest import ROOT
-
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/engines.md").read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_examples_run(block: str) -> None:
-    assert "assert" in block
-    exec(compile(block, "docs/engines.md", "exec"), {})
 
 
 def classes() -> list[str]:

@@ -15,6 +15,9 @@ CYCLES = "tests/samplers/test_cycles.py"
 STATIONARY = f"{LAWS}::test_stationary_covariance_is_the_recursions"
 DISTINCT = f"{CONDUCT}::test_seeds_chains_parameters_and_steps_draw_different_noise"
 ON_GRID = f"{CONDUCT}::test_weights_and_velocities_of_low_accumulators_stay_on_the_grid"
+ONE_PASS = (
+    "tests/samplers/test_sghmc_one_pass.py::test_the_optimizer_takes_one_pass_with_the_same_bits"
+)
 PRIOR = f"{LAWS}::test_weight_decay_is_the_prior_precision"
 
 
@@ -49,7 +52,7 @@ SCALES = [
           "fused(F32(normal(word)), sigma, mean)",
           "fused(F32(F32(normal(word)) + F32(0.1)), sigma, mean)", _of("SGLD")),
     Fault("noise of mean 0.1 (composition)", "samplers/steps.py",
-          "dtype=dtype, like=like))", "dtype=dtype, like=like) + 0.1)", _of("SGHMC")),
+          "dtype=dtype, like=like))", "dtype=dtype, like=like) + 0.1)", _of("SGHMC, BAOAB")),
     Fault("variance for its root (one pass)", "numformats/langevin_tasks.py",
           "np.float32(math.sqrt(self.variance))", "np.float32(self.variance)", _of("SGLD")),
     Fault("variance for its root (composition)", "samplers/steps.py",
@@ -79,9 +82,9 @@ STREAMS = [
     Fault("noise from the process's generator, as of one rank", "samplers/optimizer.py",
           'parameter_key(group["seed"]', "parameter_key(torch.initial_seed() % 2**63",
           (f"{CONDUCT}::test_equal_keys_give_equal_bits_whatever_the_global_generator",)),
-    Fault("position and velocity share their noise", "samplers/sghmc_steps.py",
+    Fault("position and velocity share their noise", "numformats/underdamped_tasks.py",
           "VELOCITY_NOISE, VELOCITY = 3, 4", "VELOCITY_NOISE, VELOCITY = 1, 4", _of("SGHMC")),
-    Fault("position and velocity share the bits of their draws", "samplers/sghmc_steps.py",
+    Fault("position and velocity share the bits of their draws", "numformats/underdamped_tasks.py",
           "VELOCITY_NOISE, VELOCITY = 3, 4", "VELOCITY_NOISE, VELOCITY = 3, 2", (JOINT,)),
 ]  # fmt: skip
 
@@ -90,7 +93,7 @@ ROUNDING = [
           "rounding=precision.rounding", 'rounding="nearest_even"', (TOY,)),
     Fault("nearest for stochastic (composition)", "samplers/steps.py",
           "nf.quantize(x, target, rounding,", 'nf.quantize(x, target, "nearest_even",',
-          (f"{STATIONARY}[SGHMC-low]", f"{TOY}::test_both_forms_of_a_step_follow_the_exact_chain")),
+          (f"{STATIONARY}[pSGLD-low]", f"{TOY}::test_both_forms_of_a_step_follow_the_exact_chain")),
     Fault("correction's top-up dropped", "numformats/core/draw.py",
           "rest = maximum(variance - part * (1.0 - part) * d * d, 0.0)",
           "rest = maximum(variance - variance, 0.0)", (TOY,)),
@@ -108,23 +111,34 @@ ROUNDING = [
           ("tests/samplers/test_precision.py",)),
     Fault("full accumulator kept rounded", "samplers/sghmc_steps.py",
           "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
-          (ON_GRID,)),
+          (ON_GRID, ONE_PASS)),
     Fault("deficits not counted", "samplers/steps.py",
           "int(counts.deficit), int(counts.saturated)", "0, int(counts.saturated)",
           ("tests/test_langevin.py", "tests/samplers/test_precision.py")),
 ]  # fmt: skip
 
 DYNAMICS = [
-    Fault("papers' sign in the position", "samplers/sghmc_steps.py",
-          "alpha=-m.kick_x", "alpha=m.kick_x", _of("SGHMC")),
-    Fault("covariance lost in the corrected draw", "samplers/sghmc_steps.py",
-          "torch.where(actual > 0, m.cov / actual, 0.0)", "torch.zeros_like(actual)",
+    Fault("papers' sign in the position (one pass)", "numformats/underdamped_tasks.py",
+          "-m.kick_v, -m.kick_x,", "-m.kick_v, m.kick_x,", _of("SGHMC")),
+    Fault("papers' sign in the position (composition)", "samplers/sghmc_steps.py",
+          "alpha=-m.kick_x", "alpha=m.kick_x", (ONE_PASS,)),
+    Fault("covariance lost in the corrected draw (one pass)", "numformats/core/underdamped.py",
+          "actual > F32(0.0), F32", "actual < F32(0.0), F32", _of("SGHMC", "variance_corrected")),
+    Fault("covariance lost in the corrected draw (composition)", "samplers/sghmc_steps.py",
+          "torch.where(actual > 0, m.cov / actual, 0.0)", "torch.zeros_like(actual)", (ONE_PASS,)),
+    Fault("covariance lost in the noise (one pass)", "numformats/underdamped_tasks.py",
+          "m.cov / std_x if noisy", "0.0 if noisy", _of("SGHMC")),
+    Fault("covariance lost in the noise (composition)", "samplers/sghmc_steps.py",
+          "alpha=m.cov / std_x", "alpha=0.0", (ONE_PASS,)),
+    Fault("velocity's whole variance beside the covariance (one pass)",
+          "numformats/core/underdamped.py",
+          "fused(share, rest, var_v)", "fused(share, F32(0.0), var_v)",
           _of("SGHMC", "variance_corrected")),
-    Fault("covariance lost in the noise", "samplers/sghmc_steps.py",
-          "alpha=m.cov / std_x", "alpha=0.0", _of("SGHMC")),
-    Fault("velocity's whole variance beside the covariance", "samplers/sghmc_steps.py",
-          "m.var_v, alpha=m.cov)", "m.var_v, alpha=0.0)",
-          _of("SGHMC", "variance_corrected")),
+    Fault("velocity's whole variance beside the covariance (composition)",
+          "samplers/sghmc_steps.py",
+          "m.var_v, alpha=m.cov)", "m.var_v, alpha=0.0)", (ONE_PASS,)),
+    Fault("velocity's scale not undone (one pass)", "numformats/core/underdamped.py",
+          "return F32(x * scale)", "return F32(x)", (SGHMC,)),
     Fault("share of the asked for variance", "samplers/sghmc_steps.py",
           "actual = forced_variance(mean_x, m.var_x, fmt)", "actual = torch.zeros_like(mean_x)",
           (SGHMC,)),
@@ -142,11 +156,11 @@ DYNAMICS = [
           "kicked = velocity.add(slope, alpha=-d.lr",
           "kicked = velocity.add(slope, alpha=-d.lr / 2",
           _of("SGHMC, BAOAB")),
-    Fault("velocity's scale not undone", "samplers/velocity.py",
-          "return Velocity(drawn * scale, scale", "return Velocity(drawn, scale", (SGHMC,)),
+    Fault("velocity's scale not undone (composition)", "samplers/velocity.py",
+          "return Velocity(drawn * scale, scale", "return Velocity(drawn, scale", (ONE_PASS,)),
     Fault("velocity not rounded", "samplers/velocity.py",
           "precision.rounding, key) * scale", "precision.rounding, key) * 0 + exact",
-          (ON_GRID,)),
+          (ONE_PASS,)),
     Fault("preconditioner squared in the noise", "samplers/psgld.py",
           "variance = steps * (2", "variance = steps * steps / lr * (2", _of("pSGLD")),
     Fault("damping under the root", "samplers/psgld.py",

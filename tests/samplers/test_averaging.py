@@ -10,6 +10,8 @@ from torch.optim.swa_utils import update_bn
 
 from samplers import PredictiveAverage, SampleStore, metrics, predictive
 
+pytestmark = pytest.mark.law
+
 
 def log_predictions(samples=9, n=40, classes=5):
     rng = np.random.default_rng(0)

@@ -15,6 +15,8 @@ import numformats as nf
 from tests.samplers import linear
 from tests.samplers.algorithms import ALGORITHMS
 
+pytestmark = pytest.mark.law
+
 REPLICATES, KEPT, THINNING, BINS = 4000, 99, 6, 20
 
 

@@ -13,6 +13,8 @@ from samplers.run_folder import load_checkpoint
 from tests.conftest import ROOT
 from tests.samplers.chain_cases import Augmented, halving, spec
 
+pytestmark = pytest.mark.law
+
 SHORT = {"steps": 12, "cycles": 2, "checkpoint_every": 5}
 CASES = {
     "mid-cycle, variance corrected": {},

@@ -110,14 +110,3 @@ def test_bad_requests_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'rays'.*'local'"):
         run_chains([one], "rays")
     assert not list(tmp_path.iterdir())
-
-
-def test_the_first_example_of_the_page_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "chains.md").read_text()
-    example = page.split("```python\n")[1].split("```")[0]
-    exec(compile(example, "docs/chains.md", "exec"), {})
-    said = capsys.readouterr().out
-    assert "40 samples of 2 chain(s)" in said
-    error = float(said.splitlines()[1].split()[0])
-    assert 0.01 < error < 0.15

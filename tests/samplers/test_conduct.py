@@ -10,6 +10,8 @@ from samplers import CosineCycles, Precision
 from tests.samplers.algorithms import CASES
 from tests.samplers.conduct import FMT, NAMES, build, contents, give_gradients, parameters
 
+pytestmark = pytest.mark.law
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_seeds_chains_parameters_and_steps_draw_different_noise(name):

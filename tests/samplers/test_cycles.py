@@ -9,6 +9,8 @@ import torch
 
 from samplers import SGLD, CosineCycles
 
+pytestmark = pytest.mark.law
+
 
 def optimizer(lr=0.7, temperature=0.25):
     groups = [

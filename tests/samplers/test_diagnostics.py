@@ -10,6 +10,8 @@ from scipy.signal import lfilter
 
 from samplers import SGLD, SampleStore, diagnostics
 
+pytestmark = pytest.mark.law
+
 RHO = 0.9
 
 

@@ -11,9 +11,11 @@ import torch
 from scipy import stats
 
 import numformats as nf
-from samplers import SGHMC, Laplace, Precision, sghmc_steps
+from samplers import SGHMC, Laplace, Precision, sghmc_one_pass
 from tests.samplers import linear
 from tests.samplers.algorithms import ALGORITHMS, CASES
+
+pytestmark = pytest.mark.law
 
 NUM_DATA, TEMPERATURE, CURVATURE, SIGMA = 4, 0.3, 2.0, 0.3
 HEAT = TEMPERATURE / NUM_DATA
@@ -116,9 +118,9 @@ def test_the_naive_accumulator_does_not_pass_for_the_corrected_one(name):
 
 def test_the_papers_sign_is_rejected(monkeypatch):
     """Negative control: plus instead of minus before the gradient of the position."""
-    right = sghmc_steps.moments
+    right = sghmc_one_pass.moments
     monkeypatch.setattr(
-        sghmc_steps, "moments", lambda d: right(d)._replace(kick_x=-right(d).kick_x)
+        sghmc_one_pass, "moments", lambda d: right(d)._replace(kick_x=-right(d).kick_x)
     )
     covariance = expected(ALGORITHMS["SGHMC"].recursion(HEAT), None)
     assert np.abs(z_scores(run("SGHMC", None), covariance)).max() > 5
@@ -126,9 +128,9 @@ def test_the_papers_sign_is_rejected(monkeypatch):
 
 def test_drawing_position_and_velocity_independently_is_rejected(monkeypatch):
     """Negative control: the papers' variance-corrected draw, which loses the covariance."""
-    right = sghmc_steps.moments
+    right = sghmc_one_pass.moments
     covariance = expected(ALGORITHMS["SGHMC"].recursion(HEAT), "variance_corrected")
-    monkeypatch.setattr(sghmc_steps, "moments", lambda d: right(d)._replace(cov=0.0))
+    monkeypatch.setattr(sghmc_one_pass, "moments", lambda d: right(d)._replace(cov=0.0))
     found = run("SGHMC", "variance_corrected")
     assert np.abs(z_scores(found, covariance)).max() > 5
 

@@ -7,6 +7,8 @@ import pytest
 from samplers.underdamped import Dynamics, moments
 from tests.samplers import linear
 
+pytestmark = pytest.mark.law
+
 
 @pytest.mark.parametrize(
     "lr, lam, heat, sigma", [(0.5, 2, 0.3, 1.0), (0.1, 1, 1, 0), (0.9, 2, 2, 3)]

@@ -8,6 +8,8 @@ import torch
 
 from samplers import metrics
 
+pytestmark = pytest.mark.law
+
 
 def random_case(n=400, classes=5, seed=0):
     rng = np.random.default_rng(seed)

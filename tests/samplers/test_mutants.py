@@ -6,6 +6,8 @@ import pytest
 
 from tests.mutants.faults import FAULTS
 
+pytestmark = pytest.mark.law
+
 ROOT = Path(__file__).parents[2]
 
 

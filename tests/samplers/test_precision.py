@@ -8,6 +8,8 @@ import numformats as nf
 from samplers import SGLD, PerChannel, Precision
 from samplers.precision import parse_format
 
+pytestmark = pytest.mark.law
+
 FORMATS = ["fixed<8,5>", "e4m3", "perchannel<8>", "bfp<8,block=4>"]
 LOW = ["low", "variance_corrected"]
 

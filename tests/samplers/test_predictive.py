@@ -7,6 +7,8 @@ from scipy.special import softmax
 
 from samplers import metrics, predictive
 
+pytestmark = pytest.mark.law
+
 
 @pytest.fixture
 def case():

@@ -9,6 +9,8 @@ from scipy import stats
 from samplers import SGHMC, SGLD, Gaussian, Laplace
 from samplers.priors import slope
 
+pytestmark = pytest.mark.law
+
 
 def gaussian(theta):
     return -0.5 * ((theta - 0.3) / 0.7) ** 2

@@ -6,6 +6,8 @@ import torch
 
 from samplers import PSGLD, SGLD, Precision
 
+pytestmark = pytest.mark.law
+
 
 def run(optimizer, weight, gradients):
     for grad in gradients:

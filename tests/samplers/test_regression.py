@@ -11,6 +11,8 @@ import torch
 from tests.samplers import linear
 from tests.samplers.algorithms import ALGORITHMS
 
+pytestmark = pytest.mark.law
+
 POINTS, BATCH, DIM, CHAINS = 60, 6, 3, 20_000
 NOISE_VARIANCE, PRIOR_VARIANCE = 0.5, 2.0
 

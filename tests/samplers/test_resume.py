@@ -13,6 +13,8 @@ import torch
 from samplers import SGLD, CosineCycles, Laplace, PerChannel, Precision
 from tests.samplers.algorithms import ALGORITHMS
 
+pytestmark = pytest.mark.law
+
 PRECISIONS = {
     "float32": None,
     "full": Precision("fixed<8,5>", "e4m3", "full"),

@@ -7,6 +7,8 @@ from samplers import SGDLP, CosineCycles, Precision
 from tests.samplers.algorithms import ALGORITHMS
 from tests.samplers.conduct import FMT, give_gradients, parameters
 
+pytestmark = pytest.mark.law
+
 
 @pytest.mark.parametrize("accumulator", ["full", "low"])
 def test_the_control_is_sgd_with_the_samplers_quantizers(accumulator):

@@ -19,6 +19,8 @@ from samplers.underdamped import Dynamics
 from samplers.velocity import velocity_scale
 from tests.samplers import linear
 
+pytestmark = pytest.mark.law
+
 DRAWS = 200_000
 CONSTANTS = (0.09, 3.0, 2.0)
 

@@ -4,6 +4,7 @@ False alarms: a χ² tail of 1e-6. Seeds are fixed.
 """
 
 import numpy as np
+import pytest
 import torch
 from scipy.stats import chi2
 
@@ -13,6 +14,8 @@ from samplers.sghmc_steps import exponential
 from samplers.underdamped import Dynamics
 from tests.samplers import linear
 from tests.samplers import toy_oracle as oracle
+
+pytestmark = pytest.mark.law
 
 CHAINS = 40_000
 CONSTANTS = (0.09, 3.0, 2.0)

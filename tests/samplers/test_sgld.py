@@ -12,6 +12,8 @@ from numformats.langevin_tasks import NOISE
 from samplers import SGLD, Precision
 from samplers.state import parameter_key
 
+pytestmark = pytest.mark.law
+
 
 def gradients(steps, shape=(7, 5), seed=0):
     return torch.randn(steps, *shape, generator=torch.Generator().manual_seed(seed))

@@ -16,6 +16,8 @@ from samplers import Precision
 from samplers.toy import GRADIENT_NOISE, SAMPLERS, toy_chains
 from tests.samplers import toy_oracle as oracle
 
+pytestmark = pytest.mark.law
+
 FMT = nf.FixedPoint(8, 3)
 LOW = ("SGLD-L", "VC SGLD-L")
 TABLE = [

@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from samplers import metrics
 
+pytestmark = pytest.mark.law
+
 
 def dirichlet(*shape, classes=4, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).dirichlet(np.ones(classes), shape))

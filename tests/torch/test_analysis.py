@@ -92,6 +92,25 @@ def test_nothing_of_the_model_changes() -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+def test_nothing_finite_has_no_sqnr() -> None:
+    model, _ = model_and_batches()
+    for x in (torch.full((2, 64), math.nan), torch.zeros(0, 64)):
+        found = analyze(model, [x], FORMATS)
+        for row in found.rows():
+            assert math.isnan(row["sqnr"]) == (row["role"] == "activations")
+    assert "non-finite" in str(found)
+
+
+def test_errors_of_frozen_weights_are_seen() -> None:
+    model, batches = model_and_batches()
+    for layer in (model[0], model[2]):
+        layer.weight.requires_grad_(False)
+    found, whole = analyze(model, batches, "e4m3", loss=loss), model_and_batches()
+    wanted = analyze(*whole, "e4m3", loss=loss)
+    assert found["0", "errors"].binades.counts == wanted["0", "errors"].binades.counts
+    assert found["0", "gradients"].binades.elements == 0
+
+
 def test_binades_are_those_of_python_floats() -> None:
     values = [0.0, -0.0, 1.0, 1.999, 2.0, -3.5, 2.0**-1074, 1e308, math.inf, -math.nan]
     found = Binades()
@@ -132,6 +151,10 @@ def test_the_frame_has_the_rows() -> None:
         (lambda m: analyze(m, [torch.ones(1, 64)], "e4m4"), "e4m"),
         (lambda m: analyze(m, [], "e4m3", rounding="stochastic"), "deterministic"),
         (lambda m: analyze(nn.ReLU(), [torch.ones(2)], "e4m3"), "ReLU has no weights"),
+        (
+            lambda m: analyze(m.requires_grad_(False), model_and_batches()[1], "e4m3", loss=loss),
+            r"requires_grad_\(True\)",
+        ),
         (lambda m: analyze(m, [torch.ones(1, 64)], "e4m3")["1", "weights"], r"\('0', 'weights'\)"),
         (lambda m: plot_layers(analyze(m, [torch.ones(1, 64)], "e4m3"), "errors"), "write one of"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import numformats as nf
 from numformats.torch import AmaxScaling, Quantizer, quantize
@@ -100,6 +101,10 @@ def test_tangents_pass_as_gradients_do() -> None:
     for gradient, wanted in (("straight_through", [0.7, 0.9]), ("clipped", [0.7, 0.0])):
         call = Quantizer("e4m3", "e5m2", gradient=gradient)
         y, tangent = torch.func.jvp(call, (x,), (t,))
+        with forward_ad.dual_level():
+            dual = forward_ad.unpack_dual(call(forward_ad.make_dual(x, t)))
+        assert torch.equal(dual.tangent, tangent)
+        assert torch.equal(dual.primal, y)
         assert torch.equal(y, torch.tensor([0.3125, 448.0]))
         assert torch.equal(tangent, torch.tensor(wanted))
 

@@ -114,3 +114,12 @@ def test_compiled_functions_take_formats_keys_and_other_shapes(fmt: str) -> None
         assert torch.equal(got, wanted)
         wanted_grad, got_grad = (torch.autograd.grad(y.sum(), x)[0] for y in (wanted, got))
         assert torch.equal(got_grad, wanted_grad)
+
+
+def test_keys_are_made_in_compiled_functions() -> None:
+    def call(x: torch.Tensor) -> torch.Tensor:
+        return quantize(x, "e4m3", "stochastic", key=nf.Key(1, 2).fold(3))
+
+    x = torch.randn(5, 6)
+    compiled = torch.compile(call, backend="eager")
+    assert torch.equal(compiled(x), call(x))

@@ -55,6 +55,7 @@ TENSORS: list[tuple[Any, str]] = [
     (torch.ones(3, dtype=torch.int32), r"torch.int32.*x.float\(\)"),
     (torch.ones(3, dtype=torch.bool), r"x.float\(\)"),
     (torch.ones(3).to(torch.float8_e4m3fn), r"x.float\(\)"),
+    (torch.nested.nested_tensor([torch.eye(3)]), r"x.to_padded_tensor\(0.0\)"),
     (torch.eye(3).to_sparse(), r"x.to_dense\(\)"),
     (torch.eye(4).to_sparse_csr(), r"x.to_dense\(\)"),
     (np.ones(3), "numformats.quantize"),

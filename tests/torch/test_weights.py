@@ -223,6 +223,14 @@ def test_a_budget_of_nothing_keeps_formats_that_lose_nothing() -> None:
     ("call", "words"),
     [
         (lambda m: quantize_model(m, {"fc": "e4m3"}), "'fc' matches no parameter; closest"),
+        (
+            lambda m: quantize_model(nn.Sequential(m, nn.BatchNorm1d(4)), {"Batch*": "e4m3"}),
+            "one dimension; name the parameters: '1.weight', '1.bias'",
+        ),
+        (
+            lambda m: quantize_model(nn.Linear(2, 2, device="meta"), "e4m3"),
+            "has no values; load it first",
+        ),
         (lambda m: quantize_model(m, "e4m4"), "e4m"),
         (lambda m: quantize_model(m, {1: "e4m3"}), "write a pattern"),
         (lambda m: quantize_model(m, "e4m3", rounding="stochastic"), "key=0"),

@@ -159,7 +159,14 @@ def _differentiate(
         for weight in _weights(modules[name])
         if weight.requires_grad
     ]
-    found = torch.autograd.grad(loss, [weight for _, weight in owners], allow_unused=True)
-    for (one, _), gradient in zip(owners, found, strict=True):
+    weights = [weight for _, weight in owners]
+    trained = [p for p in modules[""].parameters() if p.requires_grad]
+    if not trained or not loss.requires_grad:
+        raise ValueError(
+            "the loss does not depend on parameters that require gradients; leave loss out, or "
+            "write model.requires_grad_(True)"
+        )
+    found = torch.autograd.grad(loss, weights or trained, allow_unused=True)
+    for (one, _), gradient in zip(owners, found, strict=False):
         if gradient is not None:
             one.add(gradient)

@@ -66,12 +66,13 @@ class Analysis:
 
     def __str__(self) -> str:
         width = max(len(module) for module, _ in self.observations)
-        head = f"{'module':{width}}  {'role':11}  {'format':10}  SQNR dB  saturated   flushed  2^"
-        lines = [head]
+        shares = "saturated   flushed  non-finite"
+        lines = [f"{'module':{width}}  {'role':11}  {'format':10}  SQNR dB  {shares}  2^"]
         for row in self.rows():
             span = f"{row['low_exponent']}..{row['high_exponent']}"
             lines.append(
                 f"{row['module']:{width}}  {row['role']:11}  {row['format']:10}  "
-                f"{row['sqnr']:7.1f}  {row['saturated']:9.2%}  {row['flushed']:8.2%}  {span}"
+                f"{row['sqnr']:7.1f}  {row['saturated']:9.2%}  {row['flushed']:8.2%}  "
+                f"{row['non_finite']:10.2%}  {span}"
             )
         return "\n".join(lines)

@@ -39,6 +39,11 @@ class Tally(measuring.Tally):
         scale = scale_of(amax(x, self.scaling.axes), limit, self.scaling.power_of_two)
         return x.to(torch.promote_types(x.dtype, torch.float32)) / scale
 
+    @property
+    def sqnr(self) -> float:
+        """As everywhere; NaN where nothing finite was seen."""
+        return super().sqnr if self.elements > self.non_finite else math.nan
+
     def share(self, count: int) -> float:
         """``count`` of all elements; NaN without any."""
         return count / self.elements if self.elements else math.nan

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,9 +27,29 @@ KERNELS = """
     _native_multi_head_attention _transformer_encoder_layer_fwd _addmm_activation _grouped_mm
     _scaled_mm _scaled_grouped_mm _int_mm _weight_int8pack_mm _weight_int4pack_mm _sparse_addmm
     _sparse_mm _sparse_sparse_matmul sparse_sampled_addmm _euclidean_dist _cdist_forward
-    _cdist_backward linalg_matrix_power linalg_matrix_exp
+    _cdist_backward linalg_matrix_power linalg_matrix_exp hspmm sspaddmm
+    linalg_inv_ex _linalg_solve_ex linalg_solve_triangular triangular_solve linalg_lstsq
+    linalg_lu_factor_ex linalg_lu_solve linalg_ldl_factor_ex linalg_ldl_solve linalg_cholesky_ex
+    cholesky cholesky_solve cholesky_inverse linalg_qr ormqr linalg_householder_product
+    _linalg_svd _linalg_eigh linalg_eig
 """
 PRODUCTS = frozenset(KERNELS.split())
+# where operators do not multiply matrices unless their name is in the list
+KNOWN = (
+    "aten", "prim", "prims", "debugprims", "rngprims", "profiler", "streams", "inductor",
+    "c10d", "c10d_functional", "_c10d_functional", "_c10d_functional_autograd", "_dtensor", "fsdp",
+    "symm_mem", "numformats",
+)  # fmt: skip
+
+
+@cache
+def unseen(func: Any) -> tuple[str, str]:
+    """A kernel's name, and why it counts as full precision; no reason where nothing multiplies."""
+    space, name = func.namespace, getattr(func, "overloadpacket", func).__name__
+    if space not in KNOWN:
+        return f"{space}.{name}", "an operator of another library, which may multiply"
+    counts = space == "aten" and name.removesuffix("_") in PRODUCTS
+    return f"{space}.{name}", "not intercepted" if counts else ""
 
 
 class Audit(TorchDispatchMode):
@@ -47,21 +68,22 @@ class Audit(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every kernel."""
-        name = getattr(func, "overloadpacket", func).__name__
-        if not self.run.depth and name in PRODUCTS:
-            self.run.report.add(self._row(name))
+        if not self.run.depth:
+            name, reason = unseen(func)
+            if reason:
+                self.run.report.add(self._row(name, reason))
         return func(*args, **(kwargs or {}))
 
-    def _row(self, kernel: str) -> Row:
+    def _row(self, kernel: str, reason: str) -> Row:
         node = torch._C._current_autograd_node()
         if node is None:
             path = self.places.current[0]
-            return Row(f"aten.{kernel}", path, "forward", status=LEFT, reason="not intercepted")
+            return Row(kernel, path, "forward", status=LEFT, reason=reason)
         number = node._sequence_nr()
         at = bisect_right(self.starts, number) - 1
         if at >= 0 and number < self.ends[at][0]:
             return self.ends[at][1]
-        return Row(f"aten.{kernel}", node.name(), "backward", status=LEFT, reason="not intercepted")
+        return Row(kernel, node.name(), "backward", status=LEFT, reason=reason)
 
     def native(self, call: Callable[[], Any], row: Row) -> Any:
         """Let torch compute a call itself, and count it; its backward will count as it, too."""

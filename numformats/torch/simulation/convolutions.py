@@ -8,9 +8,10 @@ import torch
 
 from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.products import product
 from numformats.torch.simulation.windows import Windows
 
 Tensor = torch.Tensor
@@ -101,6 +102,34 @@ def transposed(
     wide = taps if groups > 1 else taps[None]
     result = windows.summed(wide, batch, sizes)
     return result if bias is None else result + bias.reshape(-1, *(1,) * dims)
+
+
+@intercepts("convolution")
+def either(
+    site: Site,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    transposed_: bool,
+    output_padding: Sizes,
+    groups: int,
+) -> Tensor:
+    """``torch.convolution``, which all of them are."""
+    if transposed_:
+        return transposed(
+            site, input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
+    return convolution(site, input, weight, bias, stride, padding, dilation, groups)
+
+
+@intercepts("conv_tbc")
+def time_first(site: Site, input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """Input (time, batch, channels), weight (taps, channels, filters)."""
+    x, w = input.permute(1, 2, 0), weight.permute(2, 1, 0)
+    return convolution(site, x, w, bias, padding=pad).permute(2, 0, 1)
 
 
 def _check(site: Site, x: Tensor, w: Tensor, groups: int, axis: int) -> None:

@@ -42,10 +42,9 @@ class Rounded(torch.autograd.Function):
         return rounded(x, fmt, rounding, key)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         """The error as it is kept."""
-        return rounded(grad, *ctx.how), None, None, None
+        return Rounded.apply(grad, *ctx.how), None, None, None
 
 
 def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd import forward_ad
 
 Tensor = torch.Tensor
 CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -55,6 +56,8 @@ def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
 def _unlike(x: Tensor) -> str:
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
         return "a torch.func transform"
+    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
+        return "forward-mode differentiation"
     if type(x) not in PLAIN:
         return f"a tensor subclass, {type(x).__name__}"
     if x.is_nested or x.layout is not torch.strided:

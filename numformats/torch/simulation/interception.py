@@ -1,5 +1,6 @@
 """The mode under which torch's functions are replaced."""
 
+from types import FrameType
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from numformats.torch.simulation import (
 from numformats.torch.simulation.audit import Audit
 from numformats.torch.simulation.fitness import Given, given, misfit
 from numformats.torch.simulation.handlers import COMPOSITE, HANDLERS, Handler, Target, body, target
+from numformats.torch.simulation.hooks import executing
 from numformats.torch.simulation.places import Places, Run, Site, draws, texts
 from numformats.torch.simulation.report import LEFT, Row
 from numformats.torch.simulation.storing import keeps
@@ -34,7 +36,7 @@ class Interception(TorchFunctionMode):
         super().__init__()
         self.run, self.places, self.audit, self.rounding = run, places, audit, rounding
         self.elementwise = places.rules.base.elementwise is not None
-        self.paused = False
+        self.step: FrameType | None = None  # of an optimizer
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every function of torch."""
@@ -56,6 +58,13 @@ class Interception(TorchFunctionMode):
             return self._left(func(*args, **kwargs), found.name, "a reduction")
         return func(*args, **kwargs)
 
+    @property
+    def paused(self) -> bool:
+        """Whether an optimizer makes its step."""
+        if self.step is not None and not executing(self.step):
+            self.step = None
+        return self.step is not None
+
     def _left(self, result: Any, name: str, reason: str) -> Any:
         """Count a result that is not rounded."""
         if elementwise.takes(result):
@@ -66,6 +75,8 @@ class Interception(TorchFunctionMode):
     def _product(
         self, func: Any, found: Target, handler: Handler, args: Any, kwargs: dict[str, Any]
     ) -> Any:
+        if torch._C._is_tracing():
+            raise RuntimeError("a simulation cannot be traced; call torch.jit.trace outside of it")
         path, policy = self.places.current
         values = given(args, kwargs)
         sizes = tuple(tuple(x.shape) for x in values.tensors[:2])
@@ -92,6 +103,8 @@ class Interception(TorchFunctionMode):
         result = handler(site, *args, **kwargs)
         if out is None:
             return result
+        if out.dtype != result.dtype:
+            raise TypeError(f"{site.op}: out is {out.dtype}, and the result {result.dtype}")
         if not site.in_place:
             out.resize_(result.shape)
         return out.copy_(result)

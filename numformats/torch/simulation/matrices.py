@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand, role_of
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.products import product
 
 Tensor = torch.Tensor
 Scalar = int | float
@@ -137,6 +138,16 @@ def addbmm(
     a, b = pair(site, batch1, batch2)
     left = a.shaped(a.tensor.transpose(0, 1).flatten(1))
     return plus(site, input, beta, left, b.shaped(b.tensor.flatten(0, 1)), alpha)
+
+
+@intercepts("addr")
+def addr(
+    site: Site, input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
+) -> Tensor:
+    """A column times a row, added to ``input``."""
+    a, b = pair(site, vec1, vec2)
+    column, row = a.shaped(a.tensor[:, None]), b.shaped(b.tensor[None])
+    return plus(site, input, beta, column, row, alpha)
 
 
 @intercepts("linalg_multi_dot")

@@ -6,9 +6,9 @@ import torch
 
 from numformats.accelerators import Accelerator
 from numformats.random import Key
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand
-from numformats.torch.simulation.storing import decoded, keeps, shared, store, working
+from numformats.torch.simulation.storing import decoded, keeps, shared, store, through, working
 
 Tensor = torch.Tensor
 STORED, GRADIENT = 0, 5  # parts of a call's key
@@ -58,7 +58,6 @@ class Store(torch.autograd.Function):
         return values, scale
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Any, ...]:
         """The gradient as the chip stores it."""
         if ctx.role == "weights":
@@ -80,7 +79,6 @@ class Gather(torch.autograd.Function):
         return decoded(store(chip, x, "weights", key)).to(x.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         """The gradient as the chip stores it."""
         return outgoing(ctx.chip, grad, ctx.key).to(ctx.dtype), None, None, None
@@ -90,4 +88,4 @@ def outgoing(chip: Accelerator, grad: Tensor, key: Key | None) -> Tensor:
     """A gradient of weights as it leaves."""
     if keeps(chip, "gradients", grad.dtype):
         return grad
-    return decoded(store(chip, grad, "gradients", key))
+    return through(grad, decoded(store(chip, grad, "gradients", key)))

@@ -103,18 +103,6 @@ class Site:
         """The simulation's own arithmetic."""
         return self.run.inside()
 
-    def check_host(self, x: torch.Tensor) -> None:
-        """Engines run on the CPU.
-
-        Raises:
-            ValueError: a tensor elsewhere.
-        """
-        if x.device.type != "cpu":
-            raise ValueError(
-                f"{self.op} in {self.path or 'no module'}: tensors on {x.device}, and engines run "
-                "on the CPU; write model.cpu(), or simulate(..., mode='fast')"
-            )
-
     def note(
         self, direction: str, roles: tuple[str, ...], shapes: tuple[Any, ...], reason: str = ""
     ) -> None:
@@ -150,6 +138,14 @@ def paths(root: nn.Module) -> dict[nn.Module, str]:
     }
 
 
+class PlacesNow(NamedTuple):
+    """A copy of what ``Places`` knows."""
+
+    frames: tuple[Frame, ...]
+    names: dict[nn.Module, str]
+    policies: dict[nn.Module, Policy]
+
+
 class Places:
     """The stack of modules whose forward is running, with their paths below the outermost one."""
 
@@ -178,7 +174,15 @@ class Places:
         while self.frames and self.frames.pop().module is not module:
             pass
 
+    def now(self) -> PlacesNow:
+        """To be gone back to."""
+        return PlacesNow(tuple(self.frames), self.names, self.policies)
+
+    def go(self, there: PlacesNow) -> None:
+        """Go back to where it was."""
+        self.frames = list(there.frames)
+        self.names, self.policies = there.names, there.policies
+
     def clear(self) -> None:
         """Nothing runs."""
-        self.frames.clear()
-        self.names, self.policies = {}, {}
+        self.go(PlacesNow((), {}, {}))

@@ -7,9 +7,10 @@ import torch
 
 from numformats.torch.simulation.gates import CELLS, Cell
 from numformats.torch.simulation.handlers import intercepts
+from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Operand, product
+from numformats.torch.simulation.products import product
 
 Tensor = torch.Tensor
 State = tuple[Tensor, ...]

@@ -1,25 +1,33 @@
 """``Simulation``: a context, or what a model carries, under which torch is intercepted."""
 
-import threading
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
 
 from torch import nn
-from torch.nn.modules import module as hooks
-from torch.optim import optimizer
+from torch.overrides import _get_current_function_mode_stack
 
 from numformats.checks import choice, integer
 from numformats.naming import parse
 from numformats.rounding import find
+from numformats.torch.simulation.active import run_under, running
 from numformats.torch.simulation.audit import Audit
+from numformats.torch.simulation.carried import Simulated
+from numformats.torch.simulation.checkpoints import watch_checkpoints
+from numformats.torch.simulation.hooks import module_hooks, optimizer_hooks
 from numformats.torch.simulation.interception import Interception
-from numformats.torch.simulation.places import Places, Policy, Run, paths
+from numformats.torch.simulation.places import Places, PlacesNow, Policy, Run, paths
 from numformats.torch.simulation.report import Report
 from numformats.torch.simulation.rules import Rules, accelerator_of
 
-_active = threading.local()
 LARGEST = (1 << 64) - 1
+
+
+class Moment(NamedTuple):
+    """Where a simulation stands: which modules run, and how often call sites were called."""
+
+    places: PlacesNow
+    calls: dict[tuple[str, str], int]
 
 
 class Simulation:
@@ -46,7 +54,7 @@ class Simulation:
         self.accelerator = accelerator_of(accelerator)
         kept = None if elementwise is None else parse(elementwise)
         self.rules = Rules(rules, Policy(self.accelerator, kept), mode == "exact")
-        self.rounding, self._depth = elementwise_rounding, 0
+        self.rounding = elementwise_rounding
         self._model: nn.Module | None = None
         self._run = Run(Report(), mode == "exact", seed, step)
         self._places = Places(self.rules)
@@ -67,14 +75,18 @@ class Simulation:
 
     def __enter__(self) -> "Simulation":
         _refuse_nesting(self)
+        watch_checkpoints()
         with ExitStack() as stack:
             audit = stack.enter_context(Audit(self._run, self._places))
             mode = Interception(self._run, self._places, audit, self.rounding)
             stack.enter_context(mode)
-            for handle in (*_module_hooks(self._places), *_optimizer_hooks(mode)):
+            for handle in (
+                *module_hooks(self._places, lambda: running() is self),
+                *optimizer_hooks(mode),
+            ):
                 stack.callback(handle.remove)
-            _active.simulation = self
-            stack.callback(setattr, _active, "simulation", None)
+            run_under(self)
+            stack.callback(run_under, None)
             self._open = stack.pop_all()
         return self
 
@@ -88,80 +100,74 @@ class Simulation:
         """Run every call of ``model`` under this simulation."""
         self.rules.bind(model, paths(model))
         self._model = model
-        model.register_forward_pre_hook(self._before)
-        model.register_forward_hook(self._after, always_call=True)
+        model.forward = Simulated(self, model)
         model.simulation = self  # type: ignore[assignment]
 
     def remove(self) -> None:
         """Let the model compute by itself again."""
-        model, self._model = self._model, None
+        model = self._model
         if model is None:
             raise ValueError("no model is attached; a context ends by itself")
-        for registry in (model._forward_pre_hooks, model._forward_hooks):
-            for number in [n for n, h in registry.items() if getattr(h, "__self__", None) is self]:
-                del registry[number]
-                model._forward_hooks_always_called.pop(number, None)
-        del model.simulation
+        carried = vars(model).get("forward")
+        if not isinstance(carried, Simulated) or carried.simulation is not self:
+            raise RuntimeError(
+                "model.forward was replaced after simulate(model, ...); undo that first"
+            )
+        del model.forward, model.simulation
+        if carried.inner is not None:
+            model.forward = carried.inner
+        self._model = None
 
-    def _before(self, module: nn.Module, _: Any) -> None:
-        if getattr(_active, "simulation", None) is not self:
-            self.__enter__()
-            self._depth = 0
+    @contextmanager
+    def during(self, model: nn.Module) -> Iterator[None]:
+        """Run a call of ``model`` under this simulation; calls inside it are part of it."""
+        if running() is self:
+            yield
+            return
+        with self:
+            self._places.enter(model)
+            yield
+
+    def stop(self) -> None:
+        """Neither intercept nor count from now on."""
+        self._run.depth += 1
+
+    def moment(self) -> Moment:
+        """Where the simulation stands."""
+        return Moment(self._places.now(), dict(self._run.calls))
+
+    @contextmanager
+    def resumed(self, moment: Moment) -> Iterator[None]:
+        """As at ``moment``, in or after the context."""
+        with ExitStack() as stack:
+            if not any(
+                getattr(m, "run", 0) is self._run for m in _get_current_function_mode_stack()
+            ):
+                stack.enter_context(self)
+            before = running(), self.moment()
             try:
-                self._places.enter(module)
-            except BaseException:
-                self.__exit__()
-                raise
-        self._depth += 1
+                run_under(self)  # autograd may compute in a thread of its own
+                self._restore(moment)
+                yield
+            finally:
+                run_under(before[0])
+                self._restore(before[1])
 
-    def _after(self, module: nn.Module, *_: Any) -> None:
-        self._depth = max(self._depth - 1, 0)
-        if not self._depth and getattr(_active, "simulation", None) is self:
-            self.__exit__()
+    def _restore(self, moment: Moment) -> None:
+        self._places.go(moment.places)
+        self._run.calls = dict(moment.calls)
 
 
 def _refuse_nesting(new: Simulation) -> None:
-    running = getattr(_active, "simulation", None)
-    if running is new:
+    now = running()
+    if now is new:
         raise RuntimeError("this simulation is entered already; leave it first")
-    if running is not None:
+    if now is not None:
         raise RuntimeError(
-            f"a simulation on {running.accelerator.name} is running, and one cannot run inside "
+            f"a simulation on {now.accelerator.name} is running, and one cannot run inside "
             "another; leave it first, or give modules another accelerator by rules={'path': ...}"
         )
     if new._open is not None:
         raise RuntimeError(
             "this simulation is running in another thread; make one for every thread"
         )
-
-
-def _module_hooks(places: Places) -> tuple[Any, Any]:
-    thread = threading.get_ident()
-
-    def enter(module: nn.Module, _: Any) -> None:
-        if threading.get_ident() == thread:
-            places.enter(module)
-
-    def leave(module: nn.Module, *_: Any) -> None:
-        if threading.get_ident() == thread:
-            places.leave(module)
-
-    return (
-        hooks.register_module_forward_pre_hook(enter),
-        hooks.register_module_forward_hook(leave, always_call=True),
-    )
-
-
-def _optimizer_hooks(mode: Interception) -> tuple[Any, Any]:
-    """Optimizer steps are full precision: what they store is another matter."""
-
-    def pausing(on: bool) -> Callable[..., None]:
-        def hook(*_: Any) -> None:
-            mode.paused = on
-
-        return hook
-
-    return (
-        optimizer.register_optimizer_step_pre_hook(pausing(True)),
-        optimizer.register_optimizer_step_post_hook(pausing(False)),
-    )

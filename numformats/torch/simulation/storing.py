@@ -71,6 +71,28 @@ def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
     return Elements(values, scale if scaling.kind == "tensor" else wide)
 
 
+class Through(torch.autograd.Function):
+    """What is stored, with the gradient of what it is stored from."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, values: Tensor) -> Tensor:
+        """What is stored."""
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        """Straight through."""
+        return grad, None
+
+
+def through(x: Tensor, values: Tensor) -> Tensor:
+    """``values``, which ``x`` is stored as, with the gradient of ``x`` where there is to be one."""
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return values
+    result: Tensor = Through.apply(x, values)
+    return result
+
+
 def _scales(scaling: Scaling, x: Tensor, largest: float) -> Tensor:
     amax = _amax(scaling, x)
     scale = scaling.from_largest(amax.cpu().numpy(), largest)

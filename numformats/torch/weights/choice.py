@@ -65,7 +65,7 @@ def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
         fmt = None if value is None else parse(value)
         hits = [place for place in everywhere if _matches(pattern, place)]
         if not hits:
-            raise ValueError(_nothing(pattern, everywhere))
+            raise ValueError(_vectors(pattern, everywhere) or _nothing(pattern, everywhere))
         found.update((place.name, fmt) for place in hits)
     return {name: fmt for name, fmt in found.items() if fmt is not None}
 
@@ -73,9 +73,23 @@ def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
 def _matches(pattern: str, place: Place) -> bool:
     if fnmatchcase(place.name, pattern) and (place.weight.ndim > 1 or pattern != "*"):
         return True
+    return place.weight.ndim > 1 and _names(pattern, place)
+
+
+def _names(pattern: str, place: Place) -> bool:
+    """Whether ``pattern`` names the module."""
     kind = type(place.module).__name__
-    return place.weight.ndim > 1 and (
-        fnmatchcase(place.path, pattern) or fnmatchcase(kind, pattern)
+    return fnmatchcase(place.path, pattern) or fnmatchcase(kind, pattern)
+
+
+def _vectors(pattern: str, everywhere: list[Place]) -> str:
+    """What to write where ``pattern`` names modules without larger parameters."""
+    small = [p.name for p in everywhere if _names(pattern, p)]
+    if not small or pattern == "*":
+        return ""
+    return (
+        f"{pattern!r} names modules whose parameters all have one dimension; name the parameters: "
+        f"{', '.join(map(repr, small[:3]))}"
     )
 
 

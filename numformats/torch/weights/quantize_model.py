@@ -61,7 +61,7 @@ def quantize_model(
 
     Raises:
         TypeError, ValueError: patterns that match nothing, unknown formats, options that do not go
-            together, calibration without batches or without ``inputs``.
+            together, calibration without batches or without ``inputs``, weights without values.
 
     Example:
         >>> from numformats.torch.weights import storage
@@ -98,6 +98,8 @@ def _way(fmt: Format, rounding: str, scaling: AmaxScaling | None) -> Direction:
 def _pack(held: list[Place], way: Direction, key: Key | None) -> None:
     """Pack one parameter; the places that share it share its codes."""
     first, *others = held
+    if first.weight.is_meta:
+        raise ValueError(f"{first.name!r} is on the meta device and has no values; load it first")
     first.weight.requires_grad_(False)
     for place in held:
         parametrize.register_parametrization(

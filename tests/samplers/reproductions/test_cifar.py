@@ -1,5 +1,6 @@
 """The CIFAR study at a tiny size on generated records: data, network, chains, refusals."""
 
+import json
 import lzma
 import os
 import pathlib
@@ -132,6 +133,22 @@ def test_a_small_run_stands_beside_the_papers_and_goes_on(tmp_path):
     assert reproduce("cifar", SMALL, tmp_path).rows == outcome.rows
     with pytest.raises(ValueError, match="width=2"):
         cifar.run(Settings(rows=ROW_NAMES, width=4, images=32), tmp_path)
+
+
+def test_the_command_runs_cifar100_on_a_row(data, tmp_path):
+    (data / "cifar100").mkdir()
+    for part in ("train", "test"):
+        table = records(512, label_bytes=2, classes=100)
+        (data / f"cifar100/{part}.bin").write_bytes(table.tobytes())
+    command = ["reproduce", "cifar", "--data", "cifar100", "--rows", "SGD", "--out"]
+    result = CliRunner().invoke(app, [*command, str(tmp_path / "o")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "o/results.json").read_text())
+    assert found["settings"]["data"] == "cifar100"
+    assert found["rows"][0]["error % published"] == 22.64
+    refused = CliRunner().invoke(app, [*command[:3], "cifar1000", *command[4:], str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "write one of cifar10, cifar100" in refused.output
 
 
 def test_unknown_rows_are_refused(tmp_path):

@@ -11,11 +11,12 @@ from numformats.torch import Quantizer
 from samplers.reproductions import imdb
 from samplers.reproductions.imdb import NAMES, Classifier, Settings, spec_of
 from samplers.reproductions.imdb_data import load_imdb
+from samplers.reproductions.scores import ordered
 from samplers.reproductions.study import reproduce
 
 SMALL = Settings(
-    rows=("SGD", "SGLD-bfp-VC"), reviews=None, words=20, length=6, width=4, epochs=20, samples=5,
-    batch_size=20, lr=2.0, processes=1,
+    rows=("SGD", "SGLD-bfp-VC", "SGHMC-bfp-VC"), reviews=None, words=20, length=6, width=4,
+    epochs=20, samples=5, batch_size=20, lr=2.0, processes=1,
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def test_activations_are_rounded_in_bfp_rows_alone(tmp_path):
 
 def test_a_small_run_learns_and_goes_on(tmp_path):
     outcome = reproduce("imdb", SMALL, tmp_path)
-    assert [row[:2] for row in outcome.rows] == [("SGD", 5), ("SGLD-bfp-VC", 5)]
+    assert [row[:2] for row in outcome.rows] == [(name, 5) for name in SMALL.rows]
     assert all(row[2] < 20 for row in outcome.rows)
     assert outcome.claims == []
     assert reproduce("imdb", SMALL, tmp_path).rows == outcome.rows
@@ -103,11 +104,19 @@ def test_a_small_run_learns_and_goes_on(tmp_path):
 
 
 def test_unknown_rows_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="'SGHMC'"):
-        imdb.run(Settings(rows=("SGHMC",)), tmp_path)
+    with pytest.raises(ValueError, match="'cSGLD'"):
+        imdb.run(Settings(rows=("cSGLD",)), tmp_path)
 
 
 def test_claims_compare_nlls():
     nll = {"SGLD-bfp-F": 0.4, "SGD-bfp-F": 0.5, "SGLD-bfp-VC": 0.499, "SGLD-bfp-L": 0.5}
-    found = imdb._claims({name: {"nll": value} for name, value in nll.items()})
+    found = ordered({name: {"nll": value} for name, value in nll.items()}, imdb.ORDER)
     assert [claim.held for claim in found] == [True, False]
+
+
+def test_sghmc_moves_as_far_as_the_others(tmp_path):
+    """η·u/γ is their step size."""
+    spec = spec_of("SGHMC-bfp-L", Settings(), tmp_path, 5000)
+    o = spec.options
+    assert o["lr"] * o["inverse_mass"] / o["friction"] == pytest.approx(Settings().lr)
+    assert (spec.optimizer, spec.precision["accumulator"]) == ("SGHMC", "low")

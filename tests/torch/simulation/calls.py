@@ -55,6 +55,8 @@ CASES: dict[str, Case] = {
         lambda c, a, b: torch.baddbmm(input=c, batch1=a, batch2=b), ((5, 4), (2, 5, 6), (2, 6, 4))),
     "addbmm": Case(torch.addbmm, ((5, 4), (2, 5, 6), (2, 6, 4))),
     "addmv": Case(torch.addmv, ((5,), (5, 6), (6,))),
+    "addr": Case(torch.addr, ((5, 4), (5,), (4,))),
+    "addr_": Case(lambda c, a, b: (c + 0).addr_(a, b, beta=0.5), ((5, 4), (5,), (4,))),
     "multi_dot": Case(lambda *m: torch.linalg.multi_dot(m), ((3, 4), (4, 5), (5, 2))),
     "tensordot": Case(lambda a, b: torch.tensordot(a, b, ([2, 0], [1, 2])), ((2, 3, 6), (4, 6, 2))),
     "einsum": Case(lambda a, b: torch.einsum("bij,oj->bio", a, b), ((2, 3, 6), (4, 6)), (1,)),
@@ -94,6 +96,17 @@ CASES: dict[str, Case] = {
     "conv2d, no batch": Case(F.conv2d, ((4, 5, 5), (6, 4, 3, 3)), (1,)),
     "conv3d": Case(
         lambda x, w: F.conv3d(x, w, stride=2, padding=1), ((2, 3, 5, 4, 6), (4, 3, 3, 2, 3)), (1,)
+    ),
+    "convolution": Case(
+        lambda x, w, b: torch.convolution(x, w, b, [2], [1], [1], False, [0], 2),
+        ((2, 4, 7), (6, 2, 3), (6,)), (1, 2),
+    ),
+    "convolution, transposed": Case(
+        lambda x, w: torch.convolution(x, w, None, [2], [1], [1], True, [1], 1),
+        ((2, 4, 7), (4, 3, 3)), (1,),
+    ),
+    "conv_tbc": Case(
+        lambda x, w, b: torch.conv_tbc(x, w, b, 1), ((7, 2, 4), (3, 4, 6), (6,)), (1, 2)
     ),
     "conv_transpose1d": Case(F.conv_transpose1d, ((2, 4, 7), (4, 3, 3), (3,)), (1, 2)),
     "conv_transpose2d": Case(

@@ -5,6 +5,7 @@ dtypes and autocast work as they do without.
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import pickle
 from typing import Any
@@ -100,3 +101,84 @@ def test_compiled_models_run_eagerly_inside(order: str) -> None:
             got = trained(simulate(run, "e4m3", rules=rules), x)
     for a, b in zip(got, wanted, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_functions_may_hold_a_context() -> None:
+    model, x = made("mlp")
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        with simulate("e4m3"):
+            found: torch.Tensor = model(x)
+        return found
+
+    assert torch.equal(torch.compile(run, backend="eager")(x), run(x))
+    compiled = torch.compile(simulate(model, "e4m3"), backend="eager", fullgraph=True)
+    with pytest.raises(Exception, match="simulated models run eagerly"):
+        compiled(x)
+
+
+def test_an_interrupt_ends_the_simulation() -> None:
+    """For Ctrl-C torch calls no hooks of modules."""
+    model, x = made("mlp")
+    plain = model(x)
+    simulate(model, "e4m3")
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    hook = model[0].register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model(x)
+    hook.remove()
+    report = model.simulation.report()
+    report.clear()
+    nn.functional.linear(x, x)
+    assert not report.rows
+    model.simulation.remove()
+    assert torch.equal(model(x), plain)
+
+
+class Doubled:
+    """A forward that someone put on the instance, as accelerate does."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.inner = model.forward
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(2 * x)
+
+
+def test_forwards_of_instances_are_kept() -> None:
+    model, x = made("mlp")
+    with simulate("e4m3"):
+        once, wanted = model(x), model(2 * x)
+    model.forward = forward = Doubled(model)
+    simulate(model, "e4m3")
+    assert torch.equal(model(x), wanted)
+    assert torch.equal(copy.deepcopy(model)(x), wanted)
+    model.forward, carried = Doubled(model), model.forward
+    with pytest.raises(RuntimeError, match=r"forward was replaced"):
+        model.simulation.remove()
+    model.forward = carried
+    model.simulation.remove()
+    assert model.forward is forward
+    del model.forward
+    simulate(model, "e4m3")
+    assert torch.equal(model.forward(x), once)  # not only model(x)
+    assert list(inspect.signature(model.forward).parameters) == ["input"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("strict", [True, False])
+def test_exports_are_refused(strict: bool) -> None:
+    model, x = made("mlp")
+    simulate(model, "e4m3")
+    with pytest.raises(Exception, match="cannot be exported"):
+        torch.export.export(model, (x,), strict=strict)
+    with pytest.raises(RuntimeError, match="cannot be exported or traced"):
+        torch.jit.trace(model, x)
+    with pytest.raises(RuntimeError, match="traced"), simulate("e4m3"):
+        torch.jit.trace(made("mlp")[0], x, check_trace=False)
+    model.simulation.remove()
+    torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), model(x))

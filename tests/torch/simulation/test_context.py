@@ -74,6 +74,28 @@ def test_other_threads_are_not_simulated(model: nn.Module) -> None:
     assert not simulation.report().rows
 
 
+class Products(torch.utils.data.Dataset[Tensor]):
+    """Products that workers of a data loader compute."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Tensor:
+        return (X + index) @ X.T
+
+
+def test_workers_of_data_loaders_are_not_simulated() -> None:
+    loader = torch.utils.data.DataLoader(
+        Products(), batch_size=None, num_workers=1, multiprocessing_context="fork"
+    )
+    with simulate("e4m3") as simulation:
+        found = list(loader)
+        wanted = X @ X.T
+    assert len(simulation.report().rows) == 1
+    assert not torch.equal(found[0], wanted)
+    torch.testing.assert_close(found[0], X @ X.T)
+
+
 def test_optimizers_step_in_full_precision(model: nn.Module) -> None:
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with simulate("e4m3", elementwise="e4m3") as simulation:
@@ -81,6 +103,23 @@ def test_optimizers_step_in_full_precision(model: nn.Module) -> None:
         simulation.report().clear()
         optimizer.step()
     assert not simulation.report().rows
+
+
+def test_a_step_that_fails_is_over(model: nn.Module) -> None:
+    optimizer = torch.optim.LBFGS(model.parameters())
+
+    def closure() -> Tensor:
+        assert not simulation.report().rows
+        model(X).sum().backward()
+        raise ZeroDivisionError
+
+    with simulate("e4m3") as simulation:
+        with pytest.raises(ZeroDivisionError):
+            optimizer.step(closure)
+        assert len(simulation.report().simulated) == 5  # of the closure: no step is one of its own
+        simulation.report().clear()
+        X @ X.T
+    assert [row["op"] for row in simulation.report().simulated] == ["matmul"]
 
 
 def test_reports_are_readable(model: nn.Module) -> None:

@@ -1,23 +1,11 @@
-"""Law: the examples of ``docs/simulate.md`` run, and print what it says."""
+"""Law: ``docs/simulate.md`` names every call that is taken over."""
 
 from __future__ import annotations
-
-import re
-
-import pytest
 
 from numformats.torch.simulation.handlers import HANDLERS
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs/simulate.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_examples_run(block: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "assert" in block or "print" in block
-    exec(compile(block, "docs/simulate.md", "exec"), {})
-    assert capsys.readouterr().out in TEXT
 
 
 def test_calls_are_listed() -> None:

@@ -17,6 +17,19 @@ Tensor = torch.Tensor
 X = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
 
 
+@torch.library.custom_op("testing::twice", mutates_args=())
+def twice(x: Tensor) -> Tensor:
+    """An operator that torch does not know."""
+    return x * 2
+
+
+def tangents() -> Tensor:
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.ones(2, 2), torch.ones(2, 2))
+        found: Tensor = torch.autograd.forward_ad.unpack_dual(x @ x).tangent
+        return found
+
+
 LEFT: dict[str, tuple[Callable[[], Any], str]] = {
     "complex": (lambda: torch.ones(2, 2) * 1j @ (torch.ones(2, 2) * 1j), "complex64"),
     "integer": (lambda: torch.arange(4).reshape(2, 2) @ torch.arange(4).reshape(2, 2), "int64"),
@@ -25,6 +38,17 @@ LEFT: dict[str, tuple[Callable[[], Any], str]] = {
     "vmap": (lambda: torch.func.vmap(lambda a: a @ a)(torch.ones(2, 3, 3)), "torch.func"),
     "script": (lambda: torch.jit.script(nn.Linear(3, 2))(torch.ones(1, 3)), "not intercepted"),
     "distance": (lambda: torch.cdist(torch.ones(30, 3), torch.ones(30, 3)), "not intercepted"),
+    "in place": (
+        lambda: torch.ops.aten.addmm_(*(torch.ones(2, 2) for _ in "cab")),
+        "not intercepted",
+    ),
+    "solver": (lambda: torch.linalg.inv(torch.eye(2)), "not intercepted"),
+    "products of sparse matrices": (
+        lambda: torch.hspmm(torch.eye(3).to_sparse(), torch.ones(3, 3)),
+        "not intercepted",
+    ),
+    "other libraries": (lambda: torch.ops.testing.twice(torch.ones(3)), "another library"),
+    "tangents": (tangents, "forward-mode"),
     "aten": (lambda: torch.ops.aten.mm(torch.eye(2), torch.ones(2, 2)), "not intercepted"),
     "subclass": (lambda: torch.ones(2, 2).as_subclass(Other) @ torch.ones(2, 2), "Other"),
     "sparse gradients": (
@@ -84,14 +108,6 @@ def test_bad_input_is_refused(name: str) -> None:
         call()
 
 
-def test_second_derivatives_are_refused() -> None:
-    w = nn.Parameter(torch.randn(4, 32))
-    with simulate("e4m3"):
-        (grad,) = torch.autograd.grad(nn.functional.linear(X, w).sum(), w, create_graph=True)
-    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
-        grad.sum().backward()
-
-
 WRONG: dict[str, Callable[[], Any]] = {
     "inner axes": lambda: torch.mm(torch.ones(2, 3), torch.ones(4, 2)),
     "channels": lambda: nn.functional.conv2d(torch.ones(1, 3, 4, 4), torch.ones(2, 4, 3, 3)),
@@ -109,12 +125,16 @@ WRONG: dict[str, Callable[[], Any]] = {
         *(torch.ones(1, 2, 2),) * 3, attn_mask=torch.ones(2, 2), is_causal=True
     ),
     "dtypes": lambda: torch.mm(torch.ones(2, 2), torch.ones(2, 2, dtype=torch.float64)),
+    "dtype of out": lambda: torch.mm(*(torch.ones(2, 2),) * 2, out=torch.ones(2, 2).int()),
+    "batched gradients": lambda: torch.autograd.functional.jacobian(
+        lambda x: x @ x, torch.ones(2, 2), vectorize=True
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_arguments_are_refused(name: str) -> None:
-    with simulate("e4m3"), pytest.raises((ValueError, RuntimeError)) as caught:
+    with simulate("e4m3"), pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
         WRONG[name]()
     assert len(str(caught.value)) > 20
     with simulate("e4m3") as simulation:

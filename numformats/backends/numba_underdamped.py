@@ -1,0 +1,49 @@
+"""The Numba CPU backend's underdamped steps."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.numba_kernels import SMALL, compiled
+from numformats.backends.numba_text import TASK, Flags
+from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
+
+
+def underdamped(task: UnderdampedTask) -> tuple[int, int, float, float]:
+    """One step up to the velocity's scale; the numbers of elements with too much variance and
+    beyond the range, and the largest magnitudes of the velocity and of its variance."""
+    kernel = _kernel("underdamped", task)
+    flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
+    counts, tops = _per_task(task, np.int64), _per_task(task, np.uint32)
+    k = task.keys
+    keys = (*k.gradient, *k.noise, *k.weight, *k.other, *task.noise_key)
+    arrays = (
+        task.theta, task.velocity, task.grad, task.stored, task.seen, task.moved, task.left,
+    )  # fmt: skip
+    down, up = (low.grid for low in task.neighbours)
+    grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.low, task.high)
+    scalars = (task.decay, task.scalars, task.variance)
+    kernel(*arrays, *scalars, *grids, keys, k.first, counts, tops, flags)
+    short, beyond = counts.sum(axis=0)
+    top, widest = tops.max(axis=0).view(np.float32)
+    return int(short), int(beyond), float(top), float(widest)
+
+
+def velocities(task: UnderdampedTask, scale: float) -> tuple[int, int]:
+    """Round or draw the velocity in units of ``scale``; counts as of ``underdamped``."""
+    counts = _per_task(task, np.int64)
+    keys = tuple(word for key in task.velocity_keys for word in key)
+    grids = (task.weight.grid, task.draw, task.low, task.high)
+    drawn = "DRAWN" in task.flags
+    given = (task.moved, task.left, np.float32(scale))
+    _kernel("velocities", task)(*given, *grids, keys, task.keys.first, counts, drawn)
+    short, beyond = counts.sum(axis=0)
+    return int(short), int(beyond)
+
+
+def _kernel(loop: str, task: UnderdampedTask) -> Any:
+    return compiled(loop, task.theta.size > SMALL, task.mode, flags=Flags(task.general))
+
+
+def _per_task(task: UnderdampedTask, dtype: Any) -> Any:
+    return np.zeros((-(-task.theta.size // TASK), 2), dtype)

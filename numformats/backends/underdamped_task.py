@@ -1,0 +1,51 @@
+"""What a backend is asked to do for one step of underdamped Langevin dynamics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numformats.backends.task import Keys
+from numformats.core.draw import DrawGrid
+from numformats.core.underdamped import StepScalars
+from numformats.lowering import Lowered
+from numformats.rounding import Mode
+
+UNDERDAMPED_FLAGS = ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS", "DRAWN", "FIXED")
+
+
+@dataclass(frozen=True)
+class UnderdampedTask:
+    """One step of flat float32 arrays: ``stored`` receives the accumulator, ``seen`` the weight
+    (one array where they are equal by definition), ``moved`` the velocity, ``left`` the variance
+    left to the velocity's draw (one element where nothing is drawn).
+
+    ``flags`` of ``UNDERDAMPED_FLAGS``: those of ``task.STEP_FLAGS``, and whether the weight's grid
+    has one gap; ``neighbours`` are other grids lowered for rounding down and up. A step leaves in
+    ``moved`` what ``velocities`` then rounds or draws, unless KEEPS or nothing is rounded.
+    """
+
+    theta: Any
+    velocity: Any
+    grad: Any
+    stored: Any
+    seen: Any
+    moved: Any
+    left: Any
+    decay: Any
+    scalars: StepScalars
+    variance: Any
+    gradient: Lowered
+    weight: Lowered
+    neighbours: tuple[Lowered, Lowered]
+    draw: DrawGrid
+    low: Any
+    high: Any
+    mode: Mode
+    keys: Keys
+    noise_key: tuple[Any, Any]
+    velocity_keys: tuple[tuple[Any, Any], tuple[Any, Any]]
+    flags: tuple[str, ...]
+
+    @property
+    def general(self) -> bool:
+        """Whether a grid needs the general texts."""
+        return self.gradient.general or self.weight.general

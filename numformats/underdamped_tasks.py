@@ -1,0 +1,136 @@
+"""A step of underdamped Langevin dynamics as asked for: checked, lowered, and made a task."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numformats.backends.underdamped_task import UnderdampedTask
+from numformats.core.underdamped import StepScalars
+from numformats.formats import FixedPoint, Float, Format
+from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, single
+from numformats.lowering import lower
+from numformats.rounding import find
+from numformats.tasks import draw_grid
+
+# What a key's last fold is for, after GRADIENT, NOISE and WEIGHT of ``langevin_tasks``.
+VELOCITY_NOISE, VELOCITY = 3, 4
+REACH = 6.34  #: no normal of ``numformats.random`` is larger
+
+
+class UnderdampedMoments(NamedTuple):
+    """Means and noise of one step of dv = -γv dt - u·g dt + √(2γu) dB, dx = v dt.
+
+    v' = decay·v - kick_v·g + ξv and x' = x + drift·v - kick_x·g + ξx, with the (co)variances of
+    the noise.
+    """
+
+    decay: float
+    drift: float
+    kick_v: float
+    kick_x: float
+    var_v: float
+    var_x: float
+    cov: float
+
+
+def check_moments(m: UnderdampedMoments) -> None:
+    """Refuse what no step has.
+
+    Raises:
+        ValueError: numbers that are not finite, or no covariance matrix.
+    """
+    if not all(math.isfinite(value) for value in m):
+        raise ValueError(f"moments hold a number that is not finite: {m}")
+    if m.var_v < 0 or m.var_x < 0 or m.cov**2 > m.var_v * m.var_x:
+        raise ValueError(
+            f"var_v={m.var_v}, var_x={m.var_x}, cov={m.cov} are no (co)variances; write both "
+            "variances >= 0 and cov**2 <= var_v * var_x"
+        )
+
+
+@dataclass(frozen=True)
+class UnderdampedStepPlan:
+    """The arguments of ``underdamped_step`` besides the arrays."""
+
+    step: Step
+    moments: UnderdampedMoments
+
+    @property
+    def few_bits(self) -> bool:
+        """Whether the velocity is kept in few bits too."""
+        return self.step.accumulator != "full"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Those of ``UNDERDAMPED_FLAGS`` that hold."""
+        fixed = ("FIXED",) * isinstance(self.step.weight, FixedPoint)
+        return (*self.step.flags, *fixed)
+
+    def scale(self, top: float, widest: float) -> float:
+        """The velocity's scale, given the largest magnitude of its mean and of what is left of its
+        variance."""
+        if not self.few_bits:
+            return 1.0
+        return velocity_scale(top + REACH * math.sqrt(widest), self.step.weight)
+
+    def scalars(self) -> StepScalars:
+        """The constants of the step."""
+        m, fmt, noisy = self.moments, self.step.weight, self.moments.var_x > 0
+        std_x = math.sqrt(m.var_x)
+        own = math.sqrt(max(m.var_v - m.cov**2 / m.var_x, 0.0)) if noisy else 0.0
+        bits = fmt.frac_bits if isinstance(fmt, FixedPoint) else 0
+        values = (
+            m.decay, m.drift, -m.kick_v, -m.kick_x, std_x, m.cov / std_x if noisy else 0.0, own,
+            m.var_x, m.var_v, m.cov, -m.cov, 2.0**bits, 4.0**-bits,
+        )  # fmt: skip
+        return StepScalars(*map(single, values))
+
+    def task(self, theta: Any, velocity: Any, grad: Any) -> UnderdampedTask:
+        """The task for flat float32 arrays, with new arrays for the results."""
+        s, target = self.step, self.step.weight or IDENTITY
+        stored = np.empty_like(theta)
+        drawn = s.accumulator == "variance_corrected"
+        fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
+        return UnderdampedTask(
+            theta=theta,
+            velocity=velocity,
+            grad=grad,
+            stored=stored,
+            seen=np.empty_like(theta) if s.keeps else stored,
+            moved=np.empty_like(theta),
+            left=np.empty(theta.size if drawn else 1, np.float32),
+            decay=np.float32(s.weight_decay),
+            scalars=self.scalars(),
+            variance=np.float64(self.moments.var_x),
+            gradient=lower(s.gradient or IDENTITY, SINGLE, s.mode),
+            weight=lower(target, SINGLE, s.mode),
+            neighbours=_neighbours(target),
+            draw=draw_grid(target, SINGLE) if drawn else NO_DRAW,
+            low=single(target.min),
+            high=single(target.max),
+            mode=s.mode,
+            keys=s.keys(),
+            noise_key=fold(VELOCITY_NOISE).words,
+            velocity_keys=(of_velocity.words, of_velocity.fold(1).words),
+            flags=self.flags,
+        )
+
+
+def _neighbours(fmt: FixedPoint | Float) -> tuple[Any, Any]:
+    down, up = (lower(fmt, SINGLE, find(f"toward_{side}")) for side in ("negative", "positive"))
+    return down, up
+
+
+def velocity_scale(top: float, fmt: Format | Any) -> float:
+    """The smallest power of two S ≤ 1 with top ≤ S·(largest value of ``fmt``).
+
+    A power of two, so that dividing by S loses no bit. Formats with scales of their own, and
+    floats with the range of float32, take 1.
+    """
+    ranged = isinstance(fmt, FixedPoint) or (isinstance(fmt, Float) and fmt.exp_bits < 8)
+    if not ranged or not 0 < top < math.inf:
+        return 1.0
+    fraction, exponent = math.frexp(top / float(fmt.max))
+    return min(1.0, max(math.ldexp(1.0, exponent - (fraction == 0.5)), 2.0**-100))

@@ -1,0 +1,39 @@
+"""What studies of classifiers do with their scores: the papers' order of errors, and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from samplers.reproductions.study import Claim
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TOLERANCE = 0.005  # NLL; differences below it are called equal
+Scores = dict[str, float]
+
+
+def ordered(scored: dict[str, Scores], pairs: Iterable[tuple[str, str]]) -> list[Claim]:
+    """That the first of each pair has the lower NLL, for the pairs of rows that were run."""
+    claims = []
+    for better, worse in pairs:
+        if better in scored and worse in scored:
+            one, other = scored[better]["nll"], scored[worse]["nll"]
+            why = f"{one:.4f}, {other:.4f}"
+            text = f"{better} has an NLL lower than {worse} by more than {TOLERANCE}"
+            claims.append(Claim(text, one < other - TOLERANCE, why))
+    return claims
+
+
+def bars(scored: dict[str, Scores]) -> Figure:
+    """Error and NLL of every row."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    labels = {"error": "test error (%)", "nll": "test NLL"}
+    for ax, (score, label) in zip(figure.subplots(1, 2, sharey=True), labels.items(), strict=True):
+        ax.barh(list(scored), [scores[score] for scores in scored.values()], color="0.7")
+        ax.set_xlabel(label)
+    ax.invert_yaxis()
+    return figure

@@ -1,0 +1,1 @@
+"""Tests of README and documentation: what a page shows is what happens."""

@@ -1,0 +1,1 @@
+"""Tests of ``samplers compare`` and ``samplers report``."""
