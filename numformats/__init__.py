@@ -9,6 +9,7 @@ NumPy, ml_dtypes and torch ``as_codes`` and ``as_dtype``; the formats ``FixedPoi
 """
 
 import importlib
+import logging
 from typing import Any
 
 from numformats import random
@@ -32,6 +33,7 @@ from numformats.underdamped import UnderdampedStep, underdamped_step
 from numformats.underdamped_tasks import UnderdampedMoments
 
 __version__ = "0.1.0"
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "BlockCodes", "BlockFloat", "Codes", "DrawCounts", "Error", "FixedPoint", "Float", "Format",
     "Key", "LangevinStep", "ScaledBlockCodes", "UnderdampedMoments", "UnderdampedStep",

@@ -22,7 +22,8 @@ class Host:
 
     view: Any
     carrier: Carrier
-    kind: str  # "numpy" or "torch"
+    kind: str  # "numpy", "torch" or "standard"
+    space: Any = None  #: the namespace of an array of the array API standard
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -81,7 +82,8 @@ def host(x: Any, name: str = "x") -> Host:
         raise ValueError(
             f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first"
         )
-    array = np.asarray(x)
+    space = namespace(x)
+    array = np.asarray(x) if space is None else np.from_dlpack(x)
     if array.dtype == object:
         raise TypeError(
             f"{name} is a {type(x).__name__} of dtype object; give a NumPy array of floats or "
@@ -92,7 +94,17 @@ def host(x: Any, name: str = "x") -> Host:
             f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})"
         )
     carrier = _carrier(array.dtype.name, name)
-    return Host(array.view(np.uint16) if carrier.name == "bfloat16" else array, carrier, "numpy")
+    kind = "numpy" if space is None else "standard"
+    view = array.view(np.uint16) if carrier.name == "bfloat16" else array
+    return Host(view, carrier, kind, space)
+
+
+def namespace(x: Any) -> Any:
+    """The namespace of a host array of another library that follows the array API standard and
+    lends its memory; None of NumPy's own."""
+    if isinstance(x, np.ndarray | np.generic) or not hasattr(x, "__array_namespace__"):
+        return None
+    return x.__array_namespace__() if hasattr(x, "__dlpack__") else None
 
 
 def like(x: Any, source: Host, values: Any) -> Any:
@@ -101,6 +113,8 @@ def like(x: Any, source: Host, values: Any) -> Any:
         torch = sys.modules["torch"]
         tensor = torch.from_numpy(values)
         return tensor.view(torch.bfloat16) if source.carrier.name == "bfloat16" else tensor
+    if source.kind == "standard":
+        return as_kind(source, values)
     if source.carrier.name == "bfloat16" and values.dtype == np.uint16:
         return values.view(x.dtype)
     return values[()] if values.ndim == 0 and not isinstance(x, np.ndarray) else values
@@ -108,6 +122,8 @@ def like(x: Any, source: Host, values: Any) -> Any:
 
 def as_kind(source: Host, values: Any) -> Any:
     """NumPy ``values`` (codes, floats) as the kind of array that ``source`` came from."""
+    if source.kind == "standard":
+        return source.space.from_dlpack(values)
     return sys.modules["torch"].from_numpy(values) if source.kind == "torch" else values
 
 
@@ -125,7 +141,11 @@ def plain(x: Any) -> tuple[Any, Host | None]:
     if _is_tensor(x):
         view = x.detach().numpy()
         return view, Host(view, CARRIERS["float32"], "torch")
-    return np.asarray(x), None
+    space = namespace(x)
+    if space is None:
+        return np.asarray(x), None
+    view = np.from_dlpack(x)
+    return view, Host(view, CARRIERS["float32"], "standard", space)
 
 
 def check_out(out: Any, x: Any, source: Host) -> Host:
@@ -136,6 +156,8 @@ def check_out(out: Any, x: Any, source: Host) -> Host:
         )
     if source.kind == "numpy" and not isinstance(out, np.ndarray):
         raise TypeError(f"out is a {type(out).__name__}; give a numpy.ndarray")
+    if source.kind == "standard" and type(out) is not type(x):
+        raise TypeError(f"out is a {type(out).__name__}; give a {type(x).__name__} as x is")
     target = host(out, "out")
     if target.carrier is not source.carrier or target.shape != source.shape:
         raise ValueError(

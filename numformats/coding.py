@@ -1,5 +1,6 @@
 """``encode``: values to stored codes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def encode(
     source = host(x)
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
-        source = Host(_widened(source), CARRIERS["float64"], source.kind)
+        source = replace(source, view=_widened(source), carrier=CARRIERS["float64"])
     wanted = request(rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier))
     module = select(backend)
     _refuse_nan(source, fmt)

@@ -81,7 +81,6 @@ def variance_corrected(
     check_drawable(fmt)
     spread_of = _variance(variance, source)
     target = check_out(out, mean, source).view if out is not None else empty_like(source)
-    drawn = out if out is not None else like(mean, source, target)
     counts = (0, 0)
     if source.view.size:
         means = reals(source)
@@ -97,6 +96,7 @@ def variance_corrected(
             counts = module.draws(task)
         if not np.may_share_memory(place, target):
             put(target, place, source)
+    drawn = out if out is not None else like(mean, source, target)
     return (drawn, DrawCounts(source.view.size, *counts)) if return_counts else drawn
 
 

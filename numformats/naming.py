@@ -114,8 +114,8 @@ def _of_dtype(dtype: Any) -> Format:
         return CATALOG[NAMES[name]]
     if name is None:
         raise TypeError(
-            f"fmt is {dtype!r}, a {type(dtype).__name__}; give a format, a name such as 'e4m3', or "
-            "a data type such as torch.float8_e4m3fn"
+            f"fmt is {dtype!r}, a {type(dtype).__name__}; give a format or a name such as 'e4m3', "
+            "or a data type such as torch.float8_e4m3fn"
         )
     raise TypeError(
         f"fmt is the data type {name}, which is no float format; write a format, for example "

@@ -29,7 +29,8 @@ def quantize(
 
     Args:
         x: array of float16, bfloat16, float32 or float64, any shape and strides: NumPy, torch (CPU
-            or CUDA), CuPy, Numba device arrays, or any with ``__cuda_array_interface__`` or DLPack.
+            or CUDA), CuPy, Numba device arrays, or any of the array API standard, with
+            ``__cuda_array_interface__`` or with DLPack.
         fmt: a format or its name; the result stays in the carrier dtype of ``x``.
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes; equal keys give equal bits on every backend.

@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.arrays import host, like
 from numformats.backends import select
-from numformats.formats import Format
+from numformats.dtypes import FormatLike
 from numformats.langevin_tasks import check_operands, step
 from numformats.random import Key
 from numformats.underdamped_tasks import UnderdampedMoments, UnderdampedStepPlan, check_moments
@@ -35,8 +35,8 @@ def underdamped_step(
     moments: UnderdampedMoments,
     key: Key | int,
     weight_decay: float = 0.0,
-    gradient: Format | str | None = None,
-    weight: Format | str | None = None,
+    gradient: FormatLike | None = None,
+    weight: FormatLike | None = None,
     accumulator: str = "full",
     rounding: str = "stochastic",
     backend: str = "auto",

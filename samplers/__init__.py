@@ -1,5 +1,7 @@
 """Draw from Bayesian posteriors in low precision, with optimizers on any number format."""
 
+import logging
+
 from samplers import diagnostics, metrics
 from samplers.averaging import PredictiveAverage
 from samplers.chain import run_chain
@@ -16,6 +18,8 @@ from samplers.sghmc import SGHMC
 from samplers.sgld import SGLD
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "PSGLD",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from samplers.spec import ChainSpec
 from samplers.store import SampleStore
 from samplers.threads import threads
 from samplers.training import Training
+
+logger = logging.getLogger(__name__)
 
 
 def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None) -> Path:
@@ -84,10 +87,12 @@ def _resume(training: Training, store: SampleStore) -> int:
     state = load_checkpoint(spec)
     if state is None:
         store.forget_after(0, chain=spec.chain)
+        logger.info("chain %d of %s begins", spec.chain, spec.folder)
         return 0
     training.load_state_dict(state)
     store.forget_after(training.done, chain=spec.chain)
     _check_samples(spec, store, state["samples"], training.done)
+    logger.info("chain %d of %s goes on at step %d", spec.chain, spec.folder, training.done)
     return int(state["samples"])
 
 

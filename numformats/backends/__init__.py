@@ -2,9 +2,12 @@
 
 import difflib
 import importlib
+import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
+
+logger = logging.getLogger(__name__)
 
 
 class Availability(NamedTuple):
@@ -72,11 +75,13 @@ def backends() -> dict[str, Availability]:
 
 def _first(memory: str) -> str:
     """The first backend for this memory that can run."""
-    reasons = []
+    reasons: list[str] = []
     for name, backend in _BACKENDS.items():
         if backend.memory == memory:
             found = backend.probe()
             if found.available:
+                if reasons:
+                    logger.warning("%s arrays go to %s; %s", memory, name, "; ".join(reasons))
                 return name
             reasons.append(f"{name}: {found.reason}")
     raise ValueError(f"no backend for {memory} arrays can run here; {'; '.join(reasons)}")

@@ -2,6 +2,8 @@
 current stream. CuPy caches the machine code on disk (``$CUPY_CACHE_DIR``).
 """
 
+import logging
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
@@ -15,12 +17,14 @@ from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
 from numformats.device import DeviceArray, enough_memory
 
+logger = logging.getLogger(__name__)
 OPTIONS = ("-std=c++20", "--fmad=false")
 
 
 @cache
 def _module(unit: UnitBase) -> Any:
     """The compiled kernels of a unit; CuPy loads them on each device that asks."""
+    began = time.perf_counter()
     try:
         module = cupy.RawModule(code=source({"K": unit}), options=OPTIONS, backend="nvrtc")
         module.get_function(unit.entries("K")[0].name)
@@ -29,6 +33,7 @@ def _module(unit: UnitBase) -> Any:
             f"NVRTC could not compile the kernel of {unit}; nothing was launched and out is "
             f"untouched. Another backend may: write backend='numba_cuda'. NVRTC says: {error}"
         ) from error
+    logger.debug("loaded or compiled %s in %.2f s", unit, time.perf_counter() - began)
     return module
 
 

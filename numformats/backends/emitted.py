@@ -6,6 +6,7 @@ The folder is ``$NUMFORMATS_CACHE``, else ``~/.cache/numformats``, else a tempor
 
 import hashlib
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = "numformats_kernels"
+logger = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -25,9 +27,10 @@ def cache_folder() -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
+                logger.debug("kernels are cached in %s", folder)
                 return folder
-        except OSError:
-            continue
+        except OSError as error:
+            logger.warning("kernels cannot be cached in %s: %s", folder, error)
     return Path(tempfile.mkdtemp(prefix="numformats-"))
 
 

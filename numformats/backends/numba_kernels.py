@@ -6,6 +6,7 @@ from typing import Any
 
 import numba
 
+from numformats.backends.compile_log import listen
 from numformats.backends.emitted import PACKAGE, emit, load
 from numformats.backends.numba_text import (
     Flags,
@@ -23,6 +24,7 @@ SMALL = 1 << 15  # elements
 STEPS = ("langevin", "underdamped", "velocities")
 ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
+listen()
 
 
 def module(label: str, imports: tuple[str, ...], text: str) -> str:

@@ -1,5 +1,6 @@
 """Where results of ``matmul`` go, and what they start from."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,7 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
     if out is None:
         carrier = result_carrier(engine, first.kind)
         kind = np.uint16 if carrier.name == "bfloat16" else np.dtype(carrier.name)
-        return Host(np.empty(shape, kind), carrier, first.kind)
+        return replace(first, view=np.empty(shape, kind), carrier=carrier)
     target = host(out, "out")
     if target.kind != first.kind:
         raise TypeError(f"out is a {target.kind} array and a a {first.kind} array; give one kind")
@@ -85,7 +86,7 @@ def given(target: Host, out: Any) -> Any:
     """The target as the caller's kind of array."""
     if out is not None:
         return out
-    return like(target.view, target, target.view) if target.kind == "torch" else target.view
+    return like(target.view, target, target.view) if target.kind != "numpy" else target.view
 
 
 def _narrowed(work: Any, carrier: Carrier) -> Any:

@@ -7,27 +7,24 @@ Random bits come from a key that is drawn from torch's generator at every call, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from numformats.checks import choice
 from numformats.torch.checking import check_tensor
-from numformats.torch.interop.drawing import drawn_key
 from numformats.torch.interop.qtorch.number import (
     BlockFloatingPoint,
     FixedPoint,
     FloatingPoint,
     Number,
 )
+from numformats.torch.interop.qtorch.rounding import ROUNDINGS, Rounding, options
 from numformats.torch.quantizing import quantize
 
 __all__ = [
     "Quantizer", "block_quantize", "fixed_point_quantize", "float_quantize", "quantizer",
 ]  # fmt: skip
-
-ROUNDINGS = ("stochastic", "nearest")
 
 
 def fixed_point_quantize(
@@ -131,7 +128,7 @@ def quantizer(
         >>> x.grad
         tensor([1., 0.])
     """
-    return _Rounding(
+    return Rounding(
         forward_number, backward_number, forward_rounding, backward_rounding,
         clamping_grad_zero, tuple(backward_hooks),
     )  # fmt: skip
@@ -171,58 +168,7 @@ class Quantizer(torch.nn.Module):
         return self.quantize(x)
 
 
-class _Rounding:
-    def __init__(
-        self,
-        forward: Number | None,
-        backward: Number | None,
-        forward_rounding: str,
-        backward_rounding: str,
-        clipped: bool,
-        hooks: tuple[Callable[[Tensor], Tensor], ...],
-    ) -> None:
-        self.numbers, self.hooks = (forward, backward), hooks
-        self.roundings = (forward_rounding, backward_rounding)
-        for number, rounding in zip(self.numbers, self.roundings, strict=True):
-            choice("rounding", rounding, ROUNDINGS)
-            if number is not None and not isinstance(number, Number):
-                raise TypeError(
-                    f"number is {number!r}; write FixedPoint, FloatingPoint, BlockFloatingPoint or "
-                    "None, or use numformats.torch.Quantizer with any format"
-                )
-        clamps = isinstance(forward, FixedPoint) and forward.clamp
-        if clipped and forward is not None and not clamps:
-            raise ValueError(
-                f"clamping_grad_zero=True with {forward!r}: only FixedPoint with clamp=True "
-                "clamps; numformats.torch.Quantizer(gradient='clipped') takes any format"
-            )
-        self.clipped = clipped and forward is not None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        check_tensor(x)
-        out = quantize(x, **_options(x, self.numbers, self.roundings, self.clipped))
-        if self.hooks and out.requires_grad:
-            for hook in self.hooks:
-                out.register_hook(hook)  # type: ignore[no-untyped-call]
-        return out
-
-
-def _options(
-    x: Tensor, numbers: tuple[Number | None, ...], roundings: tuple[str, ...], clipped: bool
-) -> dict[str, Any]:
-    """The arguments of ``numformats.torch.quantize`` that mean the same."""
-    given = zip(("fmt", "backward"), ("rounding", "backward_rounding"), numbers, roundings)  # noqa: B905
-    found: dict[str, Any] = {"fmt": None, "gradient": "clipped" if clipped else "straight_through"}
-    for fmt, mode, number, rounding in given:
-        if number is not None:
-            found[fmt] = number.format(x.ndim)
-            found[mode] = rounding if rounding == "stochastic" else number.nearest
-            if rounding == "stochastic" and "key" not in found:
-                found["key"] = drawn_key()
-    return found
-
-
 def _rounded(x: Tensor, number: Number, rounding: str) -> Tensor:
     choice("rounding", rounding, ROUNDINGS)
     check_tensor(x)
-    return quantize(x.detach(), **_options(x, (number,), (rounding,), False))
+    return quantize(x.detach(), **options(x, (number,), (rounding,), False))

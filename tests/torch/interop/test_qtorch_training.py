@@ -1,0 +1,112 @@
+"""Law: the optimizer and the layers of qtorch round what they are told to, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from numformats.torch.interop.qtorch import FixedPoint, FloatingPoint
+from numformats.torch.interop.qtorch.auto_low import lower, sequential_lower
+from numformats.torch.interop.qtorch.optim import OptimLP
+from numformats.torch.interop.qtorch.quant import quantizer
+
+Q = FixedPoint(8, 4)
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_optimizer_rounds_what_it_is_told_to(kind: Any, accumulate: bool) -> None:
+    w = nn.Parameter(torch.tensor([0.5, -0.7]))
+    options = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    fine = quantizer(FixedPoint(16, 10), forward_rounding="nearest")
+    q = quantizer(Q, forward_rounding="nearest")
+    optimizer = OptimLP(
+        kind([w], lr=0.01, **options), weight_quant=q, grad_quant=q, grad_scaling=2.0,
+        momentum_quant=fine, acc_quant=fine if accumulate else None,
+    )  # fmt: skip
+    for _ in range(3):
+        loss = optimizer.step(lambda: (optimizer.zero_grad(), w.square().sum().backward()))
+        assert loss is not None
+    for tensor, rounding in ((w.data, q), (w.grad, q)):
+        assert torch.equal(tensor, rounding(tensor))  # type: ignore[arg-type]
+    for name in optimizer.momenta:
+        assert torch.equal(optimizer.state[w][name], fine(optimizer.state[w][name]))
+    if accumulate:  # steps of 0.01 are lost without it
+        assert torch.equal(optimizer.accumulators[0], fine(optimizer.accumulators[0]))
+        assert not torch.equal(optimizer.accumulators[0], w.data)
+
+
+def test_optimizer_without_quantizers_is_the_one_inside() -> None:
+    def run(wrap: Any) -> torch.Tensor:
+        w = nn.Parameter(torch.tensor([0.5, -0.7]))
+        optimizer = wrap(torch.optim.SGD([w], lr=0.1, momentum=0.9))
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+        for _ in range(3):
+            optimizer.zero_grad()
+            w.square().sum().backward()
+            optimizer.step()
+            schedule.step()
+        return w.data
+
+    assert torch.equal(run(OptimLP), run(lambda optimizer: optimizer))
+
+
+def test_optimizer_continues_from_its_state() -> None:
+    def make() -> tuple[nn.Parameter, OptimLP]:
+        w = nn.Parameter(torch.tensor([0.5, -0.7]))
+        inner = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+        q = quantizer(FixedPoint(16, 10), forward_rounding="nearest")
+        return w, OptimLP(inner, weight_quant=quantizer(Q, forward_rounding="nearest"), acc_quant=q)
+
+    def step(w: nn.Parameter, optimizer: OptimLP) -> None:
+        optimizer.zero_grad()
+        w.square().sum().backward()
+        optimizer.step()
+
+    w, optimizer = make()
+    step(w, optimizer)
+    v, other = make()
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    v.data.copy_(w.data)
+    for _ in range(3):
+        step(w, optimizer)
+        step(v, other)
+    assert torch.equal(w, v)
+    assert torch.equal(optimizer.accumulators[0], other.accumulators[0])
+
+
+def test_layers_of_the_kinds_are_rounded_and_no_others() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.ModuleDict({"a": nn.Linear(3, 3)}))
+    before = copy.deepcopy(net)
+    new = sequential_lower(net, ["linear"], Q, forward_rounding="nearest")
+    assert [type(m).__name__ for m in new] == ["Sequential", "ReLU", "ModuleDict"]
+    assert all(
+        torch.equal(a, b) for a, b in zip(net.parameters(), before.parameters(), strict=True)
+    )
+    x = torch.randn(5, 3)
+    lower(net, ["linear"], Q, forward_rounding="nearest")
+    want = quantizer(Q, forward_rounding="nearest")(before[0](x))
+    for found in (net[0](x), new[0](x), pickle.loads(pickle.dumps(net))[0](x)):
+        assert torch.equal(found, want)
+
+
+def test_the_benchmarks_model_rounds_weights_inputs_errors_and_gradients() -> None:
+    pytest.importorskip("qtorch.quant", reason="qtorch is not installed")
+    from benchmarks.qtorch_model import quantized
+
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Linear(4, 3, bias=False))
+    net, x, error = quantized(plain, "nearest"), torch.randn(2, 4), torch.randn(2, 3)
+    y = net(x)
+    y.backward(error)
+    e4m3, e5m2 = (
+        quantizer(FloatingPoint(*bits), forward_rounding="nearest") for bits in ((4, 3), (5, 2))
+    )
+    weight, stored = plain[0].weight.detach(), net[0].parametrizations.weight.original
+    torch.testing.assert_close(y, e4m3(x) @ e4m3(weight).T)
+    torch.testing.assert_close(stored.grad, e5m2(e5m2(error).T @ e4m3(x)))
