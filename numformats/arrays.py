@@ -52,10 +52,28 @@ def _tensor_view(x: Any, name: str) -> Host:
     x = x.detach()
     if x.layout is not torch.strided:
         raise ValueError(f"{name} has layout {x.layout}; write {name}.to_dense()")
-    x = x.resolve_neg()
-    return Host(
-        (x.view(torch.uint16) if carrier.name == "bfloat16" else x).numpy(), carrier, "torch"
-    )
+    return Host(_memory(x.resolve_neg(), carrier), carrier, "torch")
+
+
+class _Memory:
+    """A tensor's memory as NumPy asks for it; ``Tensor.numpy()`` would forbid torch to resize it
+    from then on, as FSDP does."""
+
+    def __init__(self, x: Any, dtype: str) -> None:
+        self.owner = x
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": np.dtype(dtype).str,
+            "shape": tuple(x.shape),
+            "strides": tuple(step * x.element_size() for step in x.stride()),
+            "data": (x.data_ptr(), False),
+        }
+
+
+def _memory(x: Any, carrier: Carrier) -> Any:
+    """``x`` as NumPy sees it, bfloat16 as uint16."""
+    dtype = "uint16" if carrier.name == "bfloat16" else carrier.name
+    return np.asarray(_Memory(x, dtype)) if x.numel() else np.empty(tuple(x.shape), dtype)
 
 
 def _carrier(dtype: str, name: str) -> Carrier:

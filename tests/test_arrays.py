@@ -144,6 +144,20 @@ def test_half_carriers_agree_with_float32(carrier: str) -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_tensors_may_be_resized_afterwards(dtype: str) -> None:
+    """As FSDP does with parameters; after ``Tensor.numpy()`` torch refuses."""
+    torch = pytest.importorskip("torch")
+    x = torch.ones(4, 6, dtype=getattr(torch, dtype))
+    for view in (x, x.T, x[:, ::2], x[:0], x[0, 0]):
+        nf.quantize(view, "e4m3", out=None if view is not x else torch.empty_like(x))
+        nf.encode(view, "e4m3")
+    assert x.untyped_storage().resizable()
+    y = x.clone()
+    y.numpy() if dtype != "bfloat16" else y.view(torch.int16).numpy()
+    assert not y.untyped_storage().resizable()
+
+
 def test_grad_is_refused_and_no_grad_is_not() -> None:
     tensor = torch.ones(3, requires_grad=True)
     with pytest.raises((TypeError, ValueError), match=r"grad"):

@@ -8,12 +8,17 @@ import numformats as nf
 from numformats.formats import Format
 from numformats.random import Key
 from numformats.rounding import find
+from numformats.torch.simulation.fitness import CARRIERS, one_pass, unlike
 
 Tensor = torch.Tensor
 OPERATIONS = """
     add sub subtract rsub mul multiply div divide true_divide __truediv__ addcmul addcdiv
     lerp pow __pow__ square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan
-    tanh sigmoid erf erfc outer ger
+    tanh sigmoid erf erfc outer ger kron cross linalg_cross
+    acos acosh asin asinh atan atan2 arctan2 cosh sinh hypot fmod remainder __mod__ sinc logit xlogy
+    logaddexp logaddexp2 erfinv lgamma digamma deg2rad rad2deg
+    special_xlogy special_expit special_erf special_erfc special_erfinv special_logit special_expm1
+    special_log1p special_exp2 special_sinc special_xlog1py special_entr
     relu relu6 leaky_relu prelu rrelu elu celu selu gelu silu mish softplus softsign hardtanh
     hardsigmoid hardswish log_sigmoid threshold glu softmax log_softmax _safe_softmax
     layer_norm group_norm batch_norm instance_norm rms_norm
@@ -23,7 +28,9 @@ OPERATIONS = """
 NAMES = frozenset(OPERATIONS.split())
 SUMS = """
     sum mean var std var_mean std_mean nansum nanmean norm linalg_norm linalg_vector_norm cumsum
-    cumprod prod logsumexp logcumsumexp dist cosine_similarity
+    cumprod prod logsumexp logcumsumexp dist cosine_similarity pairwise_distance pdist cdist
+    trapezoid cumulative_trapezoid scatter_add scatter_reduce index_add index_reduce segment_reduce
+    bincount index_put put
     cross_entropy_loss nll_loss nll_loss_nd mse_loss l1_loss smooth_l1_loss huber_loss kl_div
     binary_cross_entropy binary_cross_entropy_with_logits poisson_nll_loss gaussian_nll_loss
     interpolate upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
@@ -44,6 +51,7 @@ class Rounded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         """The error as it is kept."""
+        one_pass("elementwise", grad)
         return Rounded.apply(grad, *ctx.how), None, None, None
 
 
@@ -53,15 +61,11 @@ def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
     return found
 
 
-def takes(x: Any) -> bool:
-    """Whether a result is one to be rounded."""
-    return (
-        type(x) in (Tensor, torch.nn.Parameter)
-        and x.is_floating_point()
-        and x.itemsize > 1
-        and x.layout is torch.strided
-        and x.device.type != "meta"
-    )
+def obstacle(x: Any) -> str | None:
+    """Why a result is not rounded; empty where it is, None where nobody would expect it."""
+    if not isinstance(x, Tensor) or not (x.is_floating_point() or x.is_complex()):
+        return None
+    return unlike(x) or ("" if x.dtype in CARRIERS else f"dtype {str(x.dtype)[6:]}")
 
 
 def draws(rounding: str) -> bool:

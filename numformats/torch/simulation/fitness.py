@@ -40,7 +40,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
     """Why torch computes this call itself; empty where the simulation can."""
     for x in values.tensors:
-        reason = _unlike(x)
+        reason = unlike(x)
         if reason:
             return reason
     floats = [x.dtype for x in values.tensors if x.is_floating_point()]
@@ -53,7 +53,8 @@ def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
     return ""
 
 
-def _unlike(x: Tensor) -> str:
+def unlike(x: Tensor) -> str:
+    """Why a tensor is none that we compute with; empty where it is."""
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
         return "a torch.func transform"
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
@@ -71,3 +72,12 @@ def _unlike(x: Tensor) -> str:
 
 def _word(x: Any) -> str:
     return str(x).removeprefix("torch.")
+
+
+def one_pass(what: str, grad: Tensor) -> None:
+    """Refuse the gradients of several backward passes at once."""
+    if torch._C._functorch.is_legacy_batchedtensor(grad):
+        raise NotImplementedError(
+            f"{what}: simulations take the gradients of one backward pass; write "
+            "is_grads_batched=False (vectorize=False), and call it once for each"
+        )

@@ -67,7 +67,8 @@ class Interception(TorchFunctionMode):
 
     def _left(self, result: Any, name: str, reason: str) -> Any:
         """Count a result that is not rounded."""
-        if elementwise.takes(result):
+        parts = result if isinstance(result, tuple) else (result,)
+        if any(elementwise.obstacle(x) is not None for x in parts):
             path = self.places.current[0]
             self.run.report.add(Row(name, path, "forward", status=LEFT, reason=reason))
         return result
@@ -114,13 +115,14 @@ class Interception(TorchFunctionMode):
         fmt = policy.elementwise
         if fmt is None:
             return self._left(func(*args, **kwargs), found.name, "a rule")
-        if found.in_place and args and elementwise.takes(args[0]):
+        if found.in_place and args and elementwise.obstacle(args[0]) == "":
             copy = args[0].clone()
             func(copy, *args[1:], **kwargs)
             return args[0].copy_(self._rounded(copy, found.name, path, fmt))
         result = func(*args, **kwargs)
-        if not elementwise.takes(result):
-            return result
+        reason = elementwise.obstacle(result)
+        if reason is None or reason:
+            return self._left(result, found.name, reason or "")
         if kwargs.get("out") is not None:
             return result.copy_(self._rounded(result, found.name, path, fmt))
         return self._rounded(result, found.name, path, fmt)

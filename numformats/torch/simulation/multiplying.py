@@ -8,6 +8,7 @@ import torch
 from numformats.accelerators.products import Call, multiply_stored
 from numformats.accelerators.storing import Stored
 from numformats.accelerators.storing import store as store_along_k
+from numformats.arrays import host
 from numformats.random import Key
 from numformats.torch.simulation.abilities import unit_for
 from numformats.torch.simulation.on_device import elsewhere, multiply_there, serves
@@ -69,17 +70,22 @@ def _exact(
         elements = Elements(a.tensor, a.scale), Elements(b.tensor, b.scale)
         return multiply_there(chip, *elements, roles, c, call)
     left, right = (_for_engine(chip, x, roles[n], key, n) for n, x in enumerate((a, b)))
-    start = None if c is None else np.atleast_2d(c.cpu().numpy())
+    start = None if c is None else np.atleast_2d(_view(c))
     found = multiply_stored(chip, left, right, start, roles, None, call)
     return working(torch.from_numpy(found)).to(place)
 
 
 def _for_engine(chip: Any, x: Operand, role: str, key: Key | None, number: int) -> Stored:
     if x.stored:
-        scale = None if x.scale is None else x.scale.reshape((1,) * x.tensor.ndim).cpu().numpy()
-        return Stored(x.tensor.cpu().numpy(), scale)
-    numbers = working(x.tensor).cpu().numpy()
+        scale = None if x.scale is None else _view(x.scale.reshape((1,) * x.tensor.ndim))
+        return Stored(_view(x.tensor), scale)
+    numbers = _view(working(x.tensor))
     return store_along_k(chip, numbers, role, key and key.fold(number), "auto")
+
+
+def _view(x: Tensor) -> Any:
+    """``x`` in host memory, as NumPy sees it."""
+    return host(x.cpu(), "x").view
 
 
 def _in_torch(site: Site, x: Operand, key: Key | None, number: int) -> Elements:

@@ -130,12 +130,21 @@ def draws(chip: Accelerator) -> bool:
     return chip.engine.keyed or any(find(chip.rounding_of(r)).stochastic for r in ROLES)
 
 
+def places_of(root: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The paths of all modules below ``root``, several of a shared one; ``torch.compile``'s wrapper
+    is left out of them."""
+    return [
+        (".".join(part for part in name.split(".") if part != "_orig_mod"), module)
+        for name, module in root.named_modules(remove_duplicate=False)
+    ]
+
+
 def paths(root: nn.Module) -> dict[nn.Module, str]:
-    """The paths of all modules below ``root``; ``torch.compile``'s wrapper is left out of them."""
-    return {
-        module: ".".join(part for part in name.split(".") if part != "_orig_mod")
-        for name, module in root.named_modules()
-    }
+    """The first path of every module below ``root``."""
+    found: dict[nn.Module, str] = {}
+    for name, module in places_of(root):
+        found.setdefault(module, name)
+    return found
 
 
 class PlacesNow(NamedTuple):

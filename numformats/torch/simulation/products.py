@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from numformats.random import Key
+from numformats.torch.simulation.fitness import one_pass
 from numformats.torch.simulation.multiplying import Operand, multiply
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.storing import shared, store, through, working
@@ -117,11 +118,7 @@ def errors(site: Site, e: Tensor, key: Key | None) -> Operand:
     Raises:
         NotImplementedError: several backward passes at once.
     """
-    if torch._C._functorch.is_legacy_batchedtensor(e):
-        raise NotImplementedError(
-            f"{site.op}: simulated products take the gradients of one backward pass; write "
-            "is_grads_batched=False (vectorize=False), and call it once for each"
-        )
+    one_pass(site.op, e)
     if not shared(site.chip, "errors"):
         return Operand(working(e), "errors", e.dtype)
     elements = store(site.chip, e, "errors", key)

@@ -15,7 +15,7 @@ from numformats.engines.engine import FP32
 from numformats.engines.fitting import holds
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.naming import parse
-from numformats.torch.simulation.places import Policy
+from numformats.torch.simulation.places import Policy, places_of
 
 WEIGHTED = (
     nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.Embedding, nn.EmbeddingBag,
@@ -109,9 +109,9 @@ class Rules:
             ValueError: a pattern that matches no module of the first model.
         """
         found: dict[nn.Module, Policy] = {}
-        ends = _ends(root)
+        ends, everywhere = _ends(root), places_of(root) if self.patterns else []
         for pattern, policy in self.patterns.items():
-            hits = [m for m, name in names.items() if name and _matches(pattern, name, m)]
+            hits = [m for name, m in everywhere if name and _matches(pattern, name, m)]
             if not hits and pattern in ends:
                 hits = ends[pattern]
             if not hits and not self.checked:

@@ -130,3 +130,40 @@ def test_odd_shapes_are_rounded(shape: tuple[int, ...], dtype: torch.dtype) -> N
         y = x + 0.01
     assert (y.shape, y.dtype) == (x.shape, dtype)
     assert torch.equal(y, q(x + 0.01))
+
+
+LEFT: dict[str, tuple[Any, str]] = {
+    "grad": (lambda: torch.func.grad(lambda x: x.tanh().sum())(X), "a torch.func transform"),
+    "vmap": (lambda: torch.func.vmap(torch.tanh)(X), "a torch.func transform"),
+    "jvp": (lambda: torch.func.jvp(torch.tanh, (X,), (X,))[1], "a torch.func transform"),
+    "complex": (lambda: X * 1j, "complex64"),
+    "sparse": (lambda: (X.to_sparse() * 2).to_dense(), "layout sparse_coo"),
+    "meta": (lambda: torch.empty(3, device="meta").tanh(), "meta tensors"),
+    "variance and mean": (lambda: torch.var_mean(X)[0], "a reduction"),
+    "scatter": (lambda: X[0].index_add(0, torch.tensor([1, 1]), X[0, :2]), "a reduction"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_not_rounded_is_counted(name: str) -> None:
+    call, reason = LEFT[name]
+    wanted = call()
+    with simulate("fp32", mode="fast", elementwise="e4m3") as simulation:
+        got = call()
+    assert any(reason in row["reason"] for row in simulation.report().full_precision)
+    assert not simulation.report().simulated
+    assert got.is_meta or torch.equal(got, wanted)
+    with simulate("fp32", mode="fast", elementwise="e4m3") as simulation:
+        torch.arange(3) * 2
+    assert not simulation.report().rows  # integers are nobody's results
+
+
+def test_tangents_and_batched_gradients() -> None:
+    with simulate("fp32", mode="fast", elementwise="e4m3") as simulation:
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(X, torch.ones_like(X)).tanh()
+            assert torch.autograd.forward_ad.unpack_dual(dual).tangent is not None
+        (row,) = simulation.report().full_precision
+        assert row["reason"] == "forward-mode differentiation"
+        with pytest.raises(NotImplementedError, match="vectorize=False"):
+            torch.autograd.functional.jacobian(torch.tanh, X[0], vectorize=True)

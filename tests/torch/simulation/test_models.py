@@ -102,3 +102,13 @@ def test_the_fused_encoder_of_inference_is_not_taken() -> None:
     assert {row["op"] for row in simulation.report().rows} == {
         "linear", "scaled_dot_product_attention",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("chip", ["nvidia-h100-fp8", "amd-mi300-fp32", "nvidia-b200-mxfp8"])
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_memory_may_be_resized_afterwards(mode: str, chip: str) -> None:
+    """FSDP frees and restores that of parameters; ``Tensor.numpy()`` forbids it."""
+    model, x = made("mlp")
+    with simulate(chip, mode=mode):
+        model(x).sum().backward()
+    assert all(p.untyped_storage().resizable() for p in (x, *model.parameters()))

@@ -74,6 +74,15 @@ def test_a_rule_keeps_modules_in_full_precision(pattern: str, value: Any) -> Non
     assert {row["module"] for row in report.simulated} == ALL - SKIPPED[pattern]
 
 
+@pytest.mark.parametrize("name", ["stem", "again"])
+def test_a_shared_module_has_all_its_paths(name: str) -> None:
+    net = Net()
+    net.again = net.stem
+    with simulate("nvidia-h100-fp8", rules={name: None}) as simulation:
+        net(X)
+    assert {row["module"] for row in simulation.report().full_precision} == {"stem"}
+
+
 def test_a_later_rule_wins() -> None:
     rules = {"layers.*": None, "layers.1": "nvidia-h100-bf16", "head": "bf16"}
     with simulate("nvidia-h100-fp8", rules=rules) as simulation:
