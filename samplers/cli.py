@@ -34,7 +34,7 @@ _EXAMPLES: tuple[tuple[Callable[..., None], tuple[str, ...]], ...] = (
     (reproduce, ("samplers reproduce gaussian",)),
 )
 for _command, _lines in _EXAMPLES:
-    app.command(epilog="Examples:  " + "  |  ".join(_lines))(_command)
+    app.command(epilog="\n\n".join(["Examples:", *_lines]))(_command)
 
 
 if __name__ == "__main__":

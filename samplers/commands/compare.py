@@ -38,7 +38,8 @@ def compare(
         ),
     ] = Config.data,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of the idx files [default: $NUMFORMATS_DATA/mnist].")
+        Path | None,
+        typer.Option(help="Folder of the idx files (by default $NUMFORMATS_DATA/mnist)."),
     ] = None,
     formats: Annotated[str, typer.Option(help="Names of formats, separated by blanks.")] = " ".join(
         DEFAULT_FORMATS
@@ -55,7 +56,9 @@ def compare(
     ] = Config.simulation,
     rows: Annotated[
         str,
-        typer.Option(help="Patterns of rows, separated by commas, as 'SGLD *, VC* e4m3'; all."),
+        typer.Option(
+            help="Patterns of rows, separated by commas, as 'SGLD *, VC* e4m3' (by default all)."
+        ),
     ] = "",
     chains: Annotated[int, typer.Option(help="Chains of each row.")] = Config.chains,
     steps: Annotated[int, typer.Option(help="Optimizer steps of each chain.")] = Config.steps,
@@ -84,7 +87,7 @@ def compare(
         int, typer.Option(help="Of weights, batches, noise and rounding.")
     ] = Config.seed,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes [default: one for each CPU].")
+        int | None, typer.Option(min=1, help="Processes (by default one for each CPU).")
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run: 2 chains of 200 steps, 10 samples.")
@@ -94,9 +97,9 @@ def compare(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a small network by every sampler in every format and on accelerators; compare error,
-    calibration and bits.
+    """Train a small network by every sampler in every format and on accelerators.
 
+    Compares error, calibration and bits, in a table and in the page report.html of the folder.
     Ctrl-C leaves a folder that the same command goes on with.
     """
     start = time.perf_counter()

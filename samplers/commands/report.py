@@ -21,7 +21,7 @@ def report(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Write the report and the plots of a finished comparison again, from its results alone.
+    """Write a finished comparison's report and plots again, from results.json alone.
 
     With two folders: one page of both, differences of rows that have one name.
     """

@@ -14,7 +14,8 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="The experiment, see docs/reproductions.md.")],
     full: Annotated[bool, typer.Option("--full", help="The papers' size.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results and plot [default: reproductions/NAME].")
+        Path | None,
+        typer.Option(help="Folder for results and plot (by default reproductions/NAME)."),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Data set where an experiment has several: cifar100.")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import numformats as nf
+from numformats.accelerators.files import ENDINGS
 from samplers.images import DATA_SETS
 from samplers.precision import parse_format, resolve
 
@@ -84,14 +85,25 @@ class Config:
             raise ValueError(f"simulation={self.simulation!r}; write one of {SIMULATIONS}")
         for text in self.formats:
             _try_format(text)
-        for text in self.accelerators:
-            nf.accelerator(text)
+        labels = [accelerator_label(text) for text in self.accelerators]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"accelerators={labels} has one twice; give each a name of its own")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, equal after a round trip through JSON."""
         return {
             k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()
         }
+
+
+def accelerator_label(text: str) -> str:
+    """What tables and plots call an accelerator: its name, also where ``text`` is its file's.
+
+    Raises:
+        ValueError: an unknown name, or a file that does not fit.
+    """
+    chip = nf.accelerator(text)
+    return chip.name if text.endswith(ENDINGS) else text
 
 
 def _try_format(text: str) -> None:

@@ -40,6 +40,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no options; write lines such as steps: 500")
     schema = content.pop("schema", SCHEMA)
+    content.pop("chips", None)  # of a folder: digests, compared there
     if schema != SCHEMA:
         raise ValueError(f"{path} has schema {schema!r}, wanted {SCHEMA}; leave that line out")
     return {key: _field(path, text, str(key), value) for key, value in content.items()}

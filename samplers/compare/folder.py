@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import numformats as nf
 from samplers import durable
 from samplers.compare.config import Config
 from samplers.compare.rows import Row
@@ -39,7 +41,12 @@ class ResultFolder:
             (path / "config.json").unlink(missing_ok=True)
         self._refuse_other_options()
         (path / "chains").mkdir(parents=True, exist_ok=True)
-        replace_json(path / "config.json", {"schema": SCHEMA, **config.to_json()})
+        replace_json(path / "config.json", self._content())
+
+    def _content(self) -> dict[str, Any]:
+        """The options, and for each accelerator a digest: its file may change from run to run."""
+        chips = {name: _digest(name) for name in self.config.accelerators}
+        return {"schema": SCHEMA, **self.config.to_json(), **({"chips": chips} if chips else {})}
 
     def load(self, row: Row, chain: int) -> dict[str, Any] | None:
         """The outcome of a finished chain, or None."""
@@ -57,7 +64,7 @@ class ResultFolder:
         path = self.path / "config.json"
         if not path.is_file():
             return
-        held, wanted = read_json(path), {"schema": SCHEMA, **self.config.to_json()}
+        held, wanted = read_json(path), self._content()
         differing = [name for name in wanted if held.get(name) != wanted[name]]
         if differing:
             changes = ", ".join(
@@ -67,6 +74,10 @@ class ResultFolder:
                 f"{str(self.path)!r} holds a comparison with {changes}; "
                 "write another --out, or --fresh to replace it"
             )
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(repr(nf.accelerator(name)).encode()).hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+import numformats as nf
 from samplers.compare.command import repeat_command
-from samplers.compare.config import Config
+from samplers.compare.config import Config, accelerator_label
 from samplers.compare.folder import SCHEMA, read_json, versions
 from samplers.compare.network import describe_problem
 from samplers.compare.plots.toy import densities
@@ -17,7 +18,7 @@ from samplers.images import Images
 
 Summary = dict[str, Any]
 Results = dict[str, Any]
-PARTS = ("command", "config", "versions", "problem", "rows", "layers", "toy")
+PARTS = ("command", "config", "versions", "problem", "accelerators", "rows", "layers", "toy")
 
 
 def assemble(
@@ -42,6 +43,7 @@ def assemble(
         "config": config.to_json(),
         "versions": versions(),
         "problem": describe_problem(images, config.hidden),
+        "accelerators": [_chip(text) for text in config.accelerators],
         "rows": rows,
         "layers": _layers(rows),
         "toy": densities(draws),
@@ -72,6 +74,11 @@ def read_results(folder: Path) -> Results:
             + "; run samplers compare again"
         )
     return content
+
+
+def _chip(text: str) -> dict[str, str]:
+    chip = nf.accelerator(text)
+    return {"name": accelerator_label(text), "preset": text, "words": chip.explain()}
 
 
 def _layers(rows: list[Summary]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from samplers.compare.config import Config
+from samplers.compare.config import Config, accelerator_label
 from samplers.optimizer import Sampler
 from samplers.precision import Precision
 from samplers.sgld import SGLD
@@ -82,11 +82,11 @@ def _format_rows(name: str) -> list[Row]:
 
 def _accelerator_rows(name: str) -> list[Row]:
     """Weights accumulate in float32 off the chip, as in mixed-precision training."""
-    full = Precision()
+    full, label = Precision(), accelerator_label(name)
     return [
-        Row("SGD", name, full, noise=False, accelerator=name),
-        Row("SGLD", name, full, accelerator=name),
-        Row("SGLD inference", name, full, accelerator=name, trained_on_chip=False),
+        Row("SGD", label, full, noise=False, accelerator=name),
+        Row("SGLD", label, full, accelerator=name),
+        Row("SGLD inference", label, full, accelerator=name, trained_on_chip=False),
     ]
 
 

@@ -12,6 +12,7 @@ from numformats.accelerators import Accelerator
 from numformats.blocking import scales_shape
 from numformats.measuring import Tally
 from numformats.torch.simulation.storing import decoded, store
+from samplers.compare.config import accelerator_label
 from samplers.compare.rows import FLOAT32, Row
 from samplers.dense import packed_bytes
 from samplers.precision import parse_format, resolve
@@ -53,7 +54,8 @@ def layer_errors(
         }
     for text in accelerators:
         chip = nf.accelerator(text)
-        found[text] = {name: _sqnr(w, _on_chip(chip, w)) for name, w in sample.items()}
+        label = accelerator_label(text)
+        found[label] = {name: _sqnr(w, _on_chip(chip, w)) for name, w in sample.items()}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,13 @@ def write_report(results: dict[str, Any], out: Path) -> Path:
 
 def _accelerators(results: dict[str, Any]) -> list[dict[str, Any]]:
     """Each accelerator in words, and what of its rows ran on it."""
-    import numformats as nf
-
     found = []
-    for name in results["config"]["accelerators"]:
-        rows = [row for row in results["rows"] if row["accelerator"] == name]
-        chains = [(row["sampler"], chain["products"]) for row in rows for chain in row["chains"]]
-        left: dict[str, int] = {}
-        for _, products in chains:
-            for reason, count in products["full_precision"].items():
-                left[reason] = left.get(reason, 0) + count
-        simulated = sum(products["simulated"] for _, products in chains)
-        text = nf.accelerator(name).explain()
-        found.append({"name": name, "text": text, "simulated": simulated, "left": left})
+    for chip in results["accelerators"]:
+        rows = [row for row in results["rows"] if row["format"] == chip["name"]]
+        products = [chain["products"] for row in rows for chain in row["chains"]]
+        left: Counter[str] = Counter()
+        for counts in products:
+            left.update(counts["full_precision"])
+        simulated = sum(counts["simulated"] for counts in products)
+        found.append({**chip, "simulated": simulated, "left": left})
     return found

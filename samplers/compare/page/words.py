@@ -31,10 +31,9 @@ def question(results: dict[str, Any]) -> list[str]:
         "much of it does the variance correction win back?"
     )
     if config["accelerators"]:
-        asked += (
-            " And what do the matrix products of "
-            f"{_listed(config['accelerators'])} change ({config['simulation']} simulation)?"
-        )
+        chips = _listed([chip["name"] for chip in results["accelerators"]])
+        how = f"({config['simulation']} simulation)"
+        asked += f" And what do the matrix products of {chips} change {how}?"
     trained = (
         f"{kind} ({widths}, {problem['weights']:,} weights) learns "
         f"{DATA[problem['data']]}: {problem['training']:,} training and {problem['test']:,} test "

@@ -9,8 +9,23 @@ from samplers.compare.plots.palette import LINE, PAPER, WIDTH, panel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MAP = "cividis"
 TOP = 60.0  # dB of the brightest cell
-DARK = 30.0  # below it text is white
+EVEN = 0.179  # luminance on which black and white are equally legible
+
+
+def letters_on(shade: float) -> str:
+    """The colour of text on a cell, nearly white or nearly black (black and white are the page's).
+
+    Args:
+        shade: in dB, from 0 to ``TOP``.
+    """
+    from matplotlib import colormaps
+
+    rgb = colormaps[MAP](shade / TOP)[:3]
+    linear = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
+    light = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return "#010101" if light > EVEN else "#fefefe"
 
 
 def layers_figure(layers: dict[str, Any]) -> Figure:
@@ -21,15 +36,16 @@ def layers_figure(layers: dict[str, Any]) -> Figure:
             where rounding changed nothing).
     """
     tensors, formats, table = layers["tensors"], layers["formats"], layers["sqnr_db"]
-    figure, ax = panel(1.1 + 1.5 * LINE * len(formats), max(WIDTH, 1.6 + 0.5 * len(tensors)))
+    width = 0.5 + 0.085 * max(map(len, formats)) + 0.5 * len(tensors)
+    figure, ax = panel(1.1 + 1.5 * LINE * len(formats), max(WIDTH, width))
     shades = [[TOP if v is None else min(max(v, 0.0), TOP) for v in line] for line in table]
-    ax.pcolormesh(shades, cmap="cividis", vmin=0, vmax=TOP, edgecolors=PAPER, linewidth=1)
+    ax.pcolormesh(shades, cmap=MAP, vmin=0, vmax=TOP, edgecolors=PAPER, linewidth=1)
     for i, line in enumerate(table):
         for j, value in enumerate(line):
             ax.text(
                 j + 0.5, i + 0.5, "exact" if value is None else f"{value:.1f}",
                 ha="center", va="center", fontsize=9,
-                color="#fefefe" if shades[i][j] < DARK else "#010101",
+                color=letters_on(shades[i][j]),
             )  # fmt: skip
     crowded = len(tensors) > 5
     ax.set_xticks([j + 0.5 for j in range(len(tensors))], tensors, rotation=40 * crowded)

@@ -6,6 +6,7 @@ Okabe and Ito's colours, which people of any colour vision tell apart; shapes sa
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,7 +96,9 @@ def look() -> Any:
 
 
 def far_off(values: Sequence[float]) -> float:
-    """Where to end an axis that a few values, far above all others, would squeeze; else infinity.
+    """Where to end an axis that a few values, far above all others, would squeeze.
+
+    Else the largest float64, beyond which lie infinity and NaN.
 
     Few: one, or an eighth. Far: the gap below them is wider than the range of all others.
 
@@ -103,15 +106,15 @@ def far_off(values: Sequence[float]) -> float:
         values: of any kind; those that are not finite are left out.
 
     Example:
-        >>> far_off([1.0, 2.0, 1.5, 9.0]), far_off([1.0, 2.0, 1.5, 2.4])
-        (2.0, inf)
+        >>> far_off([1.0, 2.0, 1.5, 9.0]), far_off([1.0, 2.0, 1.5, 2.4]) == sys.float_info.max
+        (2.0, True)
     """
     found = sorted(value for value in values if math.isfinite(value))
     for count in range(max(1, len(found) // 8), 0, -1):
         rest = found[:-count]
         if len(rest) > 2 and found[-count] - rest[-1] > rest[-1] - rest[0] > 0:
             return rest[-1]
-    return math.inf
+    return sys.float_info.max
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 3) -> None:

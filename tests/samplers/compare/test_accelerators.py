@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -15,7 +16,7 @@ from samplers.compare.network import build_model
 from samplers.compare.rows import Row, rows
 from samplers.images import load_images
 from samplers.precision import Precision
-from tests.samplers.compare.running import ACCELERATOR
+from tests.samplers.compare.running import ACCELERATOR, OPTIONS, invoke, one_line
 
 STEPS, SAMPLES = 12, 3
 SIZE = {"steps": STEPS, "samples": SAMPLES, "hidden": (8,), "chains": 1, "cycles": 2}
@@ -30,7 +31,7 @@ def images():
 
 def outcome(name, sampler, images, simulation="fast"):
     config = Config(**SMALL, accelerators=(name,), simulation=simulation)
-    row = next(r for r in rows(config) if r.sampler == sampler and r.format == name)
+    row = next(r for r in rows(config) if r.sampler == sampler and r.accelerator == name)
     return run_chain(row, 0, config, images)
 
 
@@ -99,3 +100,25 @@ def test_simulations_end_with_the_chain(images):
     outcome(ACCELERATOR, "SGLD", images)
     with simulate("e4m3"):
         pass
+
+
+def test_chains_of_another_chip_in_the_same_file_are_refused(tmp_path):
+    """The name stays, what the file says does not; the report needs no file any more."""
+    chip, path = nf.accelerator(ACCELERATOR), tmp_path / "chip.toml"
+    dataclasses.replace(chip, name="my-chip").save(path)
+    patterns = "SGD my-chip, SGD float32"
+    options = [*OPTIONS, "--accelerators", path, "--rows", patterns, "--formats", ""]
+    arguments = ["compare", "--out", tmp_path / "out", *options]
+    assert invoke(*arguments).exit_code == 0
+    dataclasses.replace(chip, name="my-chip", rounding="toward_zero").save(path)
+    assert "chips=" in one_line(invoke(*arguments))
+    path.unlink()
+    assert "my-chip" in invoke("report", tmp_path / "out").stdout
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    chip, paths = nf.accelerator(ACCELERATOR), [tmp_path / "a.toml", tmp_path / "b.json"]
+    for path in paths:
+        chip.save(path)
+    line = one_line(invoke("compare", "--accelerators", " ".join(map(str, paths))))
+    assert "a name of its own" in line

@@ -66,8 +66,9 @@ def test_plots_lie_beside_it_as_png_and_svg(finished, page):
     assert page.tags.count("svg") == len(PLOTS)
 
 
-def test_report_writes_it_again_from_the_results_alone(finished, tmp_path):
+def test_report_writes_it_again_from_the_results_alone(finished, tmp_path, monkeypatch):
     shutil.copy(finished.out / "results.json", tmp_path)
+    monkeypatch.setattr("numformats.accelerator", None)  # no presets needed
     done = invoke("report", tmp_path)
     assert done.exit_code == 0, done.output
     assert done.stdout == finished.printed

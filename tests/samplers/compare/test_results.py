@@ -35,7 +35,7 @@ def test_results_have_the_schema(finished):
     content = json.loads((finished.out / "results.json").read_text())
     kinds = {"schema": int, "command": str, "config": dict, "versions": dict, "problem": dict}
     assert {k: type(v) for k, v in content.items()} == {
-        **kinds, "rows": list, "layers": dict, "toy": dict,
+        **kinds, "accelerators": list, "rows": list, "layers": dict, "toy": dict,
     }  # fmt: skip
     assert content["problem"] == {
         "data": "digits", "training": 1297, "test": 500, "widths": [64, 8, 10],
