@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from numformats.rounding import MODES
+from samplers.threads import threads
 from tests.conftest import ROOT
 from tests.pages.page import blocks, run
 
@@ -19,10 +20,11 @@ NOT_RUN = {"needs a GPU": 1}  # how many blocks may say so, by reason
 
 @pytest.fixture(autouse=True)
 def _a_place_of_its_own(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pages write files and register rounding modes."""
+    """Pages write files, register rounding modes and set threads; their arrays suit one thread."""
     monkeypatch.chdir(tmp_path)
     modes = dict(MODES)
-    yield
+    with threads(1):
+        yield
     MODES.clear()
     MODES.update(modes)
 
