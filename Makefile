@@ -70,7 +70,8 @@ bench-simulate: setup  ## measure training steps under simulate()
 
 gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
 	$(INSTALL) -e '.[cuda13]'
-	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py tests/test_user_modes.py
+	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py \
+		tests/engines/test_hopper.py tests/test_user_modes.py
 	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
 
 wheel: $(VENV)/.installed-demo  ## build the wheel into dist/

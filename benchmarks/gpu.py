@@ -99,6 +99,45 @@ def measured(backends: list[str], elements: int, rounds: int) -> list[dict[str, 
     return rows
 
 
+def peers() -> dict[str, tuple[Callable[[torch.Tensor], object], int]]:
+    """Published quantizers that can run here, and the bytes that each moves for an element."""
+    found: dict[str, tuple[Callable[[torch.Tensor], object], int]] = {
+        "torch .to(float8_e4m3fn)": (lambda x: x.to(torch.float8_e4m3fn), 5),
+        "torch .to(bfloat16)": (lambda x: x.to(torch.bfloat16), 6),
+    }
+    try:
+        from qtorch.quant import fixed_point_quantize, float_quantize
+    except Exception as error:  # it compiles itself when it is imported
+        print(f"qtorch is not measured: {str(error).splitlines()[0]}")
+        return found
+    for how in ("nearest", "stochastic"):
+        found[f"qtorch e4m3 {how}"] = (partial(float_quantize, exp=4, man=3, rounding=how), 8)
+        found[f"qtorch fixed<8,4> {how}"] = (
+            partial(fixed_point_quantize, wl=8, fl=4, rounding=how), 8,
+        )  # fmt: skip
+    return found
+
+
+def peer_rows(elements: int, rounds: int) -> list[dict[str, Any]]:
+    """As ``measured``, for other libraries, which allocate their results."""
+    x = torch.randn(elements, device="cuda") * 4
+    copied, rows = torch.empty_like(x), []
+    for name, (call, moved) in peers().items():
+        ratio, wall = share(lambda: copied.copy_(x), partial(call, x), rounds)
+        row = {"library": name, "share": ratio * moved / 8}
+        rows.append(row | {"gigabytes_per_second": moved * 1e-6 * elements / wall})
+    return rows
+
+
+def peers_table(rows: list[dict[str, Any]]) -> str:
+    """The readable form."""
+    lines = ["", "| other library | share of copy | GB/s |", "|" + "---|" * 3]
+    lines += [
+        f"| {r['library']} | {r['share']:.2f} | {r['gigabytes_per_second']:.0f} |" for r in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def products(backends: list[str], size: int) -> list[dict[str, Any]]:
     """Multiply-adds a second of square products on simulated units, operands split anew."""
     rows = []
@@ -158,11 +197,12 @@ def main() -> None:
         "one small call": ", ".join(f"{n} {launch_microseconds(n):.1f} us" for n in able),
     }
     rows = measured(able, options.elements, options.rounds)
+    others = peer_rows(options.elements, options.rounds)
     options.out.mkdir(parents=True, exist_ok=True)
     matrices = products(able, options.size)
-    found = {"about": about, "rows": rows, "products": matrices}
+    found = {"about": about, "rows": rows, "peers": others, "products": matrices}
     (options.out / "gpu.json").write_text(json.dumps(found, indent=1))
-    text = table(rows, about) + products_table(matrices)
+    text = table(rows, about) + peers_table(others) + products_table(matrices)
     (options.out / "gpu.md").write_text(text)
     print(text)
 

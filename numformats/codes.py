@@ -1,13 +1,14 @@
 """``Codes``: stored codes together with their format, as verbs on numbers take them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from numformats.blocking import scales_shape
 from numformats.decoding import check_kind, decode
 from numformats.formats import BlockFloat, Format
 from numformats.naming import parse
-from numformats.packing import unpack
+from numformats.packing import packed_size, unpack
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +18,8 @@ class Codes:
     Args:
         codes: what ``nf.encode`` returned: unsigned integers, or ``BlockCodes`` or
             ``ScaledBlockCodes`` for block formats; or, with ``shape``, the bytes that ``nf.pack``
-            made of them (of a tuple's codes, and of its scales unless these have their own shape).
+            made of them (of a tuple's codes, and of its scales; what has its loose shape and cannot
+            be packed is loose).
         fmt: the format or its name.
         shape: that of the codes, where they are packed.
 
@@ -37,12 +39,13 @@ class Codes:
     codes: Any
     fmt: Any
     shape: tuple[int, ...] | None = None
+    _loose: bool = field(default=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         fmt: Format = parse(self.fmt)
         object.__setattr__(self, "fmt", fmt)
         check_kind(self.codes, fmt)
-        if self.shape is not None:
+        if self.shape is not None and not self._loose:
             object.__setattr__(self, "codes", _loose(self.codes, fmt, tuple(self.shape)))
         found = self.codes[0] if isinstance(self.codes, tuple) else self.codes
         if not hasattr(found, "shape"):
@@ -50,6 +53,7 @@ class Codes:
                 f"codes are a {type(found).__name__}; give the array that encode or pack returned"
             )
         object.__setattr__(self, "shape", tuple(found.shape))
+        object.__setattr__(self, "_loose", True)
 
     def values(self, dtype: Any = None) -> Any:
         """The numbers, as ``nf.decode`` gives them."""
@@ -85,5 +89,6 @@ def _loose(codes: Any, fmt: Format, shape: tuple[int, ...]) -> Any:
 
 
 def _unpacked(codes: Any, fmt: Format, shape: tuple[int, ...]) -> Any:
-    loose = tuple(getattr(codes, "shape", ())) == shape
-    return codes if loose else unpack(codes, fmt, shape)
+    given = tuple(getattr(codes, "shape", ()))
+    dense = (packed_size(prod(shape), fmt),)
+    return codes if given == shape != dense else unpack(codes, fmt, shape)

@@ -1,6 +1,7 @@
 """``pack`` and ``unpack``: codes as dense bytes, as a chip would store them."""
 
-from math import prod
+from collections.abc import Iterator
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numformats.formats import Format
 from numformats.naming import parse
 from numformats.tasks import code_dtype
 
+WHOLE = {8: "u1", 16: "<u2", 32: "<u4"}  # codes that are integers of memory
 PIECE = 1 << 16  # codes a step; a multiple of 8, so that every step ends on a byte
 
 
@@ -46,20 +48,10 @@ def pack(codes: Any, fmt: Format | str) -> Any:
     view, source = plain(codes)
     check_codes(view, bits, fmt)
     flat = view.reshape(-1)
-    out = np.zeros(-(-flat.size * bits // 8), np.uint8)
+    out = np.empty(-(-flat.size * bits // 8), np.uint8)
     for at in range(0, flat.size, PIECE):
-        raw = flat[at : at + PIECE].astype("<u8").view(np.uint8).reshape(-1, 8)
-        used = raw[:, : -(-bits // 8)]
-        dense = (
-            used if bits % 8 == 0 else np.unpackbits(used, axis=1, bitorder="little", count=bits)
-        )
-        piece = (
-            dense.reshape(-1)
-            if bits % 8 == 0
-            else np.packbits(dense.reshape(-1), bitorder="little")
-        )
         first = at * bits // 8
-        out[first : first + piece.size] = piece
+        out[first : first + PIECE * bits // 8] = _dense(flat[at : at + PIECE], bits)
     return out if source is None else as_kind(source, out)
 
 
@@ -84,14 +76,52 @@ def unpack(packed: Any, fmt: Format | str, shape: int | tuple[int, ...]) -> Any:
     out = np.empty(count, code_dtype(bits))
     flat = view.reshape(-1)
     for at in range(0, count, PIECE):
-        n = min(PIECE, count - at)
-        piece = flat[at * bits // 8 : -(-(at + n) * bits // 8)]
-        raw = np.zeros((n, 8), np.uint8)
-        if bits % 8:
-            loose = np.unpackbits(piece, bitorder="little", count=n * bits).reshape(n, bits)
-            raw[:, : -(-bits // 8)] = np.packbits(loose, axis=1, bitorder="little")
-        else:
-            raw[:, : bits // 8] = piece.reshape(n, -1)
-        out[at : at + n] = raw.view("<u8").reshape(-1)
+        piece = flat[at * bits // 8 : -(-(at + PIECE) * bits // 8)]
+        out[at : at + PIECE] = _loose(piece, bits, min(PIECE, count - at))
     out = out.reshape(shape)
     return out if source is None else as_kind(source, out)
+
+
+def _bytes(bits: int) -> Iterator[tuple[int, int, int]]:
+    """Of the codes that together fill whole bytes: which code, a byte that it lies in, and the
+    right shift (negative: left) that brings its bits to their places there."""
+    for code in range(8 // gcd(bits, 8)):
+        first, shift = divmod(code * bits, 8)
+        for k in range(-(-(shift + bits) // 8)):
+            yield code, first + k, 8 * k - shift
+
+
+def _dense(codes: Any, bits: int) -> Any:
+    """A piece of codes as bytes."""
+    if bits in WHOLE:
+        return codes.astype(WHOLE[bits]).view(np.uint8)
+    count = 8 // gcd(bits, 8)
+    groups = -(-codes.size // count)
+    loose = np.zeros((groups, count), _lane(bits))
+    loose.reshape(-1)[: codes.size] = codes
+    loose, dense = loose.T.copy(), np.zeros((count * bits // 8, groups), np.uint8)
+    for code, byte, right in _bytes(bits):
+        part = loose[code] >> right if right >= 0 else loose[code] << -right
+        dense[byte] |= part.astype(np.uint8)
+    return dense.T.reshape(-1)[: -(-codes.size * bits // 8)]
+
+
+def _loose(piece: Any, bits: int, n: int) -> Any:
+    """The ``n`` codes in a piece of bytes."""
+    if bits in WHOLE:
+        return np.ascontiguousarray(piece).view(WHOLE[bits])
+    count = 8 // gcd(bits, 8)
+    groups = -(-n // count)
+    dense = np.zeros((groups, count * bits // 8), np.uint8)
+    dense.reshape(-1)[: piece.size] = piece
+    dense, loose = dense.T.copy(), np.zeros((count, groups), _lane(bits))
+    for code, byte, right in _bytes(bits):
+        part = dense[byte].astype(loose.dtype)
+        loose[code] |= part << right if right >= 0 else part >> -right
+    loose &= (1 << bits) - 1
+    return loose.T.reshape(-1)[:n]
+
+
+def _lane(bits: int) -> Any:
+    """Integers that hold a code shifted within its bytes."""
+    return np.dtype(np.uint16 if bits <= 9 else np.uint32 if bits <= 25 else np.uint64)

@@ -36,6 +36,17 @@ def test_bit_string(bits: int, count: int) -> None:
     np.testing.assert_array_equal(nf.unpack(packed, fmt, (count,)), codes)
 
 
+@pytest.mark.parametrize("bits", range(1, 33))
+def test_pieces_join(bits: int) -> None:
+    """Codes of several pieces, beside NumPy's own bits."""
+    codes, fmt = random_codes(bits, 2 * 65536 + 13), nf.FixedPoint(bits, 0, signed=False)
+    shifts = np.arange(bits, dtype=np.uint64)
+    single = codes[:, None].astype(np.uint64) >> shifts & np.uint64(1)
+    packed = nf.pack(codes, fmt)
+    np.testing.assert_array_equal(packed, np.packbits(single.astype(np.uint8), bitorder="little"))
+    np.testing.assert_array_equal(nf.unpack(packed[::-1].copy()[::-1], fmt, codes.shape), codes)
+
+
 @pytest.mark.parametrize("name", scalar_formats())
 def test_every_format_of_the_catalog(name: str) -> None:
     fmt = scalar_formats()[name]

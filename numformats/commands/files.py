@@ -17,7 +17,7 @@ from numformats.commands.printing import AsJson, print_json, refusals
 from numformats.formats import BlockFloat, Format
 from numformats.measuring import Tally
 
-PIECE = 1 << 24  #: elements rounded in one go
+PIECE = 1 << 20  #: elements rounded in one go, about
 NOTES = "numformats.json"  #: what a packed file says of its tensors
 
 
@@ -32,8 +32,9 @@ def quantize(
 ) -> None:
     """Round the tensors of a file to a format, and say what that did to them.
 
-    Tensors that hold no floating-point numbers stay as they are. Files of .npy are read and written
-    in pieces, others tensor by tensor, so that they may be larger than memory. --packed writes, for
+    Tensors that hold no floating-point numbers stay as they are. Files of .npy and
+    .safetensors are read and written in pieces, .npz tensor by tensor, so that they may be larger
+    than memory. --packed writes, for
     every tensor, the bytes of nf.pack, and for blocks NAME#scales and NAME#tensor_scale; the entry
     numformats.json has formats and shapes. nf.Codes reads them.
     """
@@ -67,13 +68,13 @@ def _is_real(x: Any) -> bool:
 def _round_all(
     file: Path, path: Path, fmt: Format, rounding: str, key: nf.Key
 ) -> Iterator[dict[str, Any]]:
-    with tensors.Writer(path) as writer:
+    with tensors.Writer(path, file) as writer:
         for index, (name, x) in enumerate(tensors.read(file)):
             if not _is_real(x):
                 writer.put(name, x)
                 yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
                 continue
-            new, tally = writer.like(x), Tally(fmt)
+            new, tally = writer.like(name, x), Tally(fmt)
             for part, start in pieces(tuple(x.shape), fmt):
                 own = key.fold(index).at(start)
                 nf.quantize(x[part], fmt, rounding, key=own, out=new[part])
@@ -97,7 +98,7 @@ def pieces(shape: tuple[int, ...], fmt: Format) -> Iterator[tuple[Any, int]]:
         yield whole, 0
         return
     row = count // shape[0]
-    rows = max(1, PIECE // (row * step)) * step
+    rows = -(-max(1, PIECE // (row * step)) // 8) * 8 * step  # codes of 8 rows fill whole bytes
     for at in range(0, shape[0], rows):
         yield slice(at, at + rows), at * row
 
@@ -113,27 +114,34 @@ def _pack_all(
                 writer.put(name, x)
                 yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
                 continue
-            codes, tally = nf.encode(x, fmt, rounding, key=key.fold(index)), Tally(fmt)
-            tally.add(x, nf.quantize(x, fmt, rounding, key=key.fold(index)))
+            tally = _pack(writer, name, x, fmt, rounding, key.fold(index))
             notes[name] = {
                 "format": str(fmt), "shape": list(x.shape),
                 "dtype": str(x.dtype).removeprefix("torch."),
             }  # fmt: skip
-            for label, part in _parts(codes, fmt):
-                writer.put(f"{name}{label}", part)
             yield _row(name, fmt, tally)
         writer.put(NOTES, np.frombuffer(json.dumps(notes).encode(), np.uint8))
 
 
-def _parts(codes: Any, fmt: Format) -> Iterator[tuple[str, Any]]:
-    if not isinstance(codes, BlockCodes | ScaledBlockCodes):
-        yield "", np.asarray(nf.pack(codes, fmt))
-        return
-    assert isinstance(fmt, BlockFloat)
-    yield "", np.asarray(nf.pack(codes.codes, fmt))
-    yield "#scales", np.asarray(nf.pack(codes.scales, fmt.scale))
-    if isinstance(codes, ScaledBlockCodes):
-        yield "#tensor_scale", np.float32(codes.tensor_scale)
+def _pack(
+    writer: tensors.Writer, name: str, x: Any, fmt: Format, rounding: str, key: nf.Key
+) -> Tally:
+    """Write a tensor's dense codes, and then its scales; its rounding error."""
+    tally, scales, whole = Tally(fmt), [], None
+    with writer.bytes(name, nf.packed_size(int(np.prod(x.shape)), fmt)) as entry:
+        for part, start in pieces(tuple(x.shape), fmt):
+            codes = nf.encode(x[part], fmt, rounding, key=key.at(start))
+            tally.add(x[part], nf.decode(codes, fmt))
+            if isinstance(codes, BlockCodes | ScaledBlockCodes):
+                scales.append(np.asarray(codes.scales))
+                whole = getattr(codes, "tensor_scale", None)
+                codes = codes.codes
+            entry.write(np.asarray(nf.pack(codes, fmt)).tobytes())
+    if isinstance(fmt, BlockFloat):
+        writer.put(f"{name}#scales", nf.pack(np.concatenate(scales), fmt.scale))
+    if whole is not None:
+        writer.put(f"{name}#tensor_scale", np.float32(whole))
+    return tally
 
 
 def _row(name: str, fmt: Format, tally: Tally) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """The tensors of a file, one at a time, and files of them."""
 
+import json
+import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,46 +64,88 @@ def _safetensors(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 class Writer:
-    """A file that is filled tensor by tensor: .npy as a memory map, .npz entry by entry;
-    .safetensors are held until the end. It appears under its name when it is whole."""
+    """A file that is filled tensor by tensor: .npy as a memory map, .npz entry by entry,
+    .safetensors as a memory map of the layout of ``source``, whose tensors have the same names,
+    dtypes and shapes. It appears under its name when it is whole."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.kind = path, checked_kind(path)
+    def __init__(self, path: Path, source: Path | None = None) -> None:
+        self.path, self.source, self.kind = path, source, checked_kind(path)
         self.part = path.with_name(f".{path.stem}.part{path.suffix}")
-        self.held: dict[str, Any] = {}
         self.archive: zipfile.ZipFile | None = None
+        self.mapped: Mapped | None = None
 
     def __enter__(self) -> "Writer":
         if self.kind == ".npz":
             self.archive = zipfile.ZipFile(self.part, "w", allowZip64=True)
+        elif self.kind == ".safetensors" and self.source is not None:
+            self.mapped = Mapped(self.part, self.source)
         return self
 
-    def like(self, x: Any) -> Any:
+    def like(self, name: str, x: Any) -> Any:
         """Memory for a result like ``x``."""
         if self.kind == ".npy":
             return np.lib.format.open_memmap(self.part, "w+", x.dtype, x.shape)
-        return np.empty(x.shape, x.dtype) if isinstance(x, np.ndarray) else x.new_empty(x.shape)
+        if self.mapped is not None:
+            return self.mapped.tensor(name, x)
+        return np.empty(x.shape, x.dtype)
 
     def put(self, name: str, x: Any) -> None:
         """Keep a tensor."""
         if self.archive is not None:
             with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(x), allow_pickle=False)
-        elif self.kind == ".npy" and isinstance(x, np.memmap):
+        elif self.mapped is not None:
+            self.mapped.put(name, x)
+        elif isinstance(x, np.memmap):
             x.flush()
-        elif self.kind == ".npy":
-            np.save(self.part, x)
         else:
-            self.held[name] = x.contiguous()
+            np.save(self.part, x)
+
+    @contextmanager
+    def bytes(self, name: str, count: int) -> Iterator[Any]:
+        """An entry of ``count`` bytes of an .npz file, to be written piece by piece."""
+        assert self.archive is not None
+        about = {"descr": "|u1", "fortran_order": False, "shape": (count,)}
+        with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_2_0(entry, about)
+            yield entry
 
     def __exit__(self, failed: Any, *rest: Any) -> None:
         if self.archive is not None:
             self.archive.close()
+        if self.mapped is not None:
+            self.mapped.file.flush()
         if failed is not None:
             self.part.unlink(missing_ok=True)
             return
-        if self.kind == ".safetensors":
-            from safetensors.torch import save_file
-
-            save_file(self.held, self.part)
         self.part.replace(self.path)
+
+
+class Mapped:
+    """A .safetensors file with the header of ``source``, whose data are still to be filled in: the
+    header is its length in 8 bytes, then JSON with a ``data_offsets`` pair for every tensor."""
+
+    def __init__(self, path: Path, source: Path) -> None:
+        with source.open("rb") as file:
+            length = file.read(8)
+            text = file.read(int.from_bytes(length, "little"))
+        with path.open("wb") as file:
+            file.write(length + text)
+            file.truncate(source.stat().st_size)
+        self.places = json.loads(text)
+        self.file = np.memmap(path, np.uint8, "r+")
+        self.data = self.file[8 + len(text) :]
+
+    def tensor(self, name: str, x: Any) -> Any:
+        """The place of a tensor in the file, as a tensor like ``x``."""
+        torch = sys.modules["torch"]  # which x brings along
+        start, end = self.places[name]["data_offsets"]
+        if start == end:
+            return x.new_empty(x.shape)
+        return torch.frombuffer(self.data[start:end], dtype=x.dtype).reshape(x.shape)
+
+    def put(self, name: str, x: Any) -> None:
+        """Copy a tensor to its place, unless it lies there."""
+        place = self.tensor(name, x)
+        if place.data_ptr() != x.data_ptr():
+            place.copy_(x)

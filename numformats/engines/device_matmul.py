@@ -9,16 +9,12 @@ import numpy as np
 from numformats.backends import select
 from numformats.backends.reading_task import CastTask
 from numformats.device_libraries import flat
+from numformats.engines.arguments import check_scales
 from numformats.engines.device_arrays import Given, all_given, same_library
 from numformats.engines.device_reading import DeviceReader
 from numformats.engines.engine import Engine
 from numformats.engines.job import Job, Operand, batches
-from numformats.engines.results import (
-    check_scales,
-    holds,
-    result_carrier,
-    wide_results,
-)
+from numformats.engines.results import holds, result_carrier, wide_results
 from numformats.lanes import CARRIERS
 from numformats.random import Key
 

@@ -14,6 +14,7 @@ from numformats.engines import device_integer
 from numformats.engines.engine import Engine
 from numformats.engines.job import batch_numbers, batches
 from numformats.engines.splitting import Groups
+from numformats.engines.stripes import Results, batches_read, stripes
 from numformats.formats import FixedPoint
 
 Range = tuple[int, int]
@@ -97,21 +98,15 @@ class IntegerDot(Engine):
         c_view = None if c is None else integers("c", c, self.limits)[0]
         lead = batches(a_view, b_view, c_view)
         shape = (*lead, a_view.shape[-2], b_view.shape[-1])
-        target = np.empty(shape, self.dtype) if out is None else self._target(out, shape)
-        clamps = self.overflow == "saturate"
-        total = self._working(target, (a_view, b_view, c_view))
-        total[...] = 0 if c_view is None else c_view
-        if total.size and a_view.shape[-1]:
-            self._add(a_view, b_view, lead, total, select(backend), clamps)
-        if not clamps:
-            wrap(total, self.accumulator_bits)
-        if total is not target:
-            target[...] = total
+        target, module = self._target(out, shape), select(backend)
+        self._add(a_view, b_view, c_view, lead, target, module)
         if out is not None:
             return out
         return target if source is None else as_kind(source, target)
 
     def _target(self, out: Any, shape: tuple[int, ...]) -> Any:
+        if out is None:
+            return np.empty(shape, self.dtype)
         view, _ = plain(out)
         if view.shape != shape or view.dtype != self.dtype:
             raise ValueError(
@@ -120,24 +115,27 @@ class IntegerDot(Engine):
             )
         return view
 
-    def _working(self, target: Any, sources: Any) -> Any:
-        """What the products are added to: the target itself where it can be."""
-        kind = np.dtype(np.int64) if self.overflow == "saturate" else self.dtype
-        shared = any(x is not None and np.may_share_memory(target, x) for x in sources)
-        if target.dtype == kind and target.flags["C_CONTIGUOUS"] and not shared:
-            return target
-        return np.empty(target.shape, kind)
-
-    def _add(
-        self, a: Any, b: Any, lead: tuple[int, ...], total: Any, module: Any, clamps: bool
-    ) -> None:
-        groups = Groups(self.length if clamps else 4)
+    def _add(self, a: Any, b: Any, c: Any, lead: tuple[int, ...], target: Any, module: Any) -> None:
+        """Every stripe of the results, from c to the target."""
+        clamps = self.overflow == "saturate"
+        groups, limits = Groups(self.length if clamps else 4), self.limits if clamps else (0, 0)
         left, a_at = _stored(a, lead, groups, 2, np.int32)
         right, b_at = _stored(b, lead, groups, 1, np.int16 if b.dtype.itemsize == 1 else np.int32)
-        flat, limits = total.reshape(-1, *total.shape[-2:]), self.limits if clamps else (0, 0)
-        module.plain(
-            PlainTask("integer", left, right, a_at, b_at, flat, groups.stored, limits=limits)
-        )
+        results = Results(target, np.int64 if clamps else self.dtype, [a, b], c)
+        for stripe in stripes(results.shape):
+            work = results.start(stripe)
+            if work.size and left.shape[2]:
+                (some_a, at), (some_b, b_some) = (
+                    batches_read(x, stripe.batches) for x in (a_at, b_at)
+                )
+                module.plain(PlainTask(
+                    "integer", left[some_a, stripe.rows], right[some_b], at, b_some, work,
+                    groups.stored, limits=limits,
+                ))  # fmt: skip
+            if not clamps:
+                wrap(work, self.accumulator_bits)
+            results.put(stripe, work)
+        results.done()
 
 
 def signed_range(bits: int, signed: bool) -> Range:

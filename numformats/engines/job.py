@@ -19,13 +19,15 @@ PIECE = 1 << 18  # elements looked at in one go
 @dataclass(frozen=True)
 class Operand:
     """``bits`` (batches, rows, columns) in C order, bfloat16 as uint16; ``at`` names the batch that
-    every batch of the result reads; ``name`` and ``shape`` are the caller's."""
+    every batch of the result reads; ``name`` and ``shape`` are the caller's, whose element
+    ``first`` in C order the bits begin with."""
 
     name: str
     bits: Any
     carrier: Carrier
     at: Any
     shape: tuple[int, ...]
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
         ValueError: always.
     """
     first = start + int(np.argmax(bad.reshape(-1)))
-    at = tuple(int(i) for i in np.unravel_index(first, x.shape))
+    at = tuple(int(i) for i in np.unravel_index(x.first + first, x.shape))
     value = float(values(x).reshape(-1)[first])
     raise ValueError(
         f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's format for {x.name}; "

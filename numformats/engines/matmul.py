@@ -7,21 +7,20 @@ from numformats.backends import select
 from numformats.codes import Codes
 from numformats.device import on_device
 from numformats.engines import device_matmul
+from numformats.engines.arguments import (
+    check_kinds,
+    check_numbers,
+    check_scales_given,
+    checked_key,
+    scale_operands,
+)
 from numformats.engines.coded import check_single, tensor_scaled, uncoded
 from numformats.engines.engine import Engine
 from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
-from numformats.engines.results import (
-    check_kinds,
-    check_scales_given,
-    checked_key,
-    fill,
-    given,
-    scale_operands,
-    target_of,
-    working_array,
-)
+from numformats.engines.results import given, results_of, target_of
+from numformats.engines.stripes import striped, stripes
 from numformats.random import Key
 
 
@@ -56,7 +55,8 @@ def matmul(
         key: needed by engines that round stochastically.
         backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``; on a device ``"auto"``,
             ``"cupy_cuda"`` or ``"numba_cuda"``.
-        out: receives the result; (..., M, N) of a dtype that holds the engine's output format.
+        out: receives the result; (..., M, N) of a dtype that holds the engine's output format. It
+            is as it was after an error.
 
     Returns:
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
@@ -118,10 +118,15 @@ def _matmul(
     shape = (*lead, first.shape[-2], second.shape[-1])
     module, scales = select(backend), scale_operands(engine, scale_a, scale_b, first, second)
     target = target_of(out, first, shape, engine)
-    work = working_array(target, sources.values(), engine)
-    fill(work, third, engine)
-    if work.size and first.shape[-1]:
-        flat = work.reshape(-1, *shape[-2:])
-        left, right = operand("a", first, lead), operand("b", second, lead)
-        engine.run(Job(left, right, flat, module, HostReader(module), *scales, key))
-    return given(work, target, out)
+    results = results_of(target, third, [first, second], engine)
+    left, right = operand("a", first, lead), operand("b", second, lead)
+    job = Job(left, right, None, module, HostReader(module), *scales, key)
+    if out is not None:
+        check_numbers(engine, job)
+    for stripe in stripes(results.shape):
+        work = results.start(stripe)
+        if work.size and first.shape[-1]:
+            engine.run(striped(job, stripe, work, results.shape))
+        results.put(stripe, work)
+    results.done()
+    return given(target, out)

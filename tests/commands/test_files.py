@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -62,15 +63,18 @@ def test_the_summary_is_the_error_of_the_whole(
 
 
 @pytest.mark.parametrize("fmt", ["e4m3", "fixed<12,9>", "mxfp4", "nvfp4"])
-def test_packed_files_decode_to_the_rounded_array(tmp_path: Path, fmt: str) -> None:
-    arrays = {"a": data(8, 64), "b": data(3, 32), "n": np.arange(5)}
+def test_packed_files_decode_to_the_rounded_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fmt: str
+) -> None:
+    monkeypatch.setattr(files, "PIECE", 100)
+    arrays = {"a": data(27, 64), "b": data(700), "n": np.arange(5), "o": data(0, 32)}
     np.savez(tmp_path / "x.npz", **arrays)
     code, _, err = run(tmp_path / "x.npz", "--format", fmt, "--packed", "--out", tmp_path / "y.npz")
     assert code == 0, err
     with np.load(tmp_path / "y.npz") as found:
         notes = json.loads(found["numformats.json"].tobytes())
         np.testing.assert_array_equal(found["n"], arrays["n"])
-        for name in ("a", "b"):
+        for name in ("a", "b", "o"):
             parts = [found[name]]
             parts += [
                 found[f"{name}#{p}"] for p in ("scales", "tensor_scale") if f"{name}#{p}" in found
@@ -84,15 +88,38 @@ def test_packed_files_decode_to_the_rounded_array(tmp_path: Path, fmt: str) -> N
             assert found[name].size == -(-arrays[name].size * nf.parse(fmt).bits // 8)
 
 
-def test_safetensors_keep_their_dtypes(tmp_path: Path) -> None:
-    tensors = {"w": torch.randn(4, 32, dtype=torch.bfloat16), "i": torch.arange(3)}
-    save_file(tensors, tmp_path / "x.safetensors")
-    code, out, err = run(tmp_path / "x.safetensors", "--format", "mxfp8_e4m3")
+def test_safetensors_are_filled_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result has the header of the file given; its tensors are rounded in pieces, as a whole,
+    straight into the file."""
+    monkeypatch.setattr(files, "PIECE", 64)
+    tensors = {
+        "w": torch.randn(40, 32, dtype=torch.bfloat16),
+        "i": torch.arange(3),
+        "h": torch.randn(3, 32).half(),
+        "none": torch.empty(0, 32),
+        "b": torch.tensor([True, False]),
+        "d": torch.randn(2, 32).double(),
+        "f": torch.tensor(7, dtype=torch.int8),
+    }
+    save_file(tensors, tmp_path / "x.safetensors", metadata={"made": "here"})
+    code, out, err = run(
+        tmp_path / "x.safetensors", "--format", "mxfp8_e4m3", "--rounding", "stochastic"
+    )
     assert code == 0, err
-    found = load_file(tmp_path / "x.mxfp8-e4m3.safetensors")
-    assert torch.equal(found["w"], nf.quantize(tensors["w"], "mxfp8_e4m3"))
-    assert torch.equal(found["i"], tensors["i"])
+    path = tmp_path / "x.mxfp8-e4m3.safetensors"
+    found = load_file(path)
+    with safe_open(tmp_path / "x.safetensors", "pt") as opened:
+        order = list(opened.keys())
+    for index, name in enumerate(order):
+        wanted, key = tensors[name], nf.Key(0).fold(index)
+        if wanted.is_floating_point():
+            wanted = nf.quantize(wanted, "mxfp8_e4m3", "stochastic", key=key)
+        assert torch.equal(found[name], wanted)
     assert "int64" in out
+    header = 8 + int.from_bytes(path.read_bytes()[:8], "little")
+    given = (tmp_path / "x.safetensors").read_bytes()
+    assert path.read_bytes()[:header] == given[:header]
+    assert not list(tmp_path.glob(".*part*"))
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,18 @@ def test_tensors_stay_tensors() -> None:
     assert_equal_bits(got.numpy(), nf.matmul(x, y, engine=FP8))
 
 
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("count", range(1, 9))
+def test_a_few_packed_codes_are_not_taken_for_loose_ones(bits: int, count: int) -> None:
+    """Three codes of 6 bits take three bytes."""
+    fmt = nf.FixedPoint(bits, 0, signed=False)
+    codes = (np.arange(1, count + 1) % (1 << bits)).astype(np.uint8)
+    dense = nf.Codes(nf.pack(codes, fmt), fmt, (count,))
+    np.testing.assert_array_equal(dense.values(), codes)
+    again = replace(dense, fmt=fmt)
+    np.testing.assert_array_equal(again.values(), codes)
+
+
 def test_codes_are_plain_data() -> None:
     codes, fmt = blocks("nvfp4", (M, K), -1)
     again = pickle.loads(pickle.dumps(nf.Codes(codes, fmt)))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats.engines import IntegerDot, MACChain, PhasedChain
+from numformats.engines import IntegerDot, MACChain, PhasedChain, stripes
 
 OPERAND = 17  # bytes held at most for an element of a or b, in a phase
-TILE = 6 << 20  # and beside operands and results
+TILE = 12 << 20  # and beside operands and results: 1 << 20 sums in float64, among others
 FP8 = ("e4m3", "e4m3")
 UNITS = {type(unit.engine): unit for unit in nf.engines.units()}.values()
 ENGINES = {
@@ -41,23 +41,34 @@ def call(engine: Any, m: int, k: int, n: int) -> Any:
     return lambda: nf.matmul(a, b, engine=engine, **names)
 
 
-@pytest.mark.parametrize("m, k, n", [(1024, 16, 1024), (96, 2048, 96), (300, 300, 300)])
+@pytest.mark.parametrize("m, k, n", [(3000, 8, 1500), (96, 2048, 96), (300, 300, 300)])
 @pytest.mark.parametrize("name", ENGINES)
 def test_nothing_larger_than_operands_and_results_is_held(
     name: str, m: int, k: int, n: int
 ) -> None:
-    """Twelve bytes a result: itself, in float64 or in float32 with a narrower copy, and the second
-    array of FP8 on FP16 units. All products at once would be 64 MB and more in float32."""
-    engine = ENGINES[name]
+    """Beside operands and results, tiles. A second array of (3000, 1500) results would be 18 MB,
+    all products at once 64 MB and more in float32."""
+    peak, bound = held(ENGINES[name], m, k, n)
+    assert peak < bound < 4 * m * n * k
+
+
+def test_a_second_array_of_results_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: one stripe for all results."""
+    monkeypatch.setattr(stripes, "RESULTS", 1 << 40)
+    peak, bound = held(ENGINES["FP8 in FP16"], 3000, 8, 1500)
+    assert peak > bound
+
+
+def held(engine: Any, m: int, k: int, n: int) -> tuple[int, int]:
+    """Bytes held at most, and the bound."""
     call(engine, 2, 64, 2)()  # compiles
     run = call(engine, m, k, n)
     tracemalloc.start()
-    run()
+    result = run()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     each = OPERAND * getattr(engine, "phases", 1)
-    bound = each * (m * k + k * n) + 12 * m * n + TILE
-    assert peak < bound < 4 * m * n * k
+    return peak, each * (m * k + k * n) + result.nbytes + TILE
 
 
 @pytest.mark.parametrize("name", ["EmulatedFDPA", "TruncatedFDPA", "chain", "int8"])
