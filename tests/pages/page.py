@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import typer
 from typer.testing import CliRunner
 
 FENCE = re.compile(
@@ -53,6 +54,13 @@ def is_command(block: Block) -> bool:
     """Whether a block has a line that runs one of the project's commands."""
     shell = block.kind in ("console", "sh", "bash")
     return shell and bool(re.search(rf"^(\$ )?({'|'.join(COMMANDS)})\b", block.text, re.MULTILINE))
+
+
+def mentioned(text: str) -> list[tuple[str, str, list[str]]]:
+    """Command, subcommand and options of every command in indented code or between backticks."""
+    pattern = rf"(?:^    |`)({'|'.join(COMMANDS)}) ([a-z]+)\b((?:\\\n|[^`\n#])*)"
+    found = re.findall(pattern, text, re.MULTILINE)
+    return [(app, name, re.findall(r"--[a-z][a-z-]*", rest)) for app, name, rest in found]
 
 
 def run(path: pathlib.Path) -> int:
@@ -101,12 +109,16 @@ def run_console(block: Block, where: str) -> None:
         same(_command(shlex.split(command)), shown, f"{where}: {command}")
 
 
-def _command(words: list[str]) -> str:
+def application(command: str) -> typer.Typer:
+    """The Typer application of a command."""
     import numformats.cli
     import samplers.cli
 
-    app = {"numformats": numformats.cli.app, "samplers": samplers.cli.app}[words[0]]
-    done = CliRunner().invoke(app, words[1:], env={"COLUMNS": "100"})
+    return {"numformats": numformats.cli.app, "samplers": samplers.cli.app}[command]
+
+
+def _command(words: list[str]) -> str:
+    done = CliRunner().invoke(application(words[0]), words[1:], env={"COLUMNS": "100"})
     assert done.exit_code in (0, 2), done.output
     return done.output
 

