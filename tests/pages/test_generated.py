@@ -19,7 +19,6 @@ N = 3
 LAWS: dict[str, tuple[float, float, float | None]] = {
     "nearest_even": (0, 0, ROOT12),
     "nearest_away": (0, 0, ROOT12),
-    "nearest_up": (0, 0, ROOT12),
     "toward_zero": (-1 / 2, 1 / 2, ROOT3),
     "toward_positive": (1 / 2, 1 / 2, ROOT3),
     "toward_negative": (-1 / 2, -1 / 2, ROOT3),
