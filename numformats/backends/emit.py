@@ -60,6 +60,11 @@ DRAW: tuple[Callable[..., Any], ...] = (
     normal.log_unit,
     normal.central,
     normal.tail,
+    normal.tail_probability,
+    normal.in_tail,
+    normal.with_sign,
+    normal.middle,
+    normal.outer,
     normal.normal,
     draw.power_below,
     draw.gap,
@@ -91,6 +96,7 @@ ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)
 STEP: tuple[Callable[..., Any], ...] = (
     langevin.slope_of,
     langevin.drift,
+    langevin.spread,
     langevin.diffuse,
     langevin.outside,
 )

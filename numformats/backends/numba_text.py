@@ -130,6 +130,7 @@ _LANGEVIN: Parts = (
     loops.round_over,
     loops.round_all,
     random_loops.draw_run,
+    random_loops.deviates,
     langevin_loops.moved,
     langevin_loops.diffused,
     langevin_loops.beyond,
@@ -146,6 +147,7 @@ _VELOCITIES: Parts = (
 _UNDERDAMPED: Parts = (
     *_VELOCITIES[:-1],
     loops.amax_of,
+    random_loops.deviates,
     underdamped_loops.means,
     underdamped_loops.shaken,
     underdamped_loops.forced_run,
@@ -158,7 +160,7 @@ _PARTS: dict[str, Parts] = {
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
     "words": (random_loops.copy_run,),
-    "normals": (random_loops.normal_run,),
+    "normals": (random_loops.copy_run, random_loops.deviates),
     "draws": (random_loops.draw_run,),
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (

@@ -50,9 +50,20 @@ def copy_run(out, words):
         out[i] = words[i]
 
 
-def normal_run(out, words):
-    for i in range(out.size):
-        out[i] = normal(words[i])
+def deviates(words, z, places, few, tails):
+    """Normals of words: those of the middle for all, then the tails of the few that lie there."""
+    for i in range(z.size):
+        z[i] = middle(words[i])
+    count = 0
+    for i in range(z.size):
+        places[count] = i
+        count += I64(in_tail(words[i]))
+    for k in range(count):
+        few[k] = words[places[k]]
+    for k in range(count):
+        tails[k] = outer(few[k])
+    for k in range(count):
+        z[places[k]] = tails[k]
 
 
 def words(out, k0, k1, first):
@@ -70,9 +81,11 @@ def normals(out, k0, k1, first):
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        buffer = np.empty(CHUNK + 2, U)
+        buffer, few = np.empty(CHUNK + 2, U), np.empty(CHUNK, U)
+        z, tails, places = np.empty(CHUNK, F64), np.empty(CHUNK, F64), np.empty(CHUNK, I64)
         skip = fill(buffer, first + a, b - a, k0, k1)
-        normal_run(out[a:b], buffer[skip:])
+        deviates(buffer[skip:], z[: b - a], places, few, tails)
+        copy_run(out[a:b], z)
 
 
 def draw_run(mean, variance, out, one, two, g):

@@ -17,11 +17,11 @@ def means(theta, velocity, descent, mean, moved, decay, s, decays):
         moved[i] = kicked(v, slope, s.decay, s.kick_v)
 
 
-def shaken(mean, moved, one, two, s):
+def shaken(mean, moved, z, own, s):
     """One normal for both, and one for the velocity alone."""
     for i in range(mean.size):
-        moved[i] = diffuse(diffuse(moved[i], s.shared, one[i]), s.own, two[i])
-        mean[i] = diffuse(mean[i], s.std_x, one[i])
+        moved[i] = spread(spread(moved[i], s.shared, z[i]), s.own, own[i])
+        mean[i] = spread(mean[i], s.std_x, z[i])
 
 
 def forced_run(mean, forced, s, gb, ga, fixed):
@@ -48,8 +48,8 @@ def tied(mean, drawn, moved, left, forced, s):
 
 
 def underdamped_chunk(
-    theta, velocity, grad, stored, seen, moved, left, first, one, two, descent, mean, decay, s,
-    variance, gg, gw, gb, ga, gd, low, high, keys, flags,
+    theta, velocity, grad, stored, seen, moved, left, first, one, two, descent, mean, z, own, tails,
+    places, few, decay, s, variance, gg, gw, gb, ga, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn, fixed = flags
     n, c, skip = theta.size, CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO), 0
@@ -63,7 +63,9 @@ def underdamped_chunk(
     if noisy:
         skip = fill(one, first, n, keys[2], keys[3])
         fill(two, first, n, keys[8], keys[9])
-        shaken(mean, moved, one[skip:], two[skip:], s)
+        deviates(one[skip:], z[:n], places, few, tails)
+        deviates(two[skip:], own[:n], places, few, tails)
+        shaken(mean, moved, z, own, s)
     if drawn:
         skip = fill(one, first, n, keys[4], keys[5])
         fill(two, first, n, keys[6], keys[7])
@@ -92,6 +94,8 @@ def underdamped(
         task = I64(index)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
         descent, mean = np.empty(CHUNK, F32), np.empty(CHUNK, F32)
+        z, own, tails = np.empty(CHUNK, F64), np.empty(CHUNK, F64), np.empty(CHUNK, F64)
+        places, few = np.empty(CHUNK, I64), np.empty(CHUNK, U)
         wanted = np.full(CHUNK, variance)
         top, widest = ZERO, ZERO
         for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
@@ -99,8 +103,8 @@ def underdamped(
             spare = left[a:b] if drawn else left
             short, over = underdamped_chunk(
                 theta[a:b], velocity[a:b], grad[a:b], stored[a:b], seen[a:b], moved[a:b], spare,
-                first + a, one, two, descent, mean[: b - a], decay, s, wanted, gg, gw, gb, ga, gd,
-                low, high, keys, flags,
+                first + a, one, two, descent, mean[: b - a], z, own, tails, places, few, decay, s,
+                wanted, gg, gw, gb, ga, gd, low, high, keys, flags,
             )  # fmt: skip
             counts[task, 0] += short
             counts[task, 1] += over

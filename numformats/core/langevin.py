@@ -22,9 +22,14 @@ def drift(theta: Single, descent: Single, lr: Single, decay: Single, decays: Fla
     return fused(slope_of(theta, descent, decay, decays), lr, theta)
 
 
+def spread(mean: Single, sigma: Single, z: Real) -> Single:
+    """``mean`` plus ``sigma`` times a deviate, which is rounded to float32."""
+    return fused(F32(z), sigma, mean)
+
+
 def diffuse(mean: Single, sigma: Single, word: Word) -> Single:
     """``mean`` plus ``sigma`` times the normal deviate of a random word, rounded to float32."""
-    return fused(F32(normal(word)), sigma, mean)
+    return spread(mean, sigma, normal(word))
 
 
 def outside(x: Single, low: Single, high: Single) -> Flag:

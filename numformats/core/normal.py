@@ -13,6 +13,7 @@ from numformats.core.lane import (
     I64,
     U64,
     W32,
+    Flag,
     Real,
     Word,
     bits_to_real,
@@ -63,9 +64,32 @@ def tail(p: Real) -> Real:
     return top / (1.0 + r * (2.05319162663775882187e0 + r * low))
 
 
+def tail_probability(word: Word) -> Real:
+    """The probability beyond the deviate of a word, in (0, 1/2)."""
+    return (F64(W32(word & W32(0x7FFFFFFF))) + 0.5) * 2.3283064365386963e-10
+
+
+def in_tail(word: Word) -> Flag:
+    """Whether the deviate of a word is a matter of ``tail``: 15 words in 100."""
+    return 0.5 - tail_probability(word) > 0.425
+
+
+def with_sign(word: Word, z: Real) -> Real:
+    """``z`` with the sign of a word."""
+    return where(word > W32(0x7FFFFFFF), 0.0 - z, z)
+
+
+def middle(word: Word) -> Real:
+    """The deviate of a word that is not in the tail."""
+    return with_sign(word, central(0.5 - tail_probability(word)))
+
+
+def outer(word: Word) -> Real:
+    """The deviate of a word in the tail."""
+    return with_sign(word, tail(tail_probability(word)))
+
+
 def normal(word: Word) -> Real:
     """The standard normal deviate (float64) that belongs to a 32-bit word."""
-    p = (F64(W32(word & W32(0x7FFFFFFF))) + 0.5) * 2.3283064365386963e-10
-    q = 0.5 - p
-    z = where(q <= 0.425, central(q), tail(p))
-    return where(word > W32(0x7FFFFFFF), 0.0 - z, z)
+    p = tail_probability(word)
+    return with_sign(word, where(in_tail(word), tail(p), central(0.5 - p)))
