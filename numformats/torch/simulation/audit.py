@@ -33,7 +33,7 @@ KERNELS = """
     cholesky cholesky_solve cholesky_inverse linalg_qr ormqr linalg_householder_product
     _linalg_svd _linalg_eigh linalg_eig
 """
-PRODUCTS = frozenset(KERNELS.split())
+PRODUCTS = frozenset(name + end for name in KERNELS.split() for end in ("", "_"))
 # where operators do not multiply matrices unless their name is in the list
 KNOWN = (
     "aten", "prim", "prims", "debugprims", "rngprims", "profiler", "streams", "inductor",
@@ -48,7 +48,7 @@ def unseen(func: Any) -> tuple[str, str]:
     space, name = func.namespace, getattr(func, "overloadpacket", func).__name__
     if space not in KNOWN:
         return f"{space}.{name}", "an operator of another library, which may multiply"
-    counts = space == "aten" and name.removesuffix("_") in PRODUCTS
+    counts = space == "aten" and name in PRODUCTS
     return f"{space}.{name}", "not intercepted" if counts else ""
 
 

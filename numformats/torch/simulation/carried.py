@@ -21,9 +21,9 @@ class Simulated:
         Raises:
             RuntimeError: under ``torch.export`` or ``torch.jit.trace``.
         """
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-            torch._dynamo.graph_break(msg="simulated models run eagerly")
-        if torch.compiler.is_exporting() or torch._C._is_tracing():
+        if torch.compiler.is_dynamo_compiling():
+            torch._dynamo.graph_break()  # simulated models run eagerly
+        if torch.compiler.is_compiling() or torch._C._is_tracing():
             raise RuntimeError(
                 "a simulated model cannot be exported or traced: only kernels of torch can; "
                 "write model.simulation.remove() first, or use Quantizer"

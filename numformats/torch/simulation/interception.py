@@ -26,6 +26,7 @@ from numformats.torch.simulation.report import LEFT, Row
 from numformats.torch.simulation.storing import keeps
 
 FAMILIES = (attention, convolutions, einsum, lookups, matrices, recurrent)  # they register handlers
+AGAIN = ("backward", "grad")  # where checkpoints are computed again
 Tensor = torch.Tensor
 
 
@@ -41,9 +42,8 @@ class Interception(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every function of torch."""
         kwargs = kwargs or {}
-        off = self.run.depth or (self.paused and not self.places.frames)
-        found = None if off else target(func)
-        if found is None:
+        found = None if self.run.depth else target(func)
+        if found is None or (found.name not in AGAIN and self.paused and not self.places.frames):
             return func(*args, **kwargs)
         python = body(func)
         if python is not None:

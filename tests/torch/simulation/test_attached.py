@@ -114,7 +114,7 @@ def test_compiled_functions_may_hold_a_context() -> None:
 
     assert torch.equal(torch.compile(run, backend="eager")(x), run(x))
     compiled = torch.compile(simulate(model, "e4m3"), backend="eager", fullgraph=True)
-    with pytest.raises(Exception, match="simulated models run eagerly"):
+    with pytest.raises(Exception, match="graph_break"):
         compiled(x)
 
 
@@ -174,7 +174,7 @@ def test_forwards_of_instances_are_kept() -> None:
 def test_exports_are_refused(strict: bool) -> None:
     model, x = made("mlp")
     simulate(model, "e4m3")
-    with pytest.raises(Exception, match="cannot be exported"):
+    with pytest.raises(Exception, match="graph_break" if strict else "cannot be exported"):
         torch.export.export(model, (x,), strict=strict)
     with pytest.raises(RuntimeError, match="cannot be exported or traced"):
         torch.jit.trace(model, x)

@@ -147,3 +147,24 @@ def test_checkpoints_without_a_simulation_stay_as_they_are() -> None:
     checkpoint(model, x, use_reentrant=False).sum().backward()
     for got, right in zip(gradients(model, x), wanted, strict=True):
         assert torch.equal(got, right)
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_steps_that_call_backward(use_reentrant: bool) -> None:
+    """An optimizer's own arithmetic is full precision, and its closure is not."""
+    found = []
+    for checkpoints in (use_reentrant, None):
+        model = Checkpointed(checkpoints)
+        optimizer = torch.optim.LBFGS(model.parameters(), lr=1e-3, max_iter=2)
+
+        def closure(model: Any = model, optimizer: Any = optimizer) -> torch.Tensor:
+            optimizer.zero_grad()
+            loss: torch.Tensor = model(X.clone().requires_grad_()).square().mean()
+            loss.backward()
+            return loss
+
+        with simulate(DRAWING):
+            optimizer.step(closure)
+        found.append([p.detach() for p in model.parameters()])
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a, b)
