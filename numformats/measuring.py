@@ -3,6 +3,7 @@ array.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,16 @@ def spacing(x: Any, fmt: FormatLike) -> Any:
     return like(x, source, gap.astype(source.view.dtype))
 
 
+def _within_float64(x: float | Fraction) -> float:
+    """``x``, or the largest float64 of its sign."""
+    limit = float(np.finfo(np.float64).max)
+    return float(max(min(x, limit), -limit))
+
+
 def _gap(size: Any, fmt: FixedPoint | Float) -> Any:
     if isinstance(fmt, FixedPoint):
         return np.full(size.shape, float(fmt.quantum))
-    finite = np.minimum(size, float(fmt.max))
+    finite = np.minimum(size, _within_float64(fmt.max))
     exponent = np.maximum(np.frexp(finite)[1] - 1, fmt.emin)
     normal = np.ldexp(1.0, exponent - fmt.man_bits)
     low = np.ldexp(1.0, fmt.low_exponent)
@@ -176,5 +183,6 @@ def error(
 def _saturated(x: Any, exact: Any, fmt: Format, shape: tuple[int, ...]) -> int:
     scale: Any = _element_scales(x, fmt, shape) if isinstance(fmt, BlockFloat) else 1.0
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
-    beyond = (exact > float(element.max) * scale) | (exact < float(element.min) * scale)
+    largest, least = _within_float64(element.max), _within_float64(element.min)
+    beyond = (exact > largest * scale) | (exact < least * scale)
     return int(np.sum(np.isfinite(exact) & beyond))

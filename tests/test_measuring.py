@@ -59,3 +59,11 @@ def test_error_of_uniform_noise() -> None:
     found = nf.error(x, nf.FixedPoint(12, 10))
     assert found.sqnr == pytest.approx(10 * np.log10((1 / 3) / (2.0**-20 / 12)), abs=0.05)
     assert found.max_absolute <= 2.0**-11
+
+
+@pytest.mark.parametrize("name", ["float<12,3>", "float<15,3>"])
+def test_formats_beyond_float64(name: str) -> None:
+    """Every float64 lies in their range: nothing saturates, a gap is an eighth of the binade."""
+    x = np.float64([1.1, -3.0, 2.0**1023, 1e-300])
+    assert nf.error(x, name).saturated == 0
+    np.testing.assert_array_equal(nf.spacing(x, name), np.ldexp(1 / 8, np.frexp(x)[1] - 1))
