@@ -83,10 +83,11 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     largest, smallest = (
         float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)
     )
-    man_bits = -1 if isinstance(fmt, FixedPoint) else fmt.man_bits
-    return DrawGrid(
-        np.int64(man_bits), np.float64(fmt.smallest), np.float64(largest), np.float64(-smallest)
-    )
+    man_bits, least = -1, np.float64(fmt.smallest)
+    if isinstance(fmt, Float):
+        man_bits, least = fmt.man_bits, np.ldexp(1.0, fmt.emin - fmt.man_bits)
+    ends = (np.float64(largest), np.float64(-smallest))
+    return DrawGrid(np.int64(man_bits), np.float64(fmt.smallest), least, *ends)
 
 
 def decode_task(codes: Any, out: Any, fmt: FixedPoint | Float) -> DecodeTask:

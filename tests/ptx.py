@@ -62,7 +62,7 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
 
 def random_kernels(target: tuple[int, int]) -> int:
     word, first = kinds.uint32, kinds.uint64
-    grid = typeof(DrawGrid(np.int64(1), np.float64(1), np.float64(1), np.float64(1)))
+    grid = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
     for carrier, dtype in (("float32", np.uint32), ("float64", np.uint64)):
         ptx(target, "words", (array(dtype), word, word, first), carrier=CARRIERS[carrier])
     for dtype in (np.float32, np.float64):
@@ -97,7 +97,7 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     """A Langevin step."""
     real, lane = array(np.float32), CARRIERS["float32"]
     grid = typeof(lower(nf.E4M3, lane, mode).grid)
-    draw = typeof(DrawGrid(np.int64(1), np.float64(1), np.float64(1), np.float64(1)))
+    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
     scalars = (*(kinds.float32,) * 3, kinds.float64)
     rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
     flags = kinds.UniTuple(kinds.boolean, 6)

@@ -24,6 +24,7 @@ DRAWS = 1_000_000
 # variances in units of the squared gap: none, less than the grid forces, below and above 1/4, large
 VARIANCES = [0.0, 0.02, 0.2, 0.3, 1.0, 9.0]
 # format and a mean: on the grid, between, in the middle; beside a change of gap; subnormal; zero
+SPARSE = nf.parse("float<4,3,subnormals=false>")  # a wide gap around zero, narrow ones beside it
 PLACES: list[tuple[Any, float]] = [
     (nf.FixedPoint(8, 3), 2.0),
     (nf.FixedPoint(8, 3), 2.0125),
@@ -43,6 +44,11 @@ PLACES: list[tuple[Any, float]] = [
     (nf.BF16, 1.9985),
     (nf.BF16, 1e-3),
     (nf.parse("binary8p3se"), 0.6),
+    (SPARSE, 2.0**-6 * 1.3),
+    (SPARSE, 2.0**-6),
+    (SPARSE, 2.0**-6 * -0.4),
+    (SPARSE, 2.0**-5 * 1.1),
+    (SPARSE, 2.0**-4),
 ]
 BLOCKS = ["mxfp8_e4m3", "mxint8", "mxfp4", "bfp<8,block=16>", "nvfp4"]
 

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 
 from numformats.backends import cpp
-from numformats.backends.cuda_text import Entry, Params, UnitBase, getter
+from numformats.backends.cuda_text import (
+    DRAW_GRID,
+    MADE_DRAW_GRID,
+    Entry,
+    Params,
+    UnitBase,
+    getter,
+)
 from numformats.backends.task import STEP_FLAGS
 from numformats.lanes import LANE32, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
 KEYS = tuple(f"k{i}" for i in range(8))
-GRID: Params = (("I64", "man_bits"), ("F64", "lowest"), ("F64", "largest"), ("F64", "smallest"))
 _ARRAYS: Params = (
     ("const float*", "theta"), ("const float*", "grad"), ("float*", "stored"), ("float*", "seen"),
     ("U64", "n"), ("U64", "vectors"),
@@ -51,11 +57,11 @@ class LangevinUnit(UnitBase):
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         keys: Params = tuple(("W32", key) for key in KEYS)
-        params = (*_ARRAYS, *_SCALARS, *keys, ("U64*", "counts"), *GRID)
+        params = (*_ARRAYS, *_SCALARS, *keys, ("U64*", "counts"), *DRAW_GRID)
         body = (
             f"const W32 k[8] = {{{', '.join(KEYS)}}}; "
             f"langevin<{name}>(theta, grad, stored, seen, n, vectors, "
             "StepScalars{lr, decay, sigma, low, high, variance}, k, "
-            f"DrawGrid{{{', '.join(field for _, field in GRID)}}}, counts);"
+            f"{MADE_DRAW_GRID}, counts);"
         )
         return (Entry(f"langevin_{name}", params, body),)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from numformats.backends import cpp
 from numformats.backends.cuda_text import (
     C_TYPES,
+    DRAW_GRID,
+    MADE_DRAW_GRID,
     MADE_TILING,
     STREAM,
     TILING,
@@ -160,11 +162,10 @@ def random_entries() -> tuple[Entry, ...]:
     for real, kind in (("float32", "float"), ("float64", "double")):
         out = (f"{kind}*", "out")
         found.append(Entry(f"normals_{real}", (out, ("U64", "n"), *STREAM), _NORMALS))
-        grid = (("I64", "man_bits"), ("F64", "lowest"), ("F64", "largest"), ("F64", "smallest"))
         params = (
             (f"const {kind}*", "mean"), ("const F64*", "variance"), ("F64", "common"), out,
             ("U64*", "counts"), ("U64", "n"), ("const F64*", "totals"), *TILING, ("W32", "k0"),
-            ("W32", "k1"), ("W32", "h0"), ("W32", "h1"), ("U64", "first"), *grid,
+            ("W32", "k1"), ("W32", "h0"), ("W32", "h1"), ("U64", "first"), *DRAW_GRID,
         )  # fmt: skip
         found.append(Entry(f"draws_{real}", params, _DRAWS))
     return tuple(found)
@@ -174,5 +175,5 @@ _WORDS = "random_words(out, n, k0, k1, first);"
 _NORMALS = "random_normals(out, n, k0, k1, first);"
 _DRAWS = (
     f"random_draws(mean, variance, common, out, counts, n, totals, {MADE_TILING}, k0, k1, h0, h1, "
-    "first, DrawGrid{man_bits, lowest, largest, smallest});"
+    f"first, {MADE_DRAW_GRID});"
 )

@@ -53,6 +53,9 @@ STREAM = (("W32", "k0"), ("W32", "k1"), ("U64", "first"))
 TILING = tuple(("U64", f) for f in ("n1", "b", "n2", "c", "t1", "t2", "m1", "m2"))
 MADE_TILING = f"Tiling{{{', '.join(name for _, name in TILING)}}}"
 Params = tuple[tuple[str, str], ...]
+DRAW_KINDS = {f: "I64" if f == "man_bits" else "F64" for f in DrawGrid._fields}
+DRAW_GRID: Params = tuple((kind, f) for f, kind in DRAW_KINDS.items())
+MADE_DRAW_GRID = f"DrawGrid{{{', '.join(DrawGrid._fields)}}}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def lane_text(lane: Lane) -> str:
             _record(Grid, lambda f: "I" if f in SIGNED_FIELDS else "U"),
             _record(CodeSpec, lambda f: "U"),
             _record(ScaleSpec, lambda f: "I" if f in ("element_emax", "low", "high") else "U"),
-            _record(DrawGrid, lambda f: "I64" if f == "man_bits" else "F64"),
+            _record(DrawGrid, DRAW_KINDS.__getitem__),
             _record(DecodeSpec, lambda f: "I" if f in SIGNED_DECODE else "U"),
             _record(LevelSpec, lambda f: "F64"),
             *map(cpp.function, (*CORE, *UNITS, *moves)),

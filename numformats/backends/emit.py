@@ -74,6 +74,7 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.reach_gap,
     draw.three_point,
     draw.wide_draw,
+    draw.power_above,
     draw.narrow_gap,
     draw.narrow_draw,
     draw.missing,

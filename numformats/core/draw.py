@@ -38,7 +38,8 @@ class DrawGrid(NamedTuple):
     """A format as the draw sees it, in float64."""
 
     man_bits: Any  #: int64, -1 for fixed point (constant gap)
-    lowest: Any  #: smallest positive value, the smallest gap
+    lowest: Any  #: smallest positive value, the gap below it
+    least: Any  #: smallest gap: another where there are no subnormals
     largest: Any
     smallest: Any  #: most negative value
 
@@ -51,7 +52,8 @@ def power_below(a: Real) -> Real:
 def gap(a: Real, g: DrawGrid) -> Real:
     """Gap of the grid just above magnitude ``a``."""
     down = bits_to_real(U64(U64(I64(I64(1023) - maximum(g.man_bits, I64(0)))) << U64(52)))
-    return where(g.man_bits < I64(0), g.lowest, maximum(power_below(a) * down, g.lowest))
+    floor = where(a < g.lowest, g.lowest, g.least)
+    return where(g.man_bits < I64(0), g.lowest, maximum(power_below(a) * down, floor))
 
 
 def gap_below(a: Real, g: DrawGrid) -> Real:
@@ -71,11 +73,14 @@ def reach(mean: Real, sigma: Real) -> Real:
 
 
 def reach_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
-    """The largest gap that a draw can meet, plus one step of the three-point law."""
+    """The largest gap that a draw can meet, plus one step of the three-point law; the one around
+    zero, which may be larger than those beside it, where a draw can come that near."""
     far = reach(mean, sigma)
     one = gap(far, g)
     step = gap(far + one, g)
-    return where(g.man_bits == I64(0), step + step, step)
+    wide = where(g.man_bits == I64(0), step + step, step)
+    near = where(mean < 0.0, 0.0 - mean, mean) - 6.34 * sigma - (wide + wide)
+    return where(near < g.lowest, maximum(wide, g.lowest), wide)
 
 
 def three_point(below: Real, above: Real, m: Real, v: Real, u: Real) -> Real:
@@ -94,12 +99,16 @@ def wide_draw(mean: Real, spread: Real, d: Real, xi: Real, u: Real) -> Real:
     return n * d + three_point(d, d, m, d * d * 0.25, u)
 
 
+def power_above(a: Real) -> Real:
+    """Smallest power of two >= ``a``, 0 for 0."""
+    low = power_below(a)
+    return where(low < a, low + low, low)
+
+
 def narrow_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
     """Gap for stochastic rounding: the grid's, or the power of two just above sigma if that is
     larger."""
-    low = power_below(sigma)
-    lattice = where(low < sigma, low + low, low)
-    return maximum(gap(where(mean < 0.0, 0.0 - mean, mean), g), lattice)
+    return maximum(gap(where(mean < 0.0, 0.0 - mean, mean), g), power_above(sigma))
 
 
 def narrow_draw(mean: Real, variance: Real, sigma: Real, g: DrawGrid, u0: Real, u1: Real) -> Real:
@@ -110,7 +119,7 @@ def narrow_draw(mean: Real, variance: Real, sigma: Real, g: DrawGrid, u0: Real, 
     part = (a - low) / d
     q = low + where(u0 < part, d, 0.0)
     rest = maximum(variance - part * (1.0 - part) * d * d, 0.0)
-    lattice = narrow_gap(0.0, sigma, g)
+    lattice = maximum(g.least, power_above(sigma))
     above = maximum(gap(q, g), lattice)
     below = maximum(gap_below(q, g), lattice)
     moved = q + three_point(below, above, 0.0, rest, u1)
