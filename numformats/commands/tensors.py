@@ -32,8 +32,7 @@ def read(path: Path) -> Iterator[tuple[str, Any]]:
         ValueError, OSError: a file that is damaged or missing.
     """
     kind = checked_kind(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist")
+    _check_there(path)
     try:
         if kind == ".npy":
             yield "", np.load(path, mmap_mode="r", allow_pickle=False)
@@ -50,15 +49,28 @@ def read(path: Path) -> Iterator[tuple[str, Any]]:
         raise ValueError(f"{path} is no {kind} file, or one of Python objects") from None
 
 
+def _check_there(path: Path) -> None:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+
+
 def _safetensors(path: Path) -> Iterator[tuple[str, Any]]:
+    with _opened(path) as found:
+        for name in found.keys():  # noqa: SIM118 - it is no mapping
+            yield name, found.get_tensor(name)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A .safetensors file, whose header is looked at."""
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
         raise ValueError("safetensors is missing; write pip install 'numformats[torch]'") from None
+    _check_there(path)
     try:
         with safe_open(path, framework="pt") as found:
-            for name in found.keys():  # noqa: SIM118 - it is no mapping
-                yield name, found.get_tensor(name)
+            yield found
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
 
@@ -126,7 +138,7 @@ class Mapped:
     header is its length in 8 bytes, then JSON with a ``data_offsets`` pair for every tensor."""
 
     def __init__(self, path: Path, source: Path) -> None:
-        with source.open("rb") as file:
+        with _opened(source), source.open("rb") as file:
             length = file.read(8)
             text = file.read(int.from_bytes(length, "little"))
         with path.open("wb") as file:

@@ -122,6 +122,20 @@ def test_safetensors_are_filled_in_place(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.glob(".*part*"))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"garbagegarbage", b"\2" + bytes(7) + b"{}x"])
+def test_damaged_safetensors_are_refused_and_leave_nothing(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "x.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    code, _, err = run(path, "--format", "e4m3")
+    assert code == 2
+    assert ("does not exist" if content is None else "cannot be read") in err
+    assert err.count("\n") == 1
+    assert [*tmp_path.iterdir()] == ([] if content is None else [path])
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "words"),
     [
