@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from samplers import metrics
 from samplers.chains import run_chains
 from samplers.predictive import predictive
 from samplers.reproductions.cifar_data import CLASSES, load_cifar
 from samplers.reproductions.cifar_rows import PUBLISHED, ROWS, Row
 from samplers.reproductions.resnet import ResNet18
+from samplers.reproductions.scores import Scores, check_rows, scores_of
 from samplers.reproductions.study import Cell, Claim, Outcome, Study, keep_settings
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
@@ -57,9 +57,7 @@ def run(settings: Settings, out: Path) -> Outcome:
     """
     from tqdm import tqdm
 
-    strange = [name for name in settings.rows if name not in ROWS]
-    if strange:
-        raise ValueError(f"rows {strange} are unknown; write some of {list(ROWS)}")
+    check_rows(settings.rows, ROWS)
     if settings.device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device={settings.device!r}, but torch finds no GPU here; run it where there is one, "
@@ -118,7 +116,7 @@ def _model_options(row: Row, settings: Settings) -> dict[str, Any]:
     return {"classes": classes, "width": settings.width, "word_bits": row.activation_bits}
 
 
-def _scores(spec: ChainSpec, settings: Settings) -> dict[str, float]:
+def _scores(spec: ChainSpec, settings: Settings) -> Scores:
     """Of the mean prediction, with batch normalisation's statistics anew for each sample."""
     test = load_cifar(settings.data, train=False, limit=settings.test_images, augment=False)
     train = load_cifar(settings.data, limit=settings.images, augment=False)
@@ -127,16 +125,10 @@ def _scores(spec: ChainSpec, settings: Settings) -> dict[str, float]:
     store = SampleStore(spec.folder)
     with threads(spec.threads):
         found = predictive(model, store, batches[0], refresh=batches[1])
-    p, y = found.probabilities.cpu(), found.labels.cpu()
-    return {
-        "samples": len(store),
-        "error": 100 * metrics.error(p, y),
-        "ece": 100 * metrics.ece(p, y, metrics.papers_edges()),
-        "nll": metrics.nll(p, y),
-    }
+    return scores_of(found, len(store))
 
 
-def _row(name: str, scores: dict[str, float], data: str) -> tuple[Cell, ...]:
+def _row(name: str, scores: Scores, data: str) -> tuple[Cell, ...]:
     error, ece = PUBLISHED[data].get(name, (None, None))
     return (name, scores["samples"], scores["error"], scores["ece"], scores["nll"], error, ece)
 

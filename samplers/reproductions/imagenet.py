@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 
-from samplers import metrics
 from samplers.chains import run_chains
 from samplers.predictive import predictive
 from samplers.reproductions.cifar_rows import ROWS
 from samplers.reproductions.imagenet_data import classes, load_folder
 from samplers.reproductions.resnet import ResNet18
-from samplers.reproductions.scores import Scores, bars, ordered
+from samplers.reproductions.scores import Scores, bars, check_rows, ordered, scores_of
 from samplers.reproductions.study import Cell, Outcome, Study, keep_settings
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
@@ -60,9 +59,7 @@ def run(settings: Settings, out: Path) -> Outcome:
     """
     from tqdm import tqdm
 
-    strange = [name for name in settings.rows if name not in NAMES]
-    if strange:
-        raise ValueError(f"rows {strange} are unknown; write some of {list(NAMES)}")
+    check_rows(settings.rows, NAMES)
     if settings.folder is None:
         raise ValueError(
             "imagenet reads a folder of images that holds train/CLASS/* and val/CLASS/*; name it "
@@ -130,9 +127,7 @@ def _scores(spec: ChainSpec, settings: Settings) -> Scores:
     store = SampleStore(spec.folder)
     with threads(spec.threads):
         found = predictive(model, store, batches[0], refresh=batches[1])
-    p, y = found.probabilities.cpu(), found.labels.cpu()
-    scores = {"error": 100 * metrics.error(p, y), "nll": metrics.nll(p, y)}
-    return {"samples": len(store), **scores, "ece": 100 * metrics.ece(p, y, metrics.papers_edges())}
+    return scores_of(found, len(store))
 
 
 STUDY = Study(

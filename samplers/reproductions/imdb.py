@@ -10,13 +10,12 @@ import torch
 from torch import nn
 
 from numformats.torch import reseed
-from samplers import metrics
 from samplers.chains import run_chains
 from samplers.predictive import predictive
 from samplers.reproductions.cifar_rows import ROWS
 from samplers.reproductions.imdb_data import PADDING, load_imdb
 from samplers.reproductions.resnet import quantizer
-from samplers.reproductions.scores import Scores, bars, ordered
+from samplers.reproductions.scores import Scores, bars, check_rows, ordered, scores_of
 from samplers.reproductions.study import Cell, Outcome, Study, keep_settings
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
@@ -87,9 +86,7 @@ def run(settings: Settings, out: Path) -> Outcome:
     """
     from tqdm import tqdm
 
-    strange = [name for name in settings.rows if name not in NAMES]
-    if strange:
-        raise ValueError(f"rows {strange} are unknown; write some of {list(NAMES)}")
+    check_rows(settings.rows, NAMES)
     test = load_imdb(train=False, **_sizes(settings))
     keep_settings(settings, out, but=("processes",))
     specs = {name: spec_of(name, settings, out / name, len(test[1])) for name in settings.rows}
@@ -136,9 +133,7 @@ def _scores(spec: ChainSpec, test: tuple[torch.Tensor, torch.Tensor]) -> Scores:
     store = SampleStore(spec.folder)
     with threads(spec.threads):
         found = predictive(Classifier(**spec.model_options), store, test)
-    p, y = found.probabilities, found.labels
-    scores = {"error": 100 * metrics.error(p, y), "nll": metrics.nll(p, y)}
-    return {"samples": len(store), **scores, "ece": 100 * metrics.ece(p, y, metrics.papers_edges())}
+    return scores_of(found, len(store))
 
 
 STUDY = Study(

@@ -1,10 +1,12 @@
-"""What studies of classifiers do with their scores: the papers' order of errors, and a plot."""
+"""What studies of classifiers share: rows, scores, the papers' order of errors, and a plot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from samplers import metrics
+from samplers.predictive import Prediction
 from samplers.reproductions.study import Claim
 
 if TYPE_CHECKING:
@@ -12,6 +14,24 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.005  # NLL; differences below it are called equal
 Scores = dict[str, float]
+
+
+def check_rows(given: Iterable[str], known: Collection[str]) -> None:
+    """Every row is one that the study has.
+
+    Raises:
+        ValueError: another.
+    """
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise ValueError(f"rows {strange} are unknown; write some of {list(known)}")
+
+
+def scores_of(found: Prediction, samples: int) -> Scores:
+    """Samples, error and ECE (in the papers' bins) in percent, and NLL of a mean prediction."""
+    p, y = found.probabilities.cpu(), found.labels.cpu()
+    scores = {"error": 100 * metrics.error(p, y), "nll": metrics.nll(p, y)}
+    return {"samples": samples, **scores, "ece": 100 * metrics.ece(p, y, metrics.papers_edges())}
 
 
 def ordered(scored: dict[str, Scores], pairs: Iterable[tuple[str, str]]) -> list[Claim]:
