@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats import device_langevin
+from numformats import device_steps
 from numformats.arrays import host, like
 from numformats.backends import select
 from numformats.device import on_device
@@ -79,7 +79,7 @@ def langevin_step(
     """
     how = step(lr, variance, key, weight_decay, gradient, weight, accumulator, rounding)
     if on_device(theta):
-        return LangevinStep(*device_langevin.step(theta, grad, how, backend, inplace))
+        return LangevinStep(*device_steps.langevin(theta, grad, how, backend, inplace))
     source, slope = host(theta, "theta"), host(grad, "grad")
     dtypes = {"theta": source.carrier.name, "grad": slope.carrier.name}
     check_operands(dtypes, source.shape, slope.shape)

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numformats import device_steps
 from numformats.arrays import host, like
 from numformats.backends import select
+from numformats.device import on_device
 from numformats.dtypes import FormatLike
 from numformats.langevin_tasks import check_operands, step
 from numformats.random import Key
@@ -50,7 +52,7 @@ def underdamped_step(
     v' ← Q^vc(m_v + b·n, var_v - b·cov), n = θ' - m_x, b = cov/Var(n).
 
     Args:
-        theta: float32 array of any shape on the host: the accumulator.
+        theta: float32 array of any shape, on the host or on a CUDA device: the accumulator.
         velocity: like ``theta``.
         grad: like ``theta``.
         moments: of the step; ``var_x`` 0 adds no noise.
@@ -85,24 +87,29 @@ def underdamped_step(
     """
     check_moments(moments)
     how = step(0.0, moments.var_x, key, weight_decay, gradient, weight, accumulator, rounding)
+    plan = UnderdampedStepPlan(how, moments)
+    if on_device(theta):
+        return UnderdampedStep(*device_steps.underdamped(theta, velocity, grad, plan, backend))
+    return UnderdampedStep(*_on_host(theta, velocity, grad, plan, backend))
+
+
+def _on_host(
+    theta: Any, velocity: Any, grad: Any, plan: UnderdampedStepPlan, backend: str
+) -> tuple[Any, Any, Any, float, int, int]:
     given = {"theta": theta, "velocity": velocity, "grad": grad}
     sources = {name: host(array, name) for name, array in given.items()}
     dtypes = {name: source.carrier.name for name, source in sources.items()}
     shape = sources["theta"].shape
     for name in ("velocity", "grad"):
         check_operands(dtypes, shape, sources[name].shape, name)
-    flat = (np.ascontiguousarray(source.view).reshape(-1) for source in sources.values())
-    plan = UnderdampedStepPlan(how, moments)
-    task, scale, deficit, saturated = plan.task(*flat), 1.0, 0, 0
-    if task.theta.size:
-        module = select(backend)
-        deficit, saturated, top, widest = module.underdamped(task)
-        scale = plan.scale(top, widest)
-        if plan.few_bits:
-            short, beyond = module.velocities(task, scale)
-            deficit, saturated = deficit + short, saturated + beyond
-    stored, seen, moved = (
-        like(theta, sources["theta"], x.reshape(shape))
-        for x in (task.stored, task.seen, task.moved)
-    )
-    return UnderdampedStep(stored, seen if how.keeps else stored, moved, scale, deficit, saturated)
+    flat = [np.ascontiguousarray(source.view).reshape(-1) for source in sources.values()]
+    stored, moved = np.empty_like(flat[0]), np.empty_like(flat[0])
+    seen = np.empty_like(stored) if plan.step.keeps else stored
+    left = np.empty(stored.size if plan.draws else 1, np.float32)
+    deficit, saturated, scale = 0, 0, 1.0
+    if stored.size:
+        task = plan.task(*(*flat, stored, seen, moved, left))
+        deficit, saturated, scale = select(backend).underdamped(task)
+    made = (like(theta, sources["theta"], x.reshape(shape)) for x in (stored, seen, moved))
+    kept, used, carried = made
+    return kept, used if plan.step.keeps else kept, carried, scale, deficit, saturated

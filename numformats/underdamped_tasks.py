@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats.backends.underdamped_task import UnderdampedTask
+from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
 from numformats.formats import FixedPoint, Float, Format
 from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, single
@@ -17,6 +18,7 @@ from numformats.tasks import draw_grid
 # What a key's last fold is for, after GRADIENT, NOISE and WEIGHT of ``langevin_tasks``.
 VELOCITY_NOISE, VELOCITY = 3, 4
 REACH = 6.34  #: no normal of ``numformats.random`` is larger
+LEAST_SCALE = 2.0**-100
 
 
 class UnderdampedMoments(NamedTuple):
@@ -58,22 +60,15 @@ class UnderdampedStepPlan:
     moments: UnderdampedMoments
 
     @property
-    def few_bits(self) -> bool:
-        """Whether the velocity is kept in few bits too."""
-        return self.step.accumulator != "full"
-
-    @property
     def flags(self) -> tuple[str, ...]:
         """Those of ``UNDERDAMPED_FLAGS`` that hold."""
         fixed = ("FIXED",) * isinstance(self.step.weight, FixedPoint)
         return (*self.step.flags, *fixed)
 
-    def scale(self, top: float, widest: float) -> float:
-        """The velocity's scale, given the largest magnitude of its mean and of what is left of its
-        variance."""
-        if not self.few_bits:
-            return 1.0
-        return velocity_scale(top + REACH * math.sqrt(widest), self.step.weight)
+    @property
+    def draws(self) -> bool:
+        """Whether weight and velocity are drawn on a grid."""
+        return self.step.accumulator == "variance_corrected"
 
     def scalars(self) -> StepScalars:
         """The constants of the step."""
@@ -87,29 +82,32 @@ class UnderdampedStepPlan:
         )  # fmt: skip
         return StepScalars(*map(single, values))
 
-    def task(self, theta: Any, velocity: Any, grad: Any) -> UnderdampedTask:
-        """The task for flat float32 arrays, with new arrays for the results."""
+    def task(
+        self, theta: Any, velocity: Any, grad: Any, stored: Any, seen: Any, moved: Any, left: Any
+    ) -> UnderdampedTask:
+        """The task for flat float32 arrays; ``left`` has one element where nothing is drawn."""
         s, target = self.step, self.step.weight or IDENTITY
-        stored = np.empty_like(theta)
-        drawn = s.accumulator == "variance_corrected"
         fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
+        largest, least = _limits(target)
         return UnderdampedTask(
             theta=theta,
             velocity=velocity,
             grad=grad,
             stored=stored,
-            seen=np.empty_like(theta) if s.keeps else stored,
-            moved=np.empty_like(theta),
-            left=np.empty(theta.size if drawn else 1, np.float32),
+            seen=seen,
+            moved=moved,
+            left=left,
             decay=np.float32(s.weight_decay),
             scalars=self.scalars(),
             variance=np.float64(self.moments.var_x),
             gradient=lower(s.gradient or IDENTITY, SINGLE, s.mode),
             weight=lower(target, SINGLE, s.mode),
             neighbours=_neighbours(target),
-            draw=draw_grid(target, SINGLE) if drawn else NO_DRAW,
+            draw=draw_grid(target, SINGLE) if self.draws else NO_DRAW,
             low=single(target.min),
             high=single(target.max),
+            largest=largest,
+            least=least,
             mode=s.mode,
             keys=s.keys(),
             noise_key=fold(VELOCITY_NOISE).words,
@@ -123,14 +121,20 @@ def _neighbours(fmt: FixedPoint | Float) -> tuple[Any, Any]:
     return down, up
 
 
-def velocity_scale(top: float, fmt: Format | Any) -> float:
-    """The smallest power of two S ≤ 1 with top ≤ S·(largest value of ``fmt``).
+@np.errstate(all="ignore")
+def velocity_scale(top: float, widest: float, fmt: Format | Any) -> float:
+    """The smallest power of two S ≤ 1 with every draw of a mean up to ``top`` and a variance up to
+    ``widest`` within S·(largest value of ``fmt``).
 
     A power of two, so that dividing by S loses no bit. Formats with scales of their own, and
     floats with the range of float32, take 1.
     """
+    return float(texts.velocity_scale(top, widest, *_limits(fmt)))
+
+
+def _limits(fmt: Format | Any) -> tuple[Any, Any]:
+    """The largest value of ``fmt``, and the least scale of a velocity in it."""
     ranged = isinstance(fmt, FixedPoint) or (isinstance(fmt, Float) and fmt.exp_bits < 8)
-    if not ranged or not 0 < top < math.inf:
-        return 1.0
-    fraction, exponent = math.frexp(top / float(fmt.max))
-    return min(1.0, max(math.ldexp(1.0, exponent - (fraction == 0.5)), 2.0**-100))
+    if not ranged:
+        return np.float64(1.0), np.float64(1.0)
+    return np.float64(float(fmt.max)), np.float64(LEAST_SCALE)

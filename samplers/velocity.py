@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 
 import numformats as nf
-from numformats.underdamped_tasks import REACH, velocity_scale
+from numformats.underdamped_tasks import velocity_scale
 from samplers.precision import Precision, resolve, saturated
 from samplers.steps import quantize
 
@@ -24,7 +23,7 @@ class Velocity(NamedTuple):
 
 def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Velocity:
     """Q(exact), scaled so that the largest element just fits."""
-    scale = velocity_scale(float(exact.abs().amax()) if exact.numel() else 0.0, precision.weight)
+    scale = velocity_scale(_top(exact), 0.0, precision.weight)
     parts = exact / scale
     value = quantize(parts, precision.weight, precision.rounding, key) * scale
     return Velocity(value, scale, saturated=saturated(parts, precision.weight))
@@ -34,10 +33,7 @@ def draw_velocity(
     mean: torch.Tensor, variance: torch.Tensor, precision: Precision, key: nf.Key
 ) -> Velocity:
     """Q^vc(mean, variance), scaled so that every draw fits."""
-    reach = 0.0
-    if mean.numel():
-        reach = float(mean.abs().amax()) + REACH * math.sqrt(float(variance.amax()))
-    scale = velocity_scale(reach, precision.weight)
+    scale = velocity_scale(_top(mean), _top(variance), precision.weight)
     drawn, counts = nf.variance_corrected(
         mean / scale,
         variance.double() / scale**2,
@@ -46,3 +42,7 @@ def draw_velocity(
         return_counts=True,
     )
     return Velocity(drawn * scale, scale, int(counts.deficit), int(counts.saturated))
+
+
+def _top(x: torch.Tensor) -> float:
+    return float(x.abs().amax()) if x.numel() else 0.0

@@ -19,6 +19,8 @@ from tests.host_cuda import Collector, HostMachine
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
 from tests.test_langevin import CASES, arrays
+from tests.underdamped import STEPS
+from tests.underdamped import compare as compare_step
 
 REGISTRY = sys.modules["numformats.backends"]
 NAME = "host_cuda"
@@ -169,7 +171,7 @@ def test_langevin_steps(rounding: str, use: Any, tmp_path: pathlib.Path) -> None
         if how.get("weight", "e4m3") in ("e4m3", "fixed<8,6>"):
             given = how | {"key": nf.Key(11, 3), "lr": 0.05, "rounding": rounding}
             for n in (0, 1, 7, 1025):
-                theta, grad = arrays(n + 1)
+                theta, grad = (a.copy() for a in arrays(n + 1))  # each aligned
                 for shift in (0, 1):  # vectors, and elements one by one
                     x, g = theta[shift : n + shift].copy(), grad[shift : n + shift]
                     wanted = nf.langevin_step(x, g, backend="reference", **given)
@@ -177,6 +179,52 @@ def test_langevin_steps(rounding: str, use: Any, tmp_path: pathlib.Path) -> None
                     assert_same_bits(got.stored, wanted.stored)
                     assert_same_bits(got.seen, wanted.seen)
                     assert got[2:] == wanted[2:]
+
+
+def built_steps(use: Any, folder: pathlib.Path, rounding: str, change: Build) -> dict[str, Any]:
+    """The shared underdamped steps, after compiling all their kernels together."""
+    steps = {name: how | {"rounding": rounding} for name, how in STEPS.items()}
+    collector = use(Collector())
+    for how in steps.values():
+        nf.underdamped_step(*np.ones((3, 4), np.float32), backend=NAME, **how)
+    use(HostMachine(folder)).prepare(collector.units, change)
+    return steps
+
+
+@pytest.mark.parametrize("rounding", TWO_MODES)
+def test_underdamped_steps(rounding: str, use: Any, tmp_path: pathlib.Path) -> None:
+    for how in built_steps(use, tmp_path, rounding, lambda text: text).values():
+        for n in (0, 1, 7, 1025):
+            for shift in (0, 1):  # vectors, and elements one by one
+                compare_step(how, n, shift, NAME)
+
+
+PLANTED_IN_STEPS = {
+    "a key": ("k[8], k[9]", "k[8], k[8]"),
+    "a comparison": ("(forced_ < var_x_)", "(forced_ > var_x_)"),
+    "an argument": ("w.own)", "w.noise)"),
+    "a magnitude": ("size_of(m.velocity)", "size_of(m.left)"),
+    "a mode": ("mode_toward_positive::round_bits(x", "mode_toward_negative::round_bits(x"),
+    "a load": ("velocity.v[j], grad", "velocity.v[0], grad"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_IN_STEPS)
+def test_a_planted_error_in_a_step_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
+    """Negative control: one change in the emitted text makes a step differ."""
+    before, after = PLANTED_IN_STEPS[name]
+
+    def change(text: str) -> str:
+        assert before in text, f"nothing to plant {name} in"
+        return text.replace(before, after)
+
+    steps, caught = built_steps(use, tmp_path, "stochastic", change), []
+    for step, how in steps.items():
+        try:
+            compare_step(how, 1025, 0, NAME)
+        except AssertionError:
+            caught.append(step)
+    assert caught
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -15,10 +15,10 @@ import pytest
 
 import numformats as nf
 from numformats import (
-    device_langevin,
     device_libraries,
     device_places,
     device_reals,
+    device_steps,
     device_verbs,
 )
 from numformats.backends.cuda_tasks import CudaTasks
@@ -26,6 +26,7 @@ from numformats.device import enough_memory
 from numformats.device_libraries import Library
 from tests.host_cuda import HostMachine
 from tests.inputs import DTYPES, assert_same_bits
+from tests.underdamped import STEPS, assert_same_step, given_for
 
 REGISTRY = sys.modules["numformats.backends"]
 NAME = "host_cuda"
@@ -85,7 +86,7 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, backend)
     tasks = CudaTasks(HostMachine(pathlib.Path(folder)))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    for module in (device_verbs, device_reals, device_langevin, device_places):
+    for module in (device_verbs, device_reals, device_steps, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     ClaimedLibrary.copies = 0
@@ -154,12 +155,48 @@ def test_langevin_steps_refuse_what_does_not_match() -> None:
     other.place = 1
     with pytest.raises(ValueError, match="grad is on device 1, theta on device 0"):
         nf.langevin_step(sample(), other, **how)
+    with pytest.raises(ValueError, match="grad is on the host, theta on a CUDA device"):
+        nf.langevin_step(sample(), np.array(sample()), **how)
     with pytest.raises(ValueError, match=r"grad has shape \(2,\)"):
         nf.langevin_step(sample(), sample((2,)), **how)
     with pytest.raises(TypeError, match="grad has dtype float64"):
         nf.langevin_step(sample(), sample(dtype=np.float64), **how)
     with pytest.raises(ValueError, match="not C contiguous"):
         nf.langevin_step(sample().T, sample((64, 6)), inplace=True, **how)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_underdamped_steps(step: str) -> None:
+    how, plain = STEPS[step], [a.reshape(6, 64) for a in given_for(384)]
+    given = [a.copy().view(Claimed) for a in plain]
+    got = nf.underdamped_step(*given, backend=NAME, **how)
+    assert all(isinstance(a, Claimed) for a in got[:3])
+    assert (got.seen is got.stored) == (how["accumulator"] != "full" or not how["weight"])
+    assert_same_step(got, nf.underdamped_step(*plain, **how))
+    assert ClaimedLibrary.copies == 0
+    for a, b in zip(given, plain, strict=True):
+        assert_same_bits(a, b)  # untouched
+    given[1] = np.asfortranarray(plain[1]).view(Claimed)
+    assert_same_step(nf.underdamped_step(*given, backend=NAME, **how), got)
+    assert ClaimedLibrary.copies == 1
+    nothing = nf.underdamped_step(*(a[:0] for a in given), backend=NAME, **how)
+    assert nothing.velocity.shape == (0, 64)
+    assert nothing[3:] == (1.0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["velocity", "grad"])
+def test_underdamped_steps_refuse_what_does_not_match(name: str) -> None:
+    def refuse(given: Any, error: type[Exception], words: str) -> None:
+        arrays = {"theta": sample(), "velocity": sample(), "grad": sample()} | {name: given}
+        with pytest.raises(error, match=words):
+            nf.underdamped_step(**arrays, backend=NAME, **STEPS["low, fixed"])
+
+    other = sample()
+    other.place = 1
+    refuse(other, ValueError, f"{name} is on device 1, theta on device 0")
+    refuse(sample((2,)), ValueError, rf"{name} has shape \(2,\), theta \(6, 64\)")
+    refuse(sample(dtype=np.float64), TypeError, f"{name} has dtype float64")
+    refuse(np.array(sample()), ValueError, f"{name} is on the host, theta on a CUDA device")
 
 
 @pytest.mark.parametrize("view", ["transposed", "every second", "reversed", "empty", "0-d"])

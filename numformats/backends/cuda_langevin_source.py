@@ -1,5 +1,6 @@
-"""The CUDA kernel of a Langevin step."""
+"""The CUDA kernel of a Langevin step, and the rules that kernels of steps take."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from numformats.backends import cpp
@@ -26,6 +27,20 @@ _SCALARS: Params = (
 )  # fmt: skip
 
 
+def rules_text(
+    name: str, holds: dict[str, bool], rules: Iterable[tuple[str, Lowered, Mode]]
+) -> str:
+    """A struct of flags and of functions that round bits: each rule's name, grid and mode."""
+    flags = ", ".join(f"{flag} = {cpp.literal(held)}" for flag, held in holds.items())
+    lines = [f"static constexpr bool {flags};"]
+    for part, low, mode in rules:
+        how = f"{cpp.literal(low.general)}, {cpp.literal(low.plain_inf)}"
+        rule = f"mode_{mode.name}::round_bits(x, rand, ZERO, {part}_grid(), {how})"
+        lines.append(getter("Grid", f"{part}_grid", low.grid))
+        lines.append(f"{cpp.PREFIX} static U {part}(U x, U rand) {{ return {rule}; }}")
+    return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+
+
 @dataclass(frozen=True)
 class LangevinUnit(UnitBase):
     """A step with these ``flags`` (of ``STEP_FLAGS``), formats and rounding mode."""
@@ -35,7 +50,7 @@ class LangevinUnit(UnitBase):
     mode: Mode
     flags: tuple[str, ...]
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "STEP", "langevin")
+    needs: tuple[str, ...] = ("DRAW", "STEP", "steps", "langevin")
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -44,15 +59,9 @@ class LangevinUnit(UnitBase):
 
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
-        holds = [f"{flag} = {cpp.literal(flag in self.flags)}" for flag in STEP_FLAGS]
-        stochastic = f"stochastic = {cpp.literal(self.mode.stochastic)}"
-        lines = [f"static constexpr bool {', '.join([*holds, stochastic])};"]
-        for part, low in (("gradient", self.gradient), ("weight", self.weight)):
-            how = f"{cpp.literal(low.general)}, {cpp.literal(low.plain_inf)}"
-            rule = f"mode_{self.mode.name}::round_bits(x, rand, ZERO, {part}_grid(), {how})"
-            lines.append(getter("Grid", f"{part}_grid", low.grid))
-            lines.append(f"{cpp.PREFIX} static U {part}(U x, U rand) {{ return {rule}; }}")
-        return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+        holds = {flag: flag in self.flags for flag in STEP_FLAGS}
+        rules = (("gradient", self.gradient, self.mode), ("weight", self.weight, self.mode))
+        return rules_text(name, holds | {"stochastic": self.mode.stochastic}, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
@@ -61,7 +70,7 @@ class LangevinUnit(UnitBase):
         body = (
             f"const W32 k[8] = {{{', '.join(KEYS)}}}; "
             f"langevin<{name}>(theta, grad, stored, seen, n, vectors, "
-            "StepScalars{lr, decay, sigma, low, high, variance}, k, "
+            "LangevinScalars{lr, decay, sigma, low, high, variance}, k, "
             f"{MADE_DRAW_GRID}, counts);"
         )
         return (Entry(f"langevin_{name}", params, body),)

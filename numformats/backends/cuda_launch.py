@@ -71,3 +71,14 @@ class Launcher:
     def place(self, array: Any) -> int:
         """Address of an array, 0 for None."""
         return 0 if array is None else self.machine.address(array)
+
+    def vectors(self, n: int, g: Geometry | None, *arrays: Any) -> int:
+        """Groups of four elements that are aligned in all ``arrays`` and lie in one block each."""
+        if g is not None:
+            _, n1, b, n2, c = g.shape
+            if n1 * b * c != 1 or n2 % g.tile[1] or g.tile[1] % 4:
+                return 0
+        sizes = (4 * np.dtype(x.dtype).itemsize for x in arrays)
+        places = (self.machine.address(x) for x in arrays)
+        aligned = all(p % size == 0 for p, size in zip(places, sizes, strict=True))
+        return n // 4 if aligned else 0

@@ -9,7 +9,6 @@ import numpy as np
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_launch import (
     NO_TILING,
-    VECTOR,
     Launcher,
     grid_of,
     stream_of,
@@ -84,7 +83,7 @@ class RealTasks(Launcher):
         totals = self.machine.zeros(g.blocks, np.float64, x)
         finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))
         at = self.machine.address
-        vectors = self._vectors(x.size, g, x)
+        vectors = self.vectors(x.size, g, x)
         seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
         args = (*seen, np.uint64(vectors), *tiling_of(g))
         self.machine.launch(unit, 0, grid_of(max(vectors, x.size - 4 * vectors)), args, x)
@@ -100,7 +99,7 @@ class RealTasks(Launcher):
         real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
         unit = ScaledUnit(task.lowered, task.codes, task.mode, real, out, task.encode)
         n, at = task.x.size, self.machine.address
-        vectors = self._vectors(n, task.geometry, task.x, task.out)
+        vectors = self.vectors(n, task.geometry, task.x, task.out)
         where = (at(totals), np.uint64(n), np.uint64(vectors), *tiling_of(task.geometry))
         stream = (*stream_of(task.words, task.first), LANE64.unsigned(task.spare))
         args = (at(task.x), at(task.out), *where, *stream)
@@ -111,24 +110,13 @@ class RealTasks(Launcher):
         """The values of stored codes."""
         code, real = (np.dtype(a.dtype).name for a in (task.codes, task.out))
         n, at, blocks = task.codes.size, self.machine.address, task.geometry is not None
-        vectors = self._vectors(n, task.geometry, task.codes, task.out)
+        vectors = self.vectors(n, task.geometry, task.codes, task.out)
         scales = (at(task.totals) if blocks else 0, np.float64(task.second))
         tiling = tiling_of(task.geometry) if task.geometry is not None else NO_TILING
         where = (*scales, np.uint64(n), np.uint64(vectors), *tiling)
         args = (at(task.codes), at(task.out), *where)
         unit = DecodeUnit(task.spec, code, real)
         self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.codes)
-
-    def _vectors(self, n: int, g: Geometry | None, *arrays: Any) -> int:
-        """Groups of four elements that are aligned in all ``arrays`` and lie in one block each."""
-        if g is not None:
-            _, n1, b, n2, c = g.shape
-            if n1 * b * c != 1 or n2 % g.tile[1] or g.tile[1] % 4:
-                return 0
-        sizes = (4 * np.dtype(x.dtype).itemsize for x in arrays)
-        places = (self.machine.address(x) for x in arrays)
-        aligned = all(p % size == 0 for p, size in zip(places, sizes, strict=True))
-        return n // 4 if aligned else 0
 
     def langevin(self, task: LangevinTask) -> tuple[int, int]:
         """One Langevin step; the numbers of elements with too much variance and beyond the range
@@ -137,8 +125,7 @@ class RealTasks(Launcher):
         counts, n = self.machine.zeros(2, np.uint64, task.theta), task.theta.size
         arrays = (task.theta, task.grad, task.stored, task.seen)
         places = [self.machine.address(a) for a in arrays]
-        aligned = all(place % VECTOR == 0 for place in places)
-        vectors = n // 4 if aligned else 0
+        vectors = self.vectors(n, None, *arrays)
         k = task.keys
         self.machine.launch(
             unit,

@@ -14,10 +14,11 @@ from numformats.backends.cuda_launch import (
 from numformats.backends.cuda_reading_tasks import ReadingTasks
 from numformats.backends.cuda_real_tasks import RealTasks
 from numformats.backends.cuda_source import Spec, Unit
+from numformats.backends.cuda_underdamped_tasks import UnderdampedTasks
 from numformats.backends.task import BlockTask, ScalarTask
 
 
-class CudaTasks(RealTasks, ReadingTasks, DotTasks, ChainTasks):
+class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks):
     """The functions of a backend, on one machine."""
 
     def scalar(self, task: ScalarTask) -> None:

@@ -21,6 +21,7 @@ from numformats.backends.emit import (
     SCALE,
     STEP,
     STORES,
+    UNDERDAMPED,
     UNITS,
     mode_parts,
 )
@@ -33,22 +34,16 @@ from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
+from numformats.core.underdamped import StepScalars
 from numformats.lanes import CARRIERS, LANE64, Lane
 from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
 from numformats.rounding import Mode
 
 C_TYPES = {
-    "int16": "short",
-    "int32": "int",
-    "int64": "I64",
-    "int8": "signed char",
-    "uint8": "unsigned char",
-    "uint16": "unsigned short",
-    "uint32": "W32",
-    "uint64": "U64",
-    "float32": "float",
-    "float64": "double",
-}
+    "int8": "signed char", "int16": "short", "int32": "int", "int64": "I64",
+    "uint8": "unsigned char", "uint16": "unsigned short", "uint32": "W32", "uint64": "U64",
+    "float32": "float", "float64": "double",
+}  # fmt: skip
 STREAM = (("W32", "k0"), ("W32", "k1"), ("U64", "first"))
 TILING = tuple(("U64", f) for f in ("n1", "b", "n2", "c", "t1", "t2", "m1", "m2"))
 MADE_TILING = f"Tiling{{{', '.join(name for _, name in TILING)}}}"
@@ -162,16 +157,18 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "langevin", "layout",
-    "factors", "reading", "casts", "groups", "results", "dots", "group_dots",
-    "chains", "plain", "integers",
+    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "steps", "langevin",
+    "underdamped", "velocities", "layout", "factors", "reading", "casts", "groups", "results",
+    "dots", "group_dots", "chains", "plain", "integers",
 )  # fmt: skip
 
 
 _SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
+_STEP_SCALARS = _record(StepScalars, lambda f: "F32")
 _GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "DRAW": ("", DRAW),
     "STEP": ("", STEP),
+    "UNDERDAMPED": (_STEP_SCALARS, UNDERDAMPED),
     "SPLIT": (f"{_SPLIT}\nconstexpr int NO_TERM = {NO_TERM};", SPLIT),
     "DOT": (_record(DotSpec, lambda f: "I64"), ()),
     "CHAIN": ("", CHAIN),

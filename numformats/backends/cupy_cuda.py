@@ -107,6 +107,7 @@ _TASKS = CudaTasks(CupyMachine())
 scalar, blocks, words = _TASKS.scalar, _TASKS.blocks, _TASKS.words
 normals, draws, block_draws = _TASKS.normals, _TASKS.draws, _TASKS.block_draws
 scaled, decode, langevin = _TASKS.scaled, _TASKS.decode, _TASKS.langevin
+underdamped = _TASKS.underdamped
 dots, scaled_dots = _TASKS.dots, _TASKS.scaled_dots
 chains, plain = _TASKS.chains, _TASKS.plain
 split, factors, read = _TASKS.split, _TASKS.factors, _TASKS.read

@@ -108,6 +108,7 @@ UNDERDAMPED: tuple[Callable[..., Any], ...] = (
     underdamped.forced_between,
     underdamped.share_of,
     underdamped.left_over,
+    underdamped.velocity_scale,
     underdamped.in_units,
     underdamped.from_units,
     underdamped.spread_in_units,

@@ -13,12 +13,12 @@ from numformats.backends.numba_real import (
     words,
 )
 from numformats.backends.numba_text import Flags
-from numformats.backends.numba_underdamped import underdamped, velocities
+from numformats.backends.numba_underdamped import underdamped
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
     "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
-    "scalar", "scaled", "scaled_dots", "split", "underdamped", "velocities", "words",
+    "scalar", "scaled", "scaled_dots", "split", "underdamped", "words",
 ]  # fmt: skip
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 

@@ -7,11 +7,12 @@ import numpy as np
 from numformats.backends.numba_kernels import SMALL, compiled
 from numformats.backends.numba_text import TASK, Flags
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
+from numformats.core.underdamped import velocity_scale
 
 
-def underdamped(task: UnderdampedTask) -> tuple[int, int, float, float]:
-    """One step up to the velocity's scale; the numbers of elements with too much variance and
-    beyond the range, and the largest magnitudes of the velocity and of its variance."""
+def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
+    """One underdamped step; the numbers of values with too much variance and beyond the range, and
+    the velocity's scale."""
     kernel = _kernel("underdamped", task)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
     counts, tops = _per_task(task, np.int64), _per_task(task, np.uint32)
@@ -24,21 +25,23 @@ def underdamped(task: UnderdampedTask) -> tuple[int, int, float, float]:
     grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.low, task.high)
     scalars = (task.decay, task.scalars, task.variance)
     kernel(*arrays, *scalars, *grids, keys, k.first, counts, tops, flags)
+    scale = 1.0
+    if task.few_bits:
+        with np.errstate(all="ignore"):
+            top, widest = tops.max(axis=0).view(np.float32)
+            scale = float(velocity_scale(top, widest, task.largest, task.least))
+        _velocities(task, scale, counts)
     short, beyond = counts.sum(axis=0)
-    top, widest = tops.max(axis=0).view(np.float32)
-    return int(short), int(beyond), float(top), float(widest)
+    return int(short), int(beyond), scale
 
 
-def velocities(task: UnderdampedTask, scale: float) -> tuple[int, int]:
-    """Round or draw the velocity in units of ``scale``; counts as of ``underdamped``."""
-    counts = _per_task(task, np.int64)
+def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
+    """Round or draw the velocity in units of ``scale``; adds to the counts."""
     keys = tuple(word for key in task.velocity_keys for word in key)
     grids = (task.weight.grid, task.draw, task.low, task.high)
     drawn = "DRAWN" in task.flags
     given = (task.moved, task.left, np.float32(scale))
     _kernel("velocities", task)(*given, *grids, keys, task.keys.first, counts, drawn)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
 
 
 def _kernel(loop: str, task: UnderdampedTask) -> Any:

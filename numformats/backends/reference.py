@@ -10,7 +10,7 @@ from numformats.backends.reference_langevin import langevin_step
 from numformats.backends.reference_rounding import blocks, scalar
 from numformats.backends.reference_scaled import block_draws, decode, scaled
 from numformats.backends.reference_text import random_words
-from numformats.backends.reference_underdamped import underdamped_step, underdamped_velocities
+from numformats.backends.reference_underdamped import underdamped_step
 from numformats.backends.task import DrawTask, LangevinTask
 from numformats.backends.underdamped_task import UnderdampedTask
 from numformats.core import draw, normal
@@ -18,7 +18,7 @@ from numformats.lanes import LANE32, LANE64
 
 __all__ = [
     "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
-    "scalar", "scaled", "scaled_dots", "split", "underdamped", "velocities", "words",
+    "scalar", "scaled", "scaled_dots", "split", "underdamped", "words",
 ]  # fmt: skip
 
 
@@ -50,11 +50,7 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     return langevin_step(task, draws)
 
 
-def underdamped(task: UnderdampedTask) -> tuple[int, int, float, float]:
-    """One underdamped step up to the velocity's scale: see ``numba_underdamped``."""
+def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
+    """One underdamped step; the numbers of values with too much variance and beyond the range, and
+    the velocity's scale."""
     return underdamped_step(task, draws)
-
-
-def velocities(task: UnderdampedTask, scale: float) -> tuple[int, int]:
-    """The velocity of that step in units of ``scale``."""
-    return underdamped_velocities(task, scale, draws)

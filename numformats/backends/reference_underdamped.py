@@ -17,16 +17,27 @@ from numformats.rounding import MODES
 
 
 @np.errstate(all="ignore")
-def underdamped_step(task: UnderdampedTask, draws: Any) -> tuple[int, int, float, float]:
-    """One step up to the velocity's scale; the numbers of elements with too much variance and
-    beyond the range, and the largest magnitudes of the velocity and of its variance. ``draws`` is
-    the backend's own."""
+def underdamped_step(task: UnderdampedTask, draws: Any) -> tuple[int, int, float]:
+    """One step; the numbers of values with too much variance and beyond the range, and the
+    velocity's scale. ``draws`` is the backend's own."""
+    short, beyond = _positions(task, draws)
+    if not task.few_bits:
+        return short, beyond, 1.0
+    widest = _top(task.left) if "DRAWN" in task.flags else np.float32(0.0)
+    scale = float(texts.velocity_scale(_top(task.moved), widest, task.largest, task.least))
+    short_too, beyond_too = _velocities(task, scale, draws)
+    return short + short_too, beyond + beyond_too, scale
+
+
+def _positions(task: UnderdampedTask, draws: Any) -> tuple[int, int]:
+    """Everything up to the velocity's scale."""
     mean = _means(task)
     if "DRAWN" in task.flags:
         given = (task.keys.weight, task.keys.other, task.keys.first, task.draw)
+        counts: tuple[int, int]
         counts = draws(DrawTask(mean, np.array([task.variance]), task.seen, *given))
         _tie(task, mean)
-        return *counts, _top(task.moved), _top(task.left)
+        return counts
     if "NOISY" in task.flags:
         one, two = _words(task, task.keys.noise), _words(task, task.noise_key)
         s = task.scalars
@@ -39,12 +50,11 @@ def underdamped_step(task: UnderdampedTask, draws: Any) -> tuple[int, int, float
     if "WEIGHT" in task.flags:
         task.seen[...] = rounded(task.mode, mean, task.weight, task.keys.weight)
         count = int(np.count_nonzero(langevin.outside(mean, task.low, task.high)))
-    return 0, count, _top(task.moved), 0.0
+    return 0, count
 
 
-@np.errstate(all="ignore")
-def underdamped_velocities(task: UnderdampedTask, scale: float, draws: Any) -> tuple[int, int]:
-    """Round or draw the velocity in units of ``scale``; counts as of ``underdamped_step``."""
+def _velocities(task: UnderdampedTask, scale: float, draws: Any) -> tuple[int, int]:
+    """Round or draw the velocity in units of ``scale``."""
     unit, (key, other) = np.float32(scale), task.velocity_keys
     parts = texts.in_units(task.moved, unit)
     counts: tuple[int, int]
@@ -85,5 +95,5 @@ def _words(task: UnderdampedTask, key: tuple[Any, Any]) -> Any:
     return random_words(key, task.keys.first, task.theta.size, LANE32)
 
 
-def _top(x: Any) -> float:
-    return float(np.abs(x).max(initial=0))
+def _top(x: Any) -> Any:
+    return np.abs(x).max(initial=0)

@@ -19,8 +19,8 @@ class UnderdampedTask:
     left to the velocity's draw (one element where nothing is drawn).
 
     ``flags`` of ``UNDERDAMPED_FLAGS``: those of ``task.STEP_FLAGS``, and whether the weight's grid
-    has one gap; ``neighbours`` are other grids lowered for rounding down and up. A step leaves in
-    ``moved`` what ``velocities`` then rounds or draws, unless KEEPS or nothing is rounded.
+    has one gap; ``neighbours`` are other grids lowered for rounding down and up; ``largest`` and
+    ``least`` are arguments of ``core.underdamped.velocity_scale``.
     """
 
     theta: Any
@@ -39,6 +39,8 @@ class UnderdampedTask:
     draw: DrawGrid
     low: Any
     high: Any
+    largest: Any
+    least: Any
     mode: Mode
     keys: Keys
     noise_key: tuple[Any, Any]
@@ -49,3 +51,8 @@ class UnderdampedTask:
     def general(self) -> bool:
         """Whether a grid needs the general texts."""
         return self.gradient.general or self.weight.general
+
+    @property
+    def few_bits(self) -> bool:
+        """Whether the velocity is rounded or drawn too, in units that depend on all of it."""
+        return "DRAWN" in self.flags or ("WEIGHT" in self.flags and "KEEPS" not in self.flags)

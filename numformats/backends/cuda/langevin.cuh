@@ -1,20 +1,16 @@
 // One Langevin step on float32. S gives the rules of rounding, and which parts of a step there are.
-struct StepScalars { float lr, decay, sigma, low, high; F64 variance; };
+struct LangevinScalars { float lr, decay, sigma, low, high; F64 variance; };
 struct StepWords { W32 gradient, noise, weight, other; };
 
 template <class S>
-__device__ __forceinline__ void step_element(float theta, float grad, StepWords w, StepScalars s,
-                                             DrawGrid g, float& stored, float& seen, U64* counts) {
+__device__ __forceinline__ void step_element(float theta, float grad, StepWords w,
+                                             LangevinScalars s, DrawGrid g, float& stored, float& seen, U64* counts) {
     float slope = grad;
     if constexpr (S::GRADIENT)
         slope = __uint_as_float(S::gradient(__float_as_uint(grad), w.gradient));
     float mean = drift(theta, slope, s.lr, s.decay, S::DECAYS);
     if constexpr (S::DRAWN) {
-        const F64 m = F64(mean), free = draw(m, s.variance, w.weight, w.other, g);
-        const F64 bounded = limit(free, g);
-        seen = float(bounded);
-        counts[0] += missing(m, s.variance, g) > 0.0;
-        counts[1] += bounded != free;
+        seen = float(counted_draw(F64(mean), s.variance, w.weight, w.other, g, counts));
         return;
     }
     if constexpr (S::NOISY) mean = diffuse(mean, s.sigma, w.noise);
@@ -28,8 +24,8 @@ __device__ __forceinline__ void step_element(float theta, float grad, StepWords 
 // Elements e .. e + N; ODD is the parity of e. KEEPS and what is rounded say what is written.
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void step_run(const float* theta, const float* grad, float* stored,
-                                         float* seen, U64 e, StepScalars s, const W32 (&k)[8],
-                                         DrawGrid g, U64* counts) {
+                                         float* seen, U64 e, LangevinScalars s,
+                                         const W32 (&k)[8], DrawGrid g, U64* counts) {
     using Some = Pack<float, N>;
     const Some at = *reinterpret_cast<const Some*>(theta + e);
     const Some slope = *reinterpret_cast<const Some*>(grad + e);
@@ -53,8 +49,8 @@ __device__ __forceinline__ void step_run(const float* theta, const float* grad, 
 // gathers too much variance and beyond the range.
 template <class S>
 __device__ __forceinline__ void langevin(const float* theta, const float* grad, float* stored,
-                                         float* seen, U64 n, U64 vectors, StepScalars s,
-                                         const W32 (&k)[8], DrawGrid g, U64* counts) {
+                                         float* seen, U64 n, U64 vectors,
+                                         LangevinScalars s, const W32 (&k)[8], DrawGrid g, U64* counts) {
     U64 found[2] = {};
     for (U64 v = thread(); v < vectors; v += threads())
         step_run<S, 4, false>(theta, grad, stored, seen, 4 * v, s, k, g, found);
@@ -62,6 +58,5 @@ __device__ __forceinline__ void langevin(const float* theta, const float* grad, 
         if (i & 1) step_run<S, 1, true>(theta, grad, stored, seen, i, s, k, g, found);
         else step_run<S, 1, false>(theta, grad, stored, seen, i, s, k, g, found);
     }
-    if (found[0]) atomicAdd(counts, found[0]);
-    if (found[1]) atomicAdd(counts + 1, found[1]);
+    add_counts(found, counts);
 }

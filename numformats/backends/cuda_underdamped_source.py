@@ -1,0 +1,88 @@
+"""The CUDA kernels of an underdamped Langevin step."""
+
+from dataclasses import dataclass
+
+from numformats.backends.cuda_langevin_source import rules_text
+from numformats.backends.cuda_text import DRAW_GRID, MADE_DRAW_GRID, Entry, Params, UnitBase
+from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS
+from numformats.core.underdamped import StepScalars
+from numformats.lanes import LANE32, Lane
+from numformats.lowering import Lowered
+from numformats.rounding import MODES, Mode
+
+KEYS = tuple(f"k{i}" for i in range(10))
+_SIDES = {"below": MODES["toward_negative"], "above": MODES["toward_positive"]}
+_ARRAYS: Params = (
+    *(("const float*", name) for name in ("theta", "velocity", "grad")),
+    *(("float*", name) for name in ("stored", "seen", "moved", "left")),
+)
+_SIZES: Params = (("U64", "n"), ("U64", "vectors"))
+_RANGE: Params = (("float", "low"), ("float", "high"))
+# The velocity's decay is one of the scalars, the weight's comes by another name.
+_SCALARS: Params = (
+    *(("float", name) for name in StepScalars._fields), ("float", "weight_decay"),
+    ("F64", "variance"), *_RANGE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnderdampedUnit(UnitBase):
+    """A step with these ``flags`` (of ``UNDERDAMPED_FLAGS``), formats and rounding mode;
+    ``neighbours`` are grids for rounding down and up, where a draw needs them."""
+
+    gradient: Lowered
+    weight: Lowered
+    neighbours: tuple[Lowered, ...]
+    mode: Mode
+    flags: tuple[str, ...]
+    few_bits: bool
+    lane: Lane = LANE32
+    needs: tuple[str, ...] = (
+        "DRAW", "STEP", "UNDERDAMPED", "steps", "underdamped", "velocities",
+    )  # fmt: skip
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The mode that rounds gradient, weight and velocity, and those of neighbours."""
+        return (self.mode, *(_SIDES.values() if self.neighbours else ()))
+
+    def definition(self, name: str) -> str:
+        """The struct ``name`` that the skeletons take."""
+        holds = {flag: flag in self.flags for flag in UNDERDAMPED_FLAGS}
+        sides = zip(_SIDES.items(), self.neighbours, strict=False)  # there are none, or both
+        rules = (
+            ("gradient", self.gradient, self.mode),
+            ("weight", self.weight, self.mode),
+            *((side, low, mode) for (side, mode), low in sides),
+        )
+        more = {"stochastic": self.mode.stochastic, "FEW": self.few_bits}
+        return rules_text(name, holds | more, rules)
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """The step up to the velocity's scale; the velocity in few bits."""
+        steps = (self._step(name), self._velocities(name))
+        return steps if self.few_bits else steps[:1]
+
+    def _step(self, name: str) -> Entry:
+        keys: Params = tuple(("W32", key) for key in KEYS)
+        params = (*_ARRAYS, *_SIZES, *_SCALARS, *keys, ("U64*", "all"), *DRAW_GRID)
+        arrays = ", ".join(array for _, array in _ARRAYS)
+        body = (
+            f"const W32 k[10] = {{{', '.join(KEYS)}}}; "
+            f"underdamped<{name}>(UnderdampedArrays{{{arrays}}}, n, vectors, "
+            f"UnderdampedRule{{StepScalars{{{', '.join(StepScalars._fields)}}}, weight_decay, "
+            f"variance, low, high, {MADE_DRAW_GRID}}}, k, all);"
+        )
+        return Entry(f"underdamped_{name}", params, body)
+
+    def _velocities(self, name: str) -> Entry:
+        arrays: Params = (("float*", "moved"), ("const float*", "left"))
+        limits: Params = (("F64", "top_value"), ("F64", "least_scale"))
+        keys: Params = tuple(("W32", key) for key in KEYS[:4])
+        params = (*arrays, *_SIZES, *limits, *_RANGE, *keys, ("U64*", "all"), *DRAW_GRID)
+        body = (
+            f"const W32 k[4] = {{{', '.join(KEYS[:4])}}}; "
+            f"velocities<{name}>(moved, left, n, vectors, top_value, least_scale, "
+            f"VelocityRule{{1.0f, low, high, {MADE_DRAW_GRID}}}, k, all);"
+        )
+        return Entry(f"velocities_{name}", params, body)

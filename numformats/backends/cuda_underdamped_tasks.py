@@ -1,0 +1,66 @@
+"""Underdamped Langevin steps as launches of CUDA kernels."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.cuda_launch import Launcher, grid_of
+from numformats.backends.cuda_underdamped_source import UnderdampedUnit
+from numformats.backends.underdamped_task import UnderdampedTask
+
+
+class UnderdampedTasks(Launcher):
+    """That function of a backend."""
+
+    def underdamped(self, task: UnderdampedTask) -> tuple[int, int, float]:
+        """One underdamped step; the numbers of values with too much variance and beyond the range,
+        and the velocity's scale (where a weight is rounded; else nothing waits for them)."""
+        between = "DRAWN" in task.flags and "FIXED" not in task.flags
+        sides = task.neighbours if between else ()
+        unit = UnderdampedUnit(
+            task.gradient, task.weight, sides, task.mode, task.flags, task.few_bits
+        )
+        found = self.machine.zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
+        drawn = (task.left,) if "DRAWN" in task.flags else ()
+        arrays = (task.theta, task.velocity, task.grad, task.stored, task.seen, task.moved)
+        vectors = self.vectors(task.theta.size, None, *arrays, *drawn)
+        self._step(unit, task, (*arrays, task.left), vectors, found)
+        if task.few_bits:
+            self._velocities(unit, task, vectors, found)
+        elif "WEIGHT" not in task.flags:
+            return 0, 0, 1.0
+        read = self.machine.read(found)
+        scale = float(read.view(np.float64)[4]) if task.few_bits else 1.0
+        return int(read[0]), int(read[1]), scale
+
+    def _step(
+        self, unit: UnderdampedUnit, task: UnderdampedTask, arrays: tuple[Any, ...], vectors: int,
+        found: Any,
+    ) -> None:  # fmt: skip
+        n, k, at = task.theta.size, task.keys, self.machine.address
+        self.machine.launch(
+            unit,
+            0,
+            grid_of(max(vectors, n - 4 * vectors)),
+            (
+                *map(at, arrays), np.uint64(n), np.uint64(vectors), *task.scalars, task.decay,
+                task.variance, task.low, task.high, *k.gradient, *k.noise, *k.weight, *k.other,
+                *task.noise_key, at(found), *task.draw,
+            ),
+            task.theta,
+        )  # fmt: skip
+
+    def _velocities(
+        self, unit: UnderdampedUnit, task: UnderdampedTask, vectors: int, found: Any
+    ) -> None:
+        n, at, (key, other) = task.theta.size, self.machine.address, task.velocity_keys
+        self.machine.launch(
+            unit,
+            1,
+            grid_of(max(vectors, n - 4 * vectors)),
+            (
+                at(task.moved), at(task.left), np.uint64(n), np.uint64(vectors), task.largest,
+                task.least, task.low, task.high, *key, *other, at(found), *task.draw,
+            ),
+            task.theta,
+        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""``langevin_step`` and ``underdamped_step`` on CUDA devices. Counts, and the scale of a velocity
+in few bits, wait for the device where there are any."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends import select
+from numformats.device import on_device
+from numformats.device_libraries import Library, flat, library
+from numformats.device_places import carrier_for
+from numformats.langevin_tasks import Step, check_operands
+from numformats.underdamped_tasks import UnderdampedStepPlan
+
+
+def langevin(
+    theta: Any, grad: Any, how: Step, backend: str, inplace: bool
+) -> tuple[Any, Any, int, int]:
+    """The accumulator, the weight and the counts."""
+    found, sources = _operands(theta=theta, grad=grad)
+    module, shape, x = select(backend, "cuda"), tuple(theta.shape), sources[0]
+    stored = theta if inplace else found.empty(shape, "float32", x)
+    if not found.contiguous(stored):
+        raise ValueError("theta is not C contiguous; give a contiguous one, or inplace=False")
+    seen = found.empty(shape, "float32", x) if how.keeps else stored
+    counts = (0, 0)
+    if 0 not in shape:
+        given = (*sources, stored, seen)
+        counts = module.langevin(how.task(*(flat(found, a, np.float32) for a in given)))
+    return stored, seen, *counts
+
+
+def underdamped(
+    theta: Any, velocity: Any, grad: Any, plan: UnderdampedStepPlan, backend: str
+) -> tuple[Any, Any, Any, float, int, int]:
+    """The accumulator, the weight, the velocity, its scale and the counts."""
+    found, sources = _operands(theta=theta, velocity=velocity, grad=grad)
+    module, shape, x = select(backend, "cuda"), tuple(theta.shape), sources[0]
+    stored, moved = (found.empty(shape, "float32", x) for _ in range(2))
+    seen = found.empty(shape, "float32", x) if plan.step.keeps else stored
+    left = found.empty(shape if plan.draws else (1,), "float32", x)
+    deficit, saturated, scale = 0, 0, 1.0
+    if 0 not in shape:
+        given = (*sources, stored, seen, moved, left)
+        task = plan.task(*(flat(found, a, np.float32) for a in given))
+        deficit, saturated, scale = module.underdamped(task)
+    return stored, seen, moved, scale, deficit, saturated
+
+
+def _operands(**given: Any) -> tuple[Library, list[Any]]:
+    """The library of the first array, and all compact, after checking that they match."""
+    for name, array in given.items():
+        if not on_device(array):
+            raise ValueError(
+                f"{name} is on the host, theta on a CUDA device; move one of them first"
+            )
+    read = {name: library(array) for name, array in given.items()}
+    dtypes = {name: carrier_for(lib, array, name).name for name, (lib, array) in read.items()}
+    found, theta = read["theta"]
+    for name, (lib, array) in read.items():
+        check_operands(dtypes, tuple(theta.shape), tuple(array.shape), name)
+        if lib.device(array) != found.device(theta):
+            raise ValueError(
+                f"{name} is on device {lib.device(array)}, theta on device {found.device(theta)}; "
+                "move one of them first"
+            )
+    return found, [lib.compact(array) for lib, array in read.values()]
