@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.backends.underdamped_task import UnderdampedTask
+from numformats.backends.underdamped_task import SIDES, UnderdampedTask
 from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
 from numformats.formats import FixedPoint, Float, Format
@@ -117,7 +117,7 @@ class UnderdampedStepPlan:
 
 
 def _neighbours(fmt: FixedPoint | Float) -> tuple[Any, Any]:
-    down, up = (lower(fmt, SINGLE, find(f"toward_{side}")) for side in ("negative", "positive"))
+    down, up = (lower(fmt, SINGLE, find(mode)) for mode in SIDES.values())
     return down, up
 
 

@@ -24,7 +24,7 @@ def one_pass(
     """The step of ``samplers.sghmc_steps.exponential`` from the gradient of the mean loss.
 
     Args:
-        theta: the accumulator, float32 on the host, any shape.
+        theta: the accumulator, float32 on the host or a CUDA device, any shape.
         velocity: same shape.
         grad: ∇loss, same shape, any dtype.
         weight_decay: wd.
@@ -33,7 +33,8 @@ def one_pass(
         key: of this parameter and step.
 
     Returns:
-        New tensors. Promise: the bits of the composition where `one_pass_serves`.
+        New tensors. Promise: where `one_pass_serves`, the bits of the composition on the host, on
+        CUDA devices too.
     """
     done = nf.underdamped_step(
         theta,
@@ -53,8 +54,11 @@ def one_pass(
 
 
 def one_pass_serves(theta: torch.Tensor, precision: Precision) -> bool:
-    """Whether one pass over memory gives the bits of the composition."""
-    return theta.device.type == "cpu" and fusible(theta, precision) and torch_fuses_products()
+    """Whether one pass over memory gives the bits of the composition on the host; CUDA devices take
+    it whatever their ``addcmul`` rounds, so that they give the host's bits."""
+    on_host = theta.device.type == "cpu"
+    known = on_host or theta.device.type == "cuda"
+    return known and fusible(theta, precision) and (not on_host or torch_fuses_products())
 
 
 @functools.cache

@@ -18,6 +18,7 @@ import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
 from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
+from numformats.core.underdamped import StepScalars
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
@@ -106,6 +107,21 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     return 1
 
 
+def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
+    """An underdamped step, and its velocity."""
+    real, lane, found = array(np.float32), CARRIERS["float32"], array(np.uint64)
+    grid = typeof(lower(nf.E4M3, lane, mode).grid)
+    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
+    scalars = typeof(StepScalars(*(np.float32(1),) * 13))
+    limits, word = (kinds.boolean, kinds.float32, kinds.float32), kinds.uint32
+    given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, draw, *limits)
+    flags = kinds.UniTuple(kinds.boolean, 7)
+    ptx(target, "underdamped", (*given, *(word,) * 10, kinds.uint64, found, flags), mode=mode)
+    given = (real, real, kinds.float64, kinds.float64, grid, draw, *limits, *(word,) * 4)
+    ptx(target, "velocities", (*given, kinds.uint64, found, kinds.boolean), mode=mode)
+    return 2
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     major, minor = map(int, sys.argv[1].split("."))
@@ -124,6 +140,7 @@ def main() -> None:
     for name in TWO_MODES:
         done += scaled_kernels((major, minor), MODES[name])
         done += step_kernel((major, minor), MODES[name])
+        done += underdamped_kernels((major, minor), MODES[name])
     print(f"{done} kernels compiled for sm_{major}{minor}")
 
 

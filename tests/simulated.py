@@ -13,6 +13,8 @@ import numpy as np
 import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
 from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
+from tests.underdamped import STEPS
+from tests.underdamped import compare as compare_step
 
 FORMATS = [
     nf.E4M3, nf.E5M2, nf.BF16, nf.E8M0, nf.FixedPoint(8, 3), nf.parse("binary8p1se"),
@@ -23,10 +25,12 @@ BLOCKS = [
 ]  # fmt: skip
 PLANTED = {
     "a constant": (
+        "lane_text",
         "SIG_BITS, EXP_BIAS, LAST, LEFT = I(23)",
         "SIG_BITS, EXP_BIAS, LAST, LEFT = I(22)",
     ),
-    "a comparison": ("a if a > b else b", "a if a < b else b"),
+    "a comparison": ("lane_text", "a if a > b else b", "a if a < b else b"),
+    "an operand": ("draw_text", "fused(share, rest, var_v)", "fused(share, share, var_v)"),
 }
 
 
@@ -122,15 +126,21 @@ def steps() -> int:
     return done
 
 
+def underdamped() -> int:
+    for how in STEPS.values():
+        compare_step(how, 40, 0, "numba_cuda")
+    return len(STEPS)
+
+
 def plant(name: str) -> None:
-    before, after = PLANTED[name]
-    emitted = numba_cuda_text.lane_text
+    text, before, after = PLANTED[name]
+    emitted = getattr(numba_cuda_text, text)
 
-    def changed(lane: Any) -> str:
-        assert before in emitted(lane), f"nothing to plant {name} in"
-        return emitted(lane).replace(before, after)
+    def changed(*how: Any) -> str:
+        assert before in emitted(*how), f"nothing to plant {name} in"
+        return str(emitted(*how)).replace(before, after)
 
-    numba_cuda_launch.lane_text = changed
+    setattr(numba_cuda_launch, text, changed)
 
 
 def main() -> None:
@@ -142,9 +152,12 @@ def main() -> None:
     registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)
     if sys.argv[1:]:
         plant(sys.argv[1])
+        if sys.argv[1] == "an operand":
+            compare_step(STEPS["corrected, fixed"], 40, 0, "numba_cuda")
         compare(nf.quantize, sample(nf.E4M3, "float32", 32), nf.E4M3, "nearest_even")
         return
     found = f"{scalars()} scalar, {blocks()} block, {draws()} draw, {steps()} step"
+    found += f", {underdamped()} underdamped"
     print(f"{found} cases agree")
 
 

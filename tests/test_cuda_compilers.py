@@ -18,10 +18,13 @@ from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.cuda_text import UnitBase, source
+from numformats.backends.cuda_underdamped_source import UnderdampedUnit
+from numformats.backends.underdamped_task import SIDES
 from numformats.block_tasks import levels, scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
+from tests.underdamped import STEPS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = ["sm_80", "sm_90", "sm_100"]
@@ -40,10 +43,11 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    assert f"{scalar} scalar, 32 block, 12 draw, 7 step cases agree" in done.stdout
+    found = f"{scalar} scalar, 32 block, 12 draw, 7 step, {len(STEPS)} underdamped cases agree"
+    assert found in done.stdout
 
 
-@pytest.mark.parametrize("name", ["a constant", "a comparison"])
+@pytest.mark.parametrize("name", ["a constant", "a comparison", "an operand"])
 def test_simulator_sees_a_planted_error(name: str) -> None:
     pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
     done = run("tests.simulated", name, NUMBA_ENABLE_CUDASIM="1")
@@ -122,7 +126,7 @@ def real_units(mode: str) -> dict[str, UnitBase]:
 
 
 def step_units(mode: str) -> dict[str, UnitBase]:
-    """Langevin steps of the three accumulators."""
+    """Langevin and underdamped steps of the three accumulators."""
     c, m = CARRIERS["float32"], MODES[mode]
     grids = lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)
     parts = {
@@ -130,14 +134,20 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         "L": ("NOISY", "WEIGHT"),
         "V": ("GRADIENT", "DECAYS", "DRAWN"),
     }
-    return {name: LangevinUnit(*grids, m, flags) for name, flags in parts.items()}
+    made: dict[str, UnitBase] = {name: LangevinUnit(*grids, m, f) for name, f in parts.items()}
+    sides = tuple(lower(nf.E4M3, c, MODES[side]) for side in SIDES.values())
+    for name, flags in (parts | {"G": ("DRAWN", "FIXED")}).items():
+        between = sides if name == "V" else ()
+        made[f"U{name}"] = UnderdampedUnit(*grids, between, m, flags, name != "F")
+    return made
 
 
 @pytest.mark.parametrize("target, mode", pairs())
-def test_cuda_source_of_langevin_steps_compiles(target: str, mode: str) -> None:
+def test_cuda_source_of_steps_compiles(target: str, mode: str) -> None:
     code = compiled(source(step_units(mode)), target)
     for name, unit in step_units(mode).items():
-        assert unit.entries(name)[0].name.encode() in code
+        for entry in unit.entries(name):
+            assert entry.name.encode() in code
 
 
 @pytest.mark.parametrize("target, mode", pairs())

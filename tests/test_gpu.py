@@ -17,6 +17,7 @@ from numformats.device import DeviceArray
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits
 from tests.statistics import FALSE_ALARM, binomial_p
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
+from tests.underdamped import STEPS, given_for
 
 CUDA = [name for name in ("cupy_cuda", "numba_cuda") if nf.backends()[name].available]
 pytestmark = pytest.mark.skipif(not CUDA, reason="no CUDA device: see numformats backends")
@@ -139,6 +140,42 @@ def test_langevin_steps(backend: str, accumulator: str) -> None:
             for a, b in zip(got[:2], wanted[:2], strict=True):
                 assert_same_bits(to_host(a), b)
             assert got[2:] == wanted[2:]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("backend", CUDA)
+def test_underdamped_steps(backend: str, step: str) -> None:
+    for n in (1, 7, 100_003):
+        given = given_for(n)
+        wanted = nf.underdamped_step(*given, backend="reference", **STEPS[step])
+        got = nf.underdamped_step(*map(to_device, given), backend=backend, **STEPS[step])
+        for a, b in zip(got[:3], wanted[:3], strict=True):
+            assert_same_bits(to_host(a), b)
+        assert got[3:] == wanted[3:]
+
+
+@pytest.mark.parametrize("accumulator", ["full", "low", "variance_corrected"])
+def test_sghmc_gives_the_bits_of_the_host(accumulator: str) -> None:
+    """Given the same gradients; parameters, velocities and counts."""
+    import torch
+
+    from samplers import SGHMC, Precision
+
+    def run(device: str) -> tuple[Any, Any, Any]:
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 3001).to(device))
+        precision = Precision("fixed<8,6>", "e4m3", accumulator)
+        options = {"num_data": 100, "friction": 2.0, "weight_decay": 0.01}
+        optimizer = SGHMC([weight], 0.1, precision=precision, **options)
+        for k in range(5):
+            grad = np.sin(np.linspace(-1, 1, 3001) * (k + 1)).astype(np.float32)
+            weight.grad = torch.from_numpy(grad).to(device)
+            optimizer.step()
+        return weight.detach(), optimizer.state[weight]["velocity"], optimizer.counters()
+
+    wanted, got = run("cpu"), run("cuda")
+    for a, b in zip(got[:2], wanted[:2], strict=True):
+        assert_same_bits(to_host(a), to_host(b))
+    assert got[2] == wanted[2]
 
 
 @pytest.mark.parametrize("backend", CUDA)

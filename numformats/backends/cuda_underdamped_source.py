@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 from numformats.backends.cuda_langevin_source import rules_text
 from numformats.backends.cuda_text import DRAW_GRID, MADE_DRAW_GRID, Entry, Params, UnitBase
-from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS
+from numformats.backends.underdamped_task import SIDES, UNDERDAMPED_FLAGS
 from numformats.core.underdamped import StepScalars
 from numformats.lanes import LANE32, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import MODES, Mode
 
 KEYS = tuple(f"k{i}" for i in range(10))
-_SIDES = {"below": MODES["toward_negative"], "above": MODES["toward_positive"]}
 _ARRAYS: Params = (
     *(("const float*", name) for name in ("theta", "velocity", "grad")),
     *(("float*", name) for name in ("stored", "seen", "moved", "left")),
@@ -44,16 +43,16 @@ class UnderdampedUnit(UnitBase):
     @property
     def modes(self) -> tuple[Mode, ...]:
         """The mode that rounds gradient, weight and velocity, and those of neighbours."""
-        return (self.mode, *(_SIDES.values() if self.neighbours else ()))
+        return (self.mode, *(MODES[side] for side in SIDES.values() if self.neighbours))
 
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
         holds = {flag: flag in self.flags for flag in UNDERDAMPED_FLAGS}
-        sides = zip(_SIDES.items(), self.neighbours, strict=False)  # there are none, or both
+        sides = zip(SIDES.items(), self.neighbours, strict=False)  # there are none, or both
         rules = (
             ("gradient", self.gradient, self.mode),
             ("weight", self.weight, self.mode),
-            *((side, low, mode) for (side, mode), low in sides),
+            *((side, low, MODES[mode]) for (side, mode), low in sides),
         )
         more = {"stochastic": self.mode.stochastic, "FEW": self.few_bits}
         return rules_text(name, holds | more, rules)

@@ -10,10 +10,13 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from numformats.backends.underdamped_task import SIDES
 
 PACKAGE = "numformats_kernels"
 logger = logging.getLogger(__name__)
@@ -46,6 +49,14 @@ def emit(label: str, imports: tuple[str, ...], text: str, version: str) -> str:
             file.write(source)
         os.replace(temporary, path)
     return path.stem
+
+
+def both_ways(modules: Iterable[str]) -> str:
+    """Imports that give rounding in two modes, by their modules, the names of ``SIDES``."""
+    return "".join(
+        f"from {PACKAGE}.{module} import round_bits as bits_{side}\n"
+        for side, module in zip(SIDES, modules, strict=True)
+    )
 
 
 def load(name: str) -> Any:

@@ -30,12 +30,13 @@ from numformats.backends.numba_cuda_real import (
     scaled,
     words,
 )
+from numformats.backends.numba_cuda_underdamped import underdamped
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
     "add", "block_draws", "blocks", "cast", "chains", "decode", "dots", "draws", "empty",
     "factors", "langevin", "normals", "plain", "read", "read_integers", "scalar", "scaled",
-    "scaled_dots", "split", "words", "wrap_integers", "zeros",
+    "scaled_dots", "split", "underdamped", "words", "wrap_integers", "zeros",
 ]  # fmt: skip
 LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numba import cuda
 
-from numformats.backends.emitted import emit, load
+from numformats.backends.emitted import both_ways, emit, load
 from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
@@ -19,6 +19,7 @@ from numformats.backends.numba_cuda_text import (
     mode_text,
     scale_text,
 )
+from numformats.backends.underdamped_task import SIDES
 from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
@@ -68,6 +69,9 @@ def compiled(
         reals = reals_module(carrier.lane)
         imports += [reals, module("draw", (lane, reals), draw_text())]
     text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
+    if loop == "underdamped":
+        sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
+        text = both_ways(sides) + text
     return load(module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)).kernel
 
 

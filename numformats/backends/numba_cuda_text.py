@@ -5,7 +5,7 @@ share, as for the CPU.
 from collections.abc import Callable
 from typing import Any
 
-from numformats.backends import cuda_loops, cuda_real_loops
+from numformats.backends import cuda_loops, cuda_real_loops, cuda_underdamped_loops
 from numformats.backends.emit import (
     CORE,
     DRAW,
@@ -15,6 +15,7 @@ from numformats.backends.emit import (
     SCALE,
     STEP,
     STORES,
+    UNDERDAMPED,
     UNITS,
     constants,
     mode_parts,
@@ -82,6 +83,7 @@ def single(x):
 """
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
+_VELOCITIES = (cuda_underdamped_loops.rounded_single, cuda_underdamped_loops.counted_draw)
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "quantize": (cuda_loops.rounded,),
     "rows": (block_bits, cuda_loops.member),
@@ -92,16 +94,17 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of),
     "block_decoded": (cuda_loops.tile_of,),
-    "langevin": (*STEP, cuda_real_loops.step_element),
+    "langevin": (cuda_real_loops.step_element,),
+    "underdamped": (
+        *_VELOCITIES,
+        cuda_underdamped_loops.forced,
+        cuda_underdamped_loops.moved_element,
+    ),
+    "velocities": _VELOCITIES,
 }
 REALS = (
-    "normals",
-    "draws",
-    "tops",
-    "levels",
-    "scaled",
-    "langevin",
-)  # loops that need ``draw_text``
+    "normals", "draws", "tops", "levels", "scaled", "langevin", "underdamped", "velocities",
+)  # fmt: skip  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
@@ -127,8 +130,8 @@ def scale_text(carrier: Carrier) -> str:
 
 
 def draw_text() -> str:
-    """Normals and variance-corrected draws."""
-    return "\n\n".join(map(real_text, (*DRAW, *UNITS))) + "\n"
+    """Normals, variance-corrected draws, and steps made of them."""
+    return "\n\n".join(map(real_text, (*DRAW, *UNITS, *STEP, *UNDERDAMPED))) + "\n"
 
 
 def kernel_text(
@@ -141,6 +144,6 @@ def kernel_text(
         f"{_STORE_CODE if encode else _STORE}"
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
-    home = cuda_loops if hasattr(cuda_loops, loop) else cuda_real_loops
-    kernel = (getattr(home, loop), "kernel", KERNEL)
+    homes = (cuda_loops, cuda_real_loops, cuda_underdamped_loops)
+    kernel = (next(getattr(m, loop) for m in homes if hasattr(m, loop)), "kernel", KERNEL)
     return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

@@ -7,7 +7,7 @@ from typing import Any
 import numba
 
 from numformats.backends.compile_log import listen
-from numformats.backends.emitted import PACKAGE, emit, load
+from numformats.backends.emitted import both_ways, emit, load
 from numformats.backends.numba_text import (
     Flags,
     draw_text,
@@ -16,6 +16,7 @@ from numformats.backends.numba_text import (
     mode_text,
     scale_text,
 )
+from numformats.backends.underdamped_task import SIDES
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
@@ -42,15 +43,6 @@ def mode_module(mode: Mode, lane: Lane) -> str:
     return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
 
 
-def _both_ways(lane: Lane) -> str:
-    """Rounding down and up, by names of their own."""
-    names = {"below": "toward_negative", "above": "toward_positive"}
-    return "".join(
-        f"from {PACKAGE}.{mode_module(MODES[mode], lane)} import round_bits as bits_{side}\n"
-        for side, mode in names.items()
-    )
-
-
 @cache
 def compiled(
     loop: str,
@@ -71,7 +63,8 @@ def compiled(
         imports.append(module("draw", (lane,), draw_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     if loop == "underdamped":
-        text = _both_ways(carrier.lane) + text
+        sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
+        text = both_ways(sides) + text
     name = module(f"{loop}_{mode.name}_{carrier.name}", tuple(imports), text)
     compiled: Kernel = load(name).kernel
     return compiled

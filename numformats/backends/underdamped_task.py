@@ -10,6 +10,7 @@ from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
 UNDERDAMPED_FLAGS = ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS", "DRAWN", "FIXED")
+SIDES = {"below": "toward_negative", "above": "toward_positive"}  #: modes that find neighbours
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class UnderdampedTask:
     left to the velocity's draw (one element where nothing is drawn).
 
     ``flags`` of ``UNDERDAMPED_FLAGS``: those of ``task.STEP_FLAGS``, and whether the weight's grid
-    has one gap; ``neighbours`` are other grids lowered for rounding down and up; ``largest`` and
+    has one gap; ``neighbours`` are other grids lowered for the modes of ``SIDES``; ``largest`` and
     ``least`` are arguments of ``core.underdamped.velocity_scale``.
     """
 

@@ -2,6 +2,8 @@
 functions, on every backend, for any size, layout and number of threads.
 """
 
+from types import SimpleNamespace
+
 import numba
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 import numformats as nf
 from numformats.core import underdamped as texts
-from samplers import SGHMC, PerChannel, Precision, sghmc
+from samplers import SGHMC, PerChannel, Precision, sghmc, sghmc_one_pass, steps
 from samplers.sghmc_one_pass import one_pass, one_pass_serves
 from samplers.sghmc_steps import exponential
 from samplers.steps import descent, gradient
@@ -181,6 +183,16 @@ def test_the_optimizer_takes_one_pass_with_the_same_bits(accumulator, monkeypatc
 )
 def test_other_dtypes_and_formats_are_composed(dtype, precision):
     assert not one_pass_serves(torch.zeros(4, dtype=dtype), precision)
+
+
+@pytest.mark.parametrize("device, served", [("cpu", False), ("cuda", True), ("mps", False)])
+def test_what_torch_fuses_is_asked_of_the_host(device, served, monkeypatch):
+    """Where ``addcmul`` rounds its product the host composes, and a CUDA device gives the bits of
+    a host that does not."""
+    monkeypatch.setattr(steps, "torch_fuses", lambda device: True)
+    monkeypatch.setattr(sghmc_one_pass, "torch_fuses_products", lambda: False)
+    theta = SimpleNamespace(device=torch.device(device), dtype=torch.float32)
+    assert one_pass_serves(theta, Precision("e4m3", None, DRAWN)) == served
 
 
 STILL = nf.UnderdampedMoments(0.5, 0.25, 0.5, 0.125, 0.0, 0.0, 0.0)

@@ -1,0 +1,50 @@
+"""The Numba CUDA backend's underdamped steps."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.numba_cuda_launch import compiled, launch, read, zeros
+from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
+
+
+def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
+    """One underdamped step; the numbers of values with too much variance and beyond the range, and
+    the velocity's scale (where a weight is rounded; else nothing waits for them)."""
+    found = zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
+    _step(task, found)
+    if task.few_bits:
+        _velocities(task, found)
+    elif "WEIGHT" not in task.flags:
+        return 0, 0, 1.0
+    numbers = read(found, task.theta)
+    scale = float(numbers.view(np.float64)[4]) if task.few_bits else 1.0
+    return int(numbers[0]), int(numbers[1]), scale
+
+
+def _step(task: UnderdampedTask, found: Any) -> None:
+    """Everything up to the velocity's scale."""
+    k = task.keys
+    keys = (*k.gradient, *k.noise, *k.weight, *k.other, *task.noise_key, np.uint64(k.first))
+    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
+    nothing = zeros(1, np.float32, task.theta)  # in the place of a result that is not written
+    stored = task.stored if "KEEPS" in task.flags or not rounds else nothing
+    arrays = (
+        task.theta, task.velocity, task.grad, stored, task.seen if rounds else nothing, task.moved,
+        task.left,
+    )  # fmt: skip
+    scalars = (task.decay, task.scalars, task.variance)
+    down, up = (low.grid for low in task.neighbours)
+    grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.general)
+    flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
+    given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found, flags)
+    launch(compiled("underdamped", task.mode), task.theta.size, task.theta, *given)
+
+
+def _velocities(task: UnderdampedTask, found: Any) -> None:
+    """The velocity in units of its scale, which the device finds."""
+    arrays, limits = (task.moved, task.left), (task.largest, task.least)
+    grids = (task.weight.grid, task.draw, task.general, task.low, task.high)
+    keys = (*(word for key in task.velocity_keys for word in key), np.uint64(task.keys.first))
+    given = (*arrays, *limits, *grids, *keys, found, "DRAWN" in task.flags)
+    launch(compiled("velocities", task.mode), task.theta.size, task.theta, *given)
