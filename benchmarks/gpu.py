@@ -32,7 +32,7 @@ CASES = [
     ("fixed<8,6>", "underdamped_low", 0.0), ("fixed<8,6>", "underdamped_vc", 0.0),
     ("e4m3", "underdamped_vc", 0.0),
 ]  # fmt: skip
-# moved for an element; others move 8. Gradient and velocity of underdamped steps are one array here.
+# moved for an element; others move 8. Gradient and velocity of underdamped steps are one array.
 BYTES = {"langevin_low": 12, "langevin_vc": 12, "underdamped_low": 24, "underdamped_vc": 32}
 # friction 2, inverse mass 1, step size 0.1, on 10^5 data
 MOMENTS = nf.UnderdampedMoments(0.819, 0.0906, 0.0906, 0.0047, 3.3e-06, 1.1e-08, 1.6e-07)
