@@ -110,7 +110,7 @@ def _variance(variance: Any, source: Host) -> Any:
             f"shapes"
         )
     wide = np.ascontiguousarray(spread_of, np.float64).reshape(-1)
-    if not (wide >= 0).all() or np.isinf(wide).any():
+    if wide.size and not (wide.min() >= 0 and wide.max() < np.inf):
         bad = wide[~((wide >= 0) & np.isfinite(wide))][0]
         raise ValueError(f"variance holds {bad}; every variance must be finite and >= 0")
     return wide

@@ -24,8 +24,8 @@ class Velocity(NamedTuple):
 def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Velocity:
     """Q(exact), scaled so that the largest element just fits."""
     scale = velocity_scale(_top(exact), 0.0, precision.weight)
-    parts = exact / scale
-    value = quantize(parts, precision.weight, precision.rounding, key) * scale
+    parts = _times(exact, 1 / scale)
+    value = _times(quantize(parts, precision.weight, precision.rounding, key), scale)
     return Velocity(value, scale, saturated=saturated(parts, precision.weight))
 
 
@@ -35,14 +35,21 @@ def draw_velocity(
     """Q^vc(mean, variance), scaled so that every draw fits."""
     scale = velocity_scale(_top(mean), _top(variance), precision.weight)
     drawn, counts = nf.variance_corrected(
-        mean / scale,
-        variance.double() / scale**2,
+        _times(mean, 1 / scale),
+        variance if scale == 1 else variance.double() / scale**2,
         resolve(precision.weight, tuple(mean.shape)),
         key=key,
         return_counts=True,
     )
-    return Velocity(drawn * scale, scale, int(counts.deficit), int(counts.saturated))
+    return Velocity(_times(drawn, scale), scale, int(counts.deficit), int(counts.saturated))
+
+
+def _times(x: torch.Tensor, power: float) -> torch.Tensor:
+    """``x`` times a power of two."""
+    return x if power == 1 else x * power
 
 
 def _top(x: torch.Tensor) -> float:
-    return float(x.abs().amax()) if x.numel() else 0.0
+    """The largest magnitude."""
+    low, high = torch.aminmax(x) if x.numel() else (x.new_zeros(()),) * 2
+    return float(torch.maximum(-low, high))

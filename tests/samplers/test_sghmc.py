@@ -147,7 +147,7 @@ def test_fine_grids_give_the_full_precision_step():
     ],
 )  # fmt: skip
 def test_velocities_are_scaled_to_just_fit(name, top, scale):
-    assert velocity_scale(top, nf.parse(name)) == scale
+    assert velocity_scale(top, 0.0, nf.parse(name)) == scale
 
 
 def test_small_velocities_keep_their_resolution():
