@@ -27,17 +27,32 @@ def beyond(x, low, high):
     return count
 
 
+def rounded_run(x, out, words, first, g, k0, k1):
+    """Round a run in a format; the random words are made here."""
+    skip = fill(words, first, x.size, k0, k1) if STOCHASTIC else 0
+    none = CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO)
+    round_all(x.view(U), out.view(U), words[skip:], ZERO, g, none)
+
+
+def weighed(mean, stored, seen, words, first, g, low, high, k0, k1, rounds_weight, keeps):
+    """The accumulator and the weight that is rounded from it; how many lie beyond the range."""
+    if keeps or not rounds_weight:
+        stored[:] = mean
+    if not rounds_weight:
+        return 0
+    count = beyond(mean, low, high)
+    rounded_run(mean, seen, words, first, g, k0, k1)
+    return count
+
+
 def langevin_chunk(
     theta, grad, stored, seen, first, words, two, descent, mean, z, tails, places, lr, decay, sigma,
     variance, gg, gw, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn = flags
-    n, c, skip = theta.size, CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO), 0
-    slope = grad
+    n, slope = theta.size, grad
     if rounds_gradient:
-        if STOCHASTIC:
-            skip = fill(words, first, n, keys[0], keys[1])
-        round_all(grad.view(U), descent[:n].view(U), words[skip:], ZERO, gg, c)
+        rounded_run(grad, descent[:n], words, first, gg, keys[0], keys[1])
         slope = descent[:n]
     moved(theta, slope, mean, lr, decay, decays)
     if noisy:
@@ -48,14 +63,8 @@ def langevin_chunk(
         skip = fill(words, first, n, keys[4], keys[5])
         fill(two, first, n, keys[6], keys[7])
         return draw_run(mean, variance[:n], seen, words[skip:], two[skip:], gd)
-    count = beyond(mean, low, high) if rounds_weight else 0
-    if keeps or not rounds_weight:
-        stored[:] = mean
-    if rounds_weight:
-        if STOCHASTIC:
-            skip = fill(words, first, n, keys[4], keys[5])
-        round_all(mean.view(U), seen.view(U), words[skip:], ZERO, gw, c)
-    return 0, count
+    how = (first, gw, low, high, keys[4], keys[5], rounds_weight, keeps)
+    return 0, weighed(mean, stored, seen, words, *how)
 
 
 def langevin(

@@ -125,29 +125,27 @@ _ROWS: Parts = (
     loops.rows_task,
 )
 _SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
-_LANGEVIN: Parts = (
+_STEPS: Parts = (
     loops.shaped,
     loops.round_over,
     loops.round_all,
     random_loops.draw_run,
+    langevin_loops.beyond,
+    langevin_loops.rounded_run,
+)
+_LANGEVIN: Parts = (
+    *_STEPS,
     random_loops.deviates,
+    langevin_loops.weighed,
     langevin_loops.moved,
     langevin_loops.diffused,
-    langevin_loops.beyond,
     langevin_loops.langevin_chunk,
 )
-_VELOCITIES: Parts = (
-    loops.shaped,
-    loops.round_over,
-    loops.round_all,
-    random_loops.draw_run,
-    langevin_loops.beyond,
-    underdamped_loops.velocity_chunk,
-)
 _UNDERDAMPED: Parts = (
-    *_VELOCITIES[:-1],
-    loops.amax_of,
+    *_STEPS,
     random_loops.deviates,
+    langevin_loops.weighed,
+    loops.amax_of,
     underdamped_loops.means,
     underdamped_loops.shaken,
     underdamped_loops.forced_run,
@@ -181,7 +179,7 @@ _PARTS: dict[str, Parts] = {
     "decoded": (),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,
-    "velocities": _VELOCITIES,
+    "velocities": (*_STEPS, underdamped_loops.velocity_chunk),
     "block_decoded": (scaled_loops.run_of,),
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"

@@ -52,12 +52,9 @@ def underdamped_chunk(
     places, few, decay, s, variance, gg, gw, gb, ga, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn, fixed = flags
-    n, c, skip = theta.size, CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO), 0
-    slope = grad
+    n, slope = theta.size, grad
     if rounds_gradient:
-        if STOCHASTIC:
-            skip = fill(one, first, n, keys[0], keys[1])
-        round_all(grad.view(U), descent[:n].view(U), one[skip:], ZERO, gg, c)
+        rounded_run(grad, descent[:n], one, first, gg, keys[0], keys[1])
         slope = descent[:n]
     means(theta, velocity, slope, mean, moved, decay, s, decays)
     if noisy:
@@ -73,14 +70,8 @@ def underdamped_chunk(
         forced_run(mean, descent[:n], s, gb, ga, fixed)
         tied(mean, seen, moved, left, descent[:n], s)
         return short, over
-    count = beyond(mean, low, high) if rounds_weight else 0
-    if keeps or not rounds_weight:
-        stored[:] = mean
-    if rounds_weight:
-        if STOCHASTIC:
-            skip = fill(one, first, n, keys[4], keys[5])
-        round_all(mean.view(U), seen.view(U), one[skip:], ZERO, gw, c)
-    return 0, count
+    how = (first, gw, low, high, keys[4], keys[5], rounds_weight, keeps)
+    return 0, weighed(mean, stored, seen, one, *how)
 
 
 def underdamped(
@@ -117,7 +108,7 @@ def underdamped(
 def velocity_chunk(
     moved, left, first, one, two, parts, wanted, scale, gw, gd, low, high, keys, drawn
 ):
-    n, c, skip = moved.size, CodeSpec(ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO), 0
+    n = moved.size
     for i in range(n):
         parts[i] = in_units(moved[i], scale)
     if drawn:
@@ -127,10 +118,8 @@ def velocity_chunk(
         fill(two, first, n, keys[2], keys[3])
         short, over = draw_run(parts, wanted, moved, one[skip:], two[skip:], gd)
     else:
-        if STOCHASTIC:
-            skip = fill(one, first, n, keys[0], keys[1])
         short, over = 0, beyond(parts, low, high)
-        round_all(parts.view(U), moved.view(U), one[skip:], ZERO, gw, c)
+        rounded_run(parts, moved, one, first, gw, keys[0], keys[1])
     for i in range(n):
         moved[i] = from_units(moved[i], scale)
     return short, over
