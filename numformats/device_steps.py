@@ -18,7 +18,8 @@ def langevin(
 ) -> tuple[Any, Any, int, int]:
     """The accumulator, the weight and the counts."""
     found, sources = _operands(theta=theta, grad=grad)
-    module, shape, x = select(backend, "cuda"), tuple(theta.shape), sources[0]
+    module, x = select(backend, "cuda"), sources[0]
+    shape = tuple(x.shape)
     stored = theta if inplace else found.empty(shape, "float32", x)
     if not found.contiguous(stored):
         raise ValueError("theta is not C contiguous; give a contiguous one, or inplace=False")
@@ -35,7 +36,8 @@ def underdamped(
 ) -> tuple[Any, Any, Any, float, int, int]:
     """The accumulator, the weight, the velocity, its scale and the counts."""
     found, sources = _operands(theta=theta, velocity=velocity, grad=grad)
-    module, shape, x = select(backend, "cuda"), tuple(theta.shape), sources[0]
+    module, x = select(backend, "cuda"), sources[0]
+    shape = tuple(x.shape)
     stored, moved = (found.empty(shape, "float32", x) for _ in range(2))
     seen = found.empty(shape, "float32", x) if plan.step.keeps else stored
     left = found.empty(shape if plan.draws else (1,), "float32", x)
