@@ -85,6 +85,12 @@ class CupyMachine:
         with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
             return _scratch(cupy.empty(shape, dtype), like)
 
+    def clear(self, array: Any) -> None:
+        """Fill an array with zeros."""
+        count = array.size * np.dtype(array.dtype).itemsize
+        with _place(array):
+            cupy.cuda.runtime.memsetAsync(array.pointer, 0, count, array.stream)
+
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""
         with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
@@ -110,6 +116,6 @@ scaled, decode, langevin = _TASKS.scaled, _TASKS.decode, _TASKS.langevin
 dots, scaled_dots = _TASKS.dots, _TASKS.scaled_dots
 chains, plain = _TASKS.chains, _TASKS.plain
 split, factors, read = _TASKS.split, _TASKS.factors, _TASKS.read
-empty, zeros = _TASKS.empty, _TASKS.zeros
+empty, zeros, clear, seen = _TASKS.empty, _TASKS.zeros, _TASKS.clear, _TASKS.seen
 read_integers, wrap_integers = _TASKS.read_integers, _TASKS.wrap_integers
 cast, add = _TASKS.cast, _TASKS.add

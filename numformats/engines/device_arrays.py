@@ -1,14 +1,13 @@
 """Operands and results of matrix products on CUDA devices."""
 
-from dataclasses import replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
-from numformats.device import DeviceArray, on_device
+from numformats.device import on_device
 from numformats.device_libraries import flat, library
 from numformats.device_places import carrier_for
 from numformats.engines.job import Operand, batch_numbers
+from numformats.engines.matrices import Matrices, strided
 from numformats.lanes import Carrier
 
 
@@ -34,11 +33,14 @@ class Given:
         """Number of the device."""
         return self.library.device(self.array)
 
-    def matrices(self, dtype: Any) -> DeviceArray:
-        """In three dimensions; copied only where it is not contiguous."""
-        compact = self.library.compact(self.array)
-        extent = (prod(self.shape[:-2]), *self.shape[-2:])
-        return replace(flat(self.library, compact, dtype), extent=extent)
+    def matrices(self, dtype: Any) -> Matrices:
+        """In three dimensions, where it lies."""
+        x, strides = self.array, self.library.strides(self.array)
+        if strides is None:
+            x = self.library.compact(x)
+            strides = self.library.strides(x)
+        assert strides is not None
+        return strided(flat(self.library, x, dtype), self.shape, strides)
 
     def operand(self, lead: tuple[int, ...]) -> Operand:
         """As engines take it."""

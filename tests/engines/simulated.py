@@ -25,7 +25,7 @@ from numformats.backends import (
     numba_cuda_reading,
 )
 from numformats.device import DeviceArray
-from numformats.engines import device_arrays, device_reading
+from numformats.engines import device_arrays, laying
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
 from tests.engines.test_backends import DISTINCT, label, product
@@ -99,7 +99,7 @@ def claim_devices() -> None:
     numba_cuda_launch.wrapped = wrapped
     for module in (numba_cuda_dots, numba_cuda_chains, numba_cuda_reading):
         module.flat = in_memory
-    for module in (device_arrays, device_reading, device_places):
+    for module in (device_arrays, laying, device_places):
         module.library = lambda x: (ClaimedLibrary(), x)
 
 

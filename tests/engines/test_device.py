@@ -17,7 +17,7 @@ import numformats as nf
 from numformats import device_places
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
-from numformats.engines import IntegerDot, MACChain, device_arrays, device_reading
+from numformats.engines import IntegerDot, MACChain, device_arrays, laying
 from numformats.engines.job import numbers
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
@@ -54,7 +54,7 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, REGISTRY.Backend("cuda", lambda: available))
     tasks = CudaTasks(ClaimedMachine(pathlib.Path(folder)))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    for module in (device_arrays, device_reading, device_places):
+    for module in (device_arrays, laying, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     ClaimedLibrary.copies = 0
