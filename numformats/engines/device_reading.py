@@ -52,7 +52,8 @@ class DeviceReader(Layer):
         """The numbers of c in ``out``, to which it is broadcast."""
         if not asks(x, fmt):
             g, target = spread_layout(out.shape, x.bits, x.at), CARRIERS[np.dtype(out.dtype).name]
-            self.module.cast(CastTask(x.bits.memory, out, x.carrier, target, g))
+            bits = replace(out, dtype=np.dtype(target.stored))
+            self.module.cast(CastTask(x.bits.memory, bits, x.carrier, target, g))
             return
         wide = self.single(x)
         g = spread_layout(out.shape, wide.bits, x.at)
