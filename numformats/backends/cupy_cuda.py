@@ -30,8 +30,9 @@ def _module(unit: UnitBase) -> Any:
         module.get_function(unit.entries("K")[0].name)
     except cupy.cuda.compiler.CompileException as error:
         raise RuntimeError(
-            f"NVRTC could not compile the kernel of {unit}; nothing was launched and out is "
-            f"untouched. Another backend may: write backend='numba_cuda'. NVRTC says: {error}"
+            f"NVRTC could not compile the kernel of {unit}; there is no result, and out is "
+            "untouched unless a matrix product had begun. Another backend may: write "
+            f"backend='numba_cuda'. NVRTC says: {error}"
         ) from error
     logger.debug("loaded or compiled %s in %.2f s", unit, time.perf_counter() - began)
     return module

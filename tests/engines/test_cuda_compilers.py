@@ -108,7 +108,7 @@ def test_simulator_gives_the_references_bits() -> None:
     pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
     done = run("tests.engines.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "55 unit, 20 chain, 7 integer, 4 batch, 20 device cases agree" in done.stdout
+    assert "55 unit, 20 chain, 7 integer, 4 batch, 26 device cases agree" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["a shift", "a swapped comparison"])
