@@ -65,10 +65,21 @@ def all_given(arrays: dict[str, Any]) -> dict[str, Given]:
     return given
 
 
-def same_library(target: Given, first: Given) -> None:
-    """Results are of the kind of a."""
+def check_target(target: Given, first: Given) -> None:
+    """Results are of the kind of a, and every one has a place of its own.
+
+    Raises:
+        TypeError: another kind.
+        ValueError: an array that was broadcast.
+    """
     if type(target.library) is not type(first.library):
         raise TypeError(
             f"out is a {type(target.array).__name__} and a a {type(first.array).__name__}; give "
             "one kind"
+        )
+    strides = target.library.strides(target.array) or ()
+    if any(s == 0 and n > 1 for s, n in zip(strides, target.shape, strict=False)):
+        raise ValueError(
+            f"out of shape {target.shape} was broadcast, and its elements share memory; give an "
+            "array of its own (cupy.empty, torch.empty)"
         )

@@ -10,7 +10,7 @@ from numformats.backends import select
 from numformats.backends.chain_task import PlainTask
 from numformats.backends.reading_task import WrapTask
 from numformats.device import DeviceArray
-from numformats.engines.device_arrays import Given, all_given, same_library
+from numformats.engines.device_arrays import Given, all_given, check_target
 from numformats.engines.device_results import DeviceResults
 from numformats.engines.integer_reading import IntegerReader
 from numformats.engines.job import Job, batches
@@ -51,7 +51,7 @@ def _target(engine: Any, first: Given, shape: tuple[int, ...], out: Any) -> Give
     if out is None:
         return Given(first.library.empty(shape, engine.dtype.name, first.array), "out")
     target = all_given({"a": first.array, "out": out})["out"]
-    same_library(target, first)
+    check_target(target, first)
     kind = target.library.dtype(target.array)
     if target.shape != shape or kind != engine.dtype.name:
         raise ValueError(

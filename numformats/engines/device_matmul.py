@@ -7,7 +7,7 @@ from typing import Any
 from numformats.backends import select
 from numformats.device import DeviceArray
 from numformats.engines.arguments import check_scales
-from numformats.engines.device_arrays import Given, all_given, same_library
+from numformats.engines.device_arrays import Given, all_given, check_target
 from numformats.engines.device_checks import check_numbers, checked, needs_check
 from numformats.engines.device_reading import DeviceReader
 from numformats.engines.device_results import DeviceResults, put_floats
@@ -56,7 +56,7 @@ def target_of(out: Any, first: Given, shape: tuple[int, ...], engine: Engine) ->
     if out is None:
         return Given(first.library.empty(shape, wanted.name, first.array), "out")
     target = all_given({"a": first.array, "out": out})["out"]
-    same_library(target, first)
+    check_target(target, first)
     if target.shape != shape or not holds(target.carrier, engine.results):
         raise ValueError(
             f"out has shape {target.shape}, dtype {target.carrier.name}; the result has shape "

@@ -69,11 +69,13 @@ def _stop(ats: Sequence[Any], start: int, stop: int) -> int:
 def parts_of(
     job: Job, parts: Sequence[Stripe], shape: tuple[int, int, int]
 ) -> Iterator[tuple[Stripe, Job]]:
-    """``job`` for every stripe; those of one batch share an operand b, and one takes it all."""
+    """``job`` for every stripe; those that read the same of b share the operand, and a single one
+    takes it all."""
     before: tuple[Stripe, Job] | None = None
     for stripe in parts:
         part = job if len(parts) == 1 else striped(job, stripe, None, shape)
-        if before is not None and before[0].batches == stripe.batches:
+        at = job.b.at
+        if before is not None and np.array_equal(at[before[0].batches], at[stripe.batches]):
             part = replace(part, b=before[1].b, scale_b=before[1].scale_b)
         before = stripe, part
         yield before

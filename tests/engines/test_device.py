@@ -225,6 +225,7 @@ BAD: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (TypeError, "a has dtype int64", (A.astype(int), B), {}),
     (TypeError, "a has dtype float32; integer engines", (A, B), {"engine": IntegerDot()}),
     (ValueError, r"out has shape \(3,\)", (A, B), {"out": on_device(np.zeros(3, np.float32))}),
+    (ValueError, "was broadcast", (A, B), {"out": np.broadcast_to(A[0, 0], (2, 2)).view(Claimed)}),
     (ValueError, "values of fp32", (A, B), {"out": on_device(np.zeros((2, 2), np.float16))}),
     (ValueError, "host arrays and x is a cuda array", (A, B), {"backend": "numba_cpu"}),
     (ValueError, "no backend for cuda arrays can run here", (A, B), {"backend": "auto"}),

@@ -170,6 +170,18 @@ def test_waits_and_launches(
     assert machine.waits == waits
 
 
+def test_b_is_laid_out_once(machine: Any, small: Any) -> None:
+    """By stripes of one batch, and of batches that share it: launches beside those of a stripe."""
+    small(Size(20, 4))
+    (a, b, _), names = operands(ON_DEVICES["FMAChain"], ((3,), (), ()), 9, 20, 5)
+    machine.forget()
+    product((a, b), names, engine=ON_DEVICES["FMAChain"])
+    assert machine.launches == 1 + 2 * 3 * 3  # b; a and the product of 3 stripes in 3 batches
+    machine.forget()
+    product((a, np.stack([b] * 3)), names, engine=ON_DEVICES["FMAChain"])
+    assert machine.launches == 3 + 2 * 3 * 3
+
+
 SIZE, PIECE = Size(2048, 32, 1 << 14), Size(512, 1)
 
 
