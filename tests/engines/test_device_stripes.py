@@ -64,11 +64,12 @@ def test_stripes_join(name: str, kind: str, small: Any) -> None:
         assert_equal_bits(np.array(wide), wanted)
 
 
+@pytest.mark.parametrize("size", [Size(60, 4), Size(200, 64)], ids=["rows", "batches"])
 @pytest.mark.parametrize("engine", [FP8, CHAIN, ON_DEVICES["int8"]], ids=lambda e: type(e).__name__)
-def test_operands_of_any_strides(engine: Any, small: Any) -> None:
+def test_operands_of_any_strides(engine: Any, size: Size, small: Any) -> None:
     """Transposed, reversed, with holes, with batches that no one step reaches; nothing is copied
     whole by the library."""
-    small(Size(60, 4))
+    small(size)
     (a, b, c), names = operands(engine, ((2, 3), (2, 3), (2, 3)), 9, 20, 7)
     kept = np.ascontiguousarray
     for change in (
@@ -76,6 +77,7 @@ def test_operands_of_any_strides(engine: Any, small: Any) -> None:
         lambda x: kept(x[..., ::-1, ::-1])[..., ::-1, ::-1],
         lambda x: kept(x.transpose(2, 0, 3, 1)).transpose(1, 3, 0, 2),
         lambda x: np.repeat(np.repeat(x, 2, -1), 3, 0)[::3, ..., ::2],
+        lambda x: np.concatenate([x, x], -2)[..., : x.shape[-2], :],
         lambda x: np.broadcast_to(x[:, :1], x.shape),
     ):
         given = [change(x) for x in (a, b, c)]
@@ -91,10 +93,13 @@ def test_operands_of_any_strides(engine: Any, small: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [Size(1 << 20, 4), Size(40, 4)], ids=["whole", "stripes"])
-def test_an_operand_may_receive_the_results(size: Size, small: Any) -> None:
-    """Stripes are read after others were written; c is read where its like is written."""
+@pytest.mark.parametrize("name", ["bf16", "fp32"])
+def test_an_operand_may_receive_the_results(name: str, size: Size, small: Any) -> None:
+    """Stripes are read after others were written; c is read where its like is written. Values are
+    looked at (BF16 in float32), or are not (FP32)."""
     small(size)
-    rng, engine = np.random.default_rng(1), nf.engine("nvidia-h100", inputs="bf16")
+    rng = np.random.default_rng(1)
+    engine = nf.engine("nvidia-h100" if name == "bf16" else "amd-mi100", inputs=name)
     room = nf.quantize(rng.standard_normal((48, 16), np.float32), "bf16").view(Claimed)
     kept = np.array(room)
     a, b, c = room[:16], room[16:32], room[32:]
