@@ -72,7 +72,8 @@ def enough_memory(what: str) -> Iterator[None]:
         if "outofmemory" not in text:
             raise
         raise MemoryError(
-            f"the device has no room for {what}; nothing was computed and out is untouched. Free "
-            "memory (cupy.get_default_memory_pool().free_all_blocks(), torch.cuda.empty_cache()), "
-            "give out=, or work in parts with key.at(start)"
+            f"the device has no room for {what}; there is no result, and out is untouched unless a "
+            "matrix product had begun. Free memory (torch.cuda.empty_cache(), "
+            "cupy.get_default_memory_pool().free_all_blocks()), give out=, or work in parts "
+            "with key.at(start)"
         ) from error

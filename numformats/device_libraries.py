@@ -36,6 +36,14 @@ class Library:
         strides, shape = x.__cuda_array_interface__.get("strides"), tuple(x.shape)
         return strides is None or 0 in shape or _c_strides(x, shape) == tuple(strides)
 
+    def strides(self, x: Any) -> tuple[int, ...] | None:
+        """Elements from one index to the next along every axis; None where memory does not hold the
+        numbers themselves at such places, so that ``compact`` has to copy them."""
+        strides, shape = x.__cuda_array_interface__.get("strides"), tuple(x.shape)
+        size = np.dtype(x.__cuda_array_interface__["typestr"]).itemsize
+        steps = _c_strides(x, shape) if strides is None else tuple(strides)
+        return None if any(s % size for s in steps) else tuple(s // size for s in steps)
+
     def compact(self, x: Any) -> Any:
         """``x`` in C order without holes, copied where it is not."""
         raise NotImplementedError
@@ -99,6 +107,9 @@ class _Torch(Library):
 
     def contiguous(self, x: Any) -> bool:
         return bool(x.is_contiguous()) and not x.is_neg()
+
+    def strides(self, x: Any) -> tuple[int, ...] | None:
+        return None if x.is_neg() else tuple(x.stride())
 
     def compact(self, x: Any) -> Any:
         return x.detach().resolve_neg().contiguous()

@@ -78,6 +78,9 @@ class HostMachine:
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         return np.full(shape, 99, dtype)
 
+    def clear(self, array: Any) -> None:
+        ctypes.memset(self.address(array), 0, array.size * np.dtype(array.dtype).itemsize)
+
     def upload(self, array: Any, like: Any) -> Any:
         return array
 
@@ -118,6 +121,9 @@ class Collector:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         return np.full(shape, 99, dtype)
+
+    def clear(self, array: Any) -> None:
+        ctypes.memset(self.address(array), 0, array.size * np.dtype(array.dtype).itemsize)
 
     def upload(self, array: Any, like: Any) -> Any:
         return array

@@ -56,6 +56,9 @@ class Units:
     def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         return self.empty((n,) if isinstance(n, int) else n, dtype, like)
 
+    def clear(self, array: Any) -> None:
+        pass
+
     def upload(self, array: Any, like: Any) -> Any:
         return self.empty(array.shape, array.dtype, like)
 

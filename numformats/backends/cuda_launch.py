@@ -28,6 +28,9 @@ class Machine(Protocol):
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Scratch memory where ``like`` lies."""
 
+    def clear(self, array: Any) -> None:
+        """Fill an array with zeros."""
+
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""
 

@@ -12,7 +12,8 @@ from numformats.lanes import LANE32, LANE64, Carrier, Lane
 from numformats.rounding import Mode
 
 LAYOUT: Params = (
-    *(("U64", f) for f in ("outer", "stored", "inner", "count", "source_inner")),
+    *(("U64", f) for f in ("outer", "stored", "inner")),
+    *(("I64", f) for f in ("first", "line", "step", "column")),
     ("const I64*", "lines"), ("const I64*", "places"),
 )  # fmt: skip
 _MADE_LAYOUT = f"Layout{{{', '.join(name for _, name in LAYOUT)}}}"
@@ -154,10 +155,13 @@ class CastUnit(UnitBase):
         )
 
     def entries(self, name: str) -> tuple[Entry, ...]:
-        """One kernel."""
+        """From a layout, and into one."""
         x, out = (C_TYPES[c.stored.__name__] for c in (self.source, self.target))
-        params = ((f"const {x}*", "x"), (f"{out}*", "out"), *_N)
-        return (Entry(f"cast_{name}", params, f"cast<{name}>(x, out, n);"),)
+        params = ((f"const {x}*", "x"), (f"{out}*", "out"), *LAYOUT)
+        return tuple(
+            Entry(f"{verb}_{name}", params, f"{verb}<{name}>(x, out, {_MADE_LAYOUT});")
+            for verb in ("cast", "put")
+        )
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,8 @@ class IntegersUnit(UnitBase):
         arrays = ((f"const {C_TYPES[self.source]}*", "x"), (f"{C_TYPES[self.target]}*", "out"))
         limits = (("I64", "low"), ("I64", "high"))
         read = f"read_integers(x, out, found, low, high, {_MADE_LAYOUT});"
-        wrap = (*arrays, ("I64", "spare"), *_N)
+        wrap = (*arrays, ("I64", "spare"), *LAYOUT)
         return (
             Entry(f"integers_{name}", (*arrays, *limits, *_FOUND, *LAYOUT), read),
-            Entry(f"wrap_{name}", wrap, "wrap_integers(x, out, spare, n);"),
+            Entry(f"wrap_{name}", wrap, f"wrap_integers(x, out, spare, {_MADE_LAYOUT});"),
         )

@@ -30,8 +30,9 @@ def _module(unit: UnitBase) -> Any:
         module.get_function(unit.entries("K")[0].name)
     except cupy.cuda.compiler.CompileException as error:
         raise RuntimeError(
-            f"NVRTC could not compile the kernel of {unit}; nothing was launched and out is "
-            f"untouched. Another backend may: write backend='numba_cuda'. NVRTC says: {error}"
+            f"NVRTC could not compile the kernel of {unit}; there is no result, and out is "
+            "untouched unless a matrix product had begun. Another backend may: write "
+            f"backend='numba_cuda'. NVRTC says: {error}"
         ) from error
     logger.debug("loaded or compiled %s in %.2f s", unit, time.perf_counter() - began)
     return module
@@ -85,6 +86,12 @@ class CupyMachine:
         with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
             return _scratch(cupy.empty(shape, dtype), like)
 
+    def clear(self, array: Any) -> None:
+        """Fill an array with zeros."""
+        count = array.size * np.dtype(array.dtype).itemsize
+        with _place(array):
+            cupy.cuda.runtime.memsetAsync(array.pointer, 0, count, array.stream)
+
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""
         with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
@@ -111,6 +118,6 @@ underdamped = _TASKS.underdamped
 dots, scaled_dots = _TASKS.dots, _TASKS.scaled_dots
 chains, plain = _TASKS.chains, _TASKS.plain
 split, factors, read = _TASKS.split, _TASKS.factors, _TASKS.read
-empty, zeros = _TASKS.empty, _TASKS.zeros
+empty, zeros, clear, seen = _TASKS.empty, _TASKS.zeros, _TASKS.clear, _TASKS.seen
 read_integers, wrap_integers = _TASKS.read_integers, _TASKS.wrap_integers
 cast, add = _TASKS.cast, _TASKS.add

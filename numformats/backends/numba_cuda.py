@@ -13,10 +13,12 @@ from numformats.backends.numba_cuda_launch import zeros as zeroed
 from numformats.backends.numba_cuda_reading import (
     add,
     cast,
+    clear,
     empty,
     factors,
     read,
     read_integers,
+    seen,
     split,
     wrap_integers,
     zeros,
@@ -34,9 +36,9 @@ from numformats.backends.numba_cuda_underdamped import underdamped
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
-    "add", "block_draws", "blocks", "cast", "chains", "decode", "dots", "draws", "empty",
+    "add", "block_draws", "blocks", "cast", "chains", "clear", "decode", "dots", "draws", "empty",
     "factors", "langevin", "normals", "plain", "read", "read_integers", "scalar", "scaled",
-    "scaled_dots", "split", "underdamped", "words", "wrap_integers", "zeros",
+    "scaled_dots", "seen", "split", "underdamped", "words", "wrap_integers", "zeros",
 ]  # fmt: skip
 LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 

@@ -118,8 +118,9 @@ def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
             kernel[blocks, THREADS, _stream(like)](*args)
         except numba.core.errors.NumbaError as error:
             raise RuntimeError(
-                f"Numba could not compile {kernel.py_func.__module__} for this device; nothing was "
-                "launched and out is untouched. Another backend may: write backend='cupy_cuda'. "
+                f"Numba could not compile {kernel.py_func.__module__} for this device; there is no "
+                "result, and out is untouched unless a matrix product had begun. Another backend "
+                "may: write backend='cupy_cuda'. "
                 f"Numba says: {error}"
             ) from error
 

@@ -33,7 +33,9 @@ from numformats.backends.reading_task import (
     Layout,
     ReadTask,
     WrapTask,
+    flat_layout,
 )
+from numformats.device import DeviceArray
 from numformats.lanes import LANE32, LANE64, Carrier
 
 
@@ -45,8 +47,19 @@ def empty(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
 def zeros(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
     """As ``empty``, of zeros."""
     made = scratch(shape, dtype, like)
-    launch(_clear(), made.size, like, flat(made))
+    clear(made)
     return made
+
+
+def clear(out: Any) -> None:
+    """Fill an array with zeros."""
+    launch(_clear(), out.size, out, flat(out))
+
+
+def seen(found: Any) -> int:
+    """What tasks noted in ``found``; waits for the device."""
+    owner = found.owner if isinstance(found, DeviceArray) else found
+    return int(fetched(owner, found)[0])
 
 
 @cache
@@ -64,37 +77,37 @@ def split(task: SplitTask) -> int:
     """Split a flat operand; the join of all kinds."""
     n = task.x.size
     made = (task.sig, task.exp, task.kind)
-    layout = Layout(1, n, 1, n, 1)
-    return _split(
-        task.x, task.carrier, task.spec, made, layout, (0, NO_TERM, 4), False, None, 1, True
-    )
+    how = (flat_layout(n), (0, NO_TERM, 4), False, None, 1, True, None)
+    return _split(task.x, task.carrier, task.spec, made, *how)
 
 
 def factors(task: FactorTask) -> int:
     """Split an operand into a layout; the join of all kinds."""
     made = (task.out.sig, task.out.exp, task.out.kind)
-    how = (task.layout, task.fill, task.magnitude, task.scale, task.block, task.asked)
+    asked = (task.asked, task.found)
+    how = (task.layout, task.fill, task.magnitude, task.scale, task.block, *asked)
     return _split(task.x, task.carrier, task.spec, made, *how)
 
 
 def _split(
     x: Any, carrier: Carrier, spec: Any, made: Any, layout: Layout, fill: tuple[int, int, int],
-    magnitude: bool, scale: Any, block: int, asked: bool,
+    magnitude: bool, scale: Any, block: int, asked: bool, found: Any,
 ) -> int:  # fmt: skip
-    found = zeroed(1, np.uint32, x)
-    scales = (found, found) if scale is None else (scale.exp, scale.kind)
+    noted = zeroed(1, np.uint32, x) if found is None else found
+    scales = (noted, noted) if scale is None else (scale.exp, scale.kind)
     kernel = _factors(carrier, magnitude, scale is not None)
-    arrays = map(flat, (x, *made, found, *scales))
+    arrays = map(flat, (x, *made, noted, *scales))
     numbers = (np.int64(block), tuple(map(np.int64, fill)), spec)
     launch(kernel, layout.size, x, *arrays, *numbers, *_layout(layout, x))
-    return int(fetched(found, x)[0]) if asked else 0
+    return int(fetched(noted, x)[0]) if asked and found is None else 0
 
 
 def _layout(g: Layout, like: Any) -> tuple[Any, ...]:
     """A layout as kernel arguments; tables that are not there have one element."""
     tables = (np.zeros(1, np.int64) if t is None else t for t in (g.lines, g.places))
     there = (t is not None for t in (g.lines, g.places))
-    sizes = (g.outer, g.stored, g.inner, g.count, g.source_inner, *there)
+    counts, strides = (g.outer, g.stored, g.inner, g.count), (g.first, g.line, g.step, g.column)
+    sizes = (*counts, *strides, *there)
     return (tuple(map(np.int64, sizes)), *(flat(upload(t, like)) for t in tables))
 
 
@@ -117,12 +130,13 @@ def read(task: ReadTask) -> bool:
         "SINGLE": np.dtype(task.out.dtype) == np.float32,
     }  # fmt: skip
     kernel = _reader(task.carrier.name, tuple(flags.items()), code_of(task.check))
-    found = zeroed(1, np.uint32, task.x)
+    noted = zeroed(1, np.uint32, task.x) if task.found is None else task.found
     numbers = (np.float64(task.low), np.float64(2.0**task.scale_exp))
     g = 0 if task.check is None else step_grid(task.check)
-    arrays = map(flat, (task.x, task.out, found))
+    arrays = map(flat, (task.x, task.out, noted))
     launch(kernel, task.out.size, task.x, *arrays, *numbers, *_layout(task.layout, task.x), g)
-    return task.check is not None and int(fetched(found, task.x)[0]) > 0
+    asked = task.check is not None and task.found is None
+    return asked and int(fetched(noted, task.x)[0]) > 0
 
 
 @cache
@@ -140,15 +154,17 @@ def add(task: AddTask) -> None:
 
 
 @cache
-def _caster(source: Carrier, target: Carrier) -> Any:
-    imports, made = (lane_module(LANE32), reals_module(LANE32)), text.cast_text(source, target)
-    return load(module(f"cast_{source.name}_{target.name}", imports, made)).kernel
+def _caster(source: Carrier, target: Carrier, puts: bool) -> Any:
+    imports = (lane_module(LANE32), reals_module(LANE32))
+    label = f"{'put' if puts else 'cast'}_{source.name}_{target.name}"
+    return load(module(label, imports, text.cast_text(source, target, puts))).kernel
 
 
 def cast(task: CastTask) -> None:
     """Give numbers another dtype."""
-    kernel = _caster(task.source, task.target)
-    launch(kernel, task.x.size, task.x, flat(task.x), flat(task.out))
+    kernel = _caster(task.source, task.target, task.puts)
+    arrays = (flat(task.x), flat(task.out))
+    launch(kernel, task.layout.size, task.x, *arrays, *_layout(task.layout, task.x))
 
 
 @cache
@@ -159,10 +175,11 @@ def _integers(unsigned: bool) -> Any:
 def read_integers(task: IntegersTask) -> bool:
     """Read integers; whether some are beyond the limits."""
     kernel = _integers(np.dtype(task.x.dtype).kind == "u")
-    found = zeroed(1, np.uint32, task.x)
-    arrays, limits = map(flat, (task.x, task.out, found)), map(np.int64, task.limits)
+    noted = zeroed(1, np.uint32, task.x) if task.found is None else task.found
+    arrays, limits = map(flat, (task.x, task.out, noted)), map(np.int64, task.limits)
     launch(kernel, task.out.size, task.x, *arrays, *limits, *_layout(task.layout, task.x))
-    return int(fetched(found, task.x)[0]) > 0
+    asked = task.asked and task.found is None
+    return asked and int(fetched(noted, task.x)[0]) > 0
 
 
 @cache
@@ -174,4 +191,5 @@ def wrap_integers(task: WrapTask) -> None:
     """Reduce integers to fewer bits."""
     kernel = _wrapper(np.dtype(task.x.dtype).name)
     spare = np.dtype(task.x.dtype).type(task.spare)
-    launch(kernel, task.x.size, task.x, flat(task.x), flat(task.out), spare)
+    arrays = (flat(task.x), flat(task.out))
+    launch(kernel, task.x.size, task.x, *arrays, spare, *_layout(task.layout, task.x))

@@ -12,7 +12,7 @@ from numformats.backends.numba_steps import STEP_GRID
 from numformats.backends.reading_task import ZERO_PLACE
 from numformats.lanes import Carrier
 
-_LAYOUT: Texts = (loops.place_of, loops.line_of, loops.source_of)
+_LAYOUT: Texts = (loops.place_of, loops.memory_of)
 _NUMBER = "\n@device\ndef number_bits(x):\n    return {}\n"
 _CAST = "\n@device\ndef cast_bits(x):\n    return {}\n"
 
@@ -47,13 +47,15 @@ def add_text(rounding: str, single: bool) -> str:
     return _kernel(head, (*CHAIN, cuda_dot_loops.store), loops.add)
 
 
-def cast_text(source: Carrier, target: Carrier) -> str:
-    """Stored bits of one carrier as those of another."""
+def cast_text(source: Carrier, target: Carrier, puts: bool) -> str:
+    """Stored bits of one carrier as those of another, from a layout or into one."""
     bits = "single_bits(U64(x))" if source.name == "float64" else "load(x)"
     made = f"wide_bits({bits})" if target.name == "float64" else f"narrow({bits})"
     head = _CAST.format("x" if source.name == target.name else made)
     moves = [(LOADS[source.name], "load", "@device"), (STORES[target.name], "narrow", "@device")]
-    return module_text(head, [*moves, (loops.cast, "kernel", KERNEL)])
+    layout = [(f, None, "@device") for f in _LAYOUT]
+    entry = (loops.put if puts else loops.cast, "kernel", KERNEL)
+    return module_text(head, [*moves, *layout, entry])
 
 
 def integers_text(unsigned: bool) -> str:
@@ -63,7 +65,7 @@ def integers_text(unsigned: bool) -> str:
 
 def wrap_text(dtype: str) -> str:
     """Wrapping integers of ``dtype``."""
-    return _kernel(f"A = np.{dtype}", (), loops.wrap_integers)
+    return _kernel(f"A = np.{dtype}", _LAYOUT, loops.wrap_integers)
 
 
 def clear_text() -> str:

@@ -15,15 +15,18 @@ ZERO_PLACE, FILLER = -1, -2  #: in ``Layout.places``: nothing lies there
 
 @dataclass(frozen=True)
 class Layout:
-    """Element (o, p, j) of a result (outer, stored, inner) is element (``lines[o]``, ``places[p]``,
-    j) of a source (lines, ``count``, ``source_inner``), which is repeated where ``source_inner`` is
-    1; without ``lines`` or ``places`` the index is the same."""
+    """Element (o, p, j) of (outer, stored, inner) in C order lies in memory of any strides at
+    ``first + o * line + p * step + j * column``; with tables ``lines[o]`` stands for ``o * line``,
+    and ``places[p]`` for p. ``count`` is how many places there are in memory."""
 
     outer: int
     stored: int
     inner: int
     count: int
-    source_inner: int
+    line: int
+    step: int
+    column: int
+    first: int = 0
     lines: Any = None  #: NumPy int64
     places: Any = None  #: NumPy int64
 
@@ -31,6 +34,11 @@ class Layout:
     def size(self) -> int:
         """Elements of the result."""
         return self.outer * self.stored * self.inner
+
+
+def flat_layout(n: int) -> Layout:
+    """All of ``n`` elements in their order."""
+    return Layout(1, n, 1, n, 0, 1, 0)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class ReadTask:
     low: float = 0.0
     signed_zero: bool = False
     scale_exp: int = 0
+    found: Any = None  #: where bad values are noted, to be asked for by ``seen``; None: at once
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ class FactorTask:
     scale: Factor | None = None
     block: int = 1
     asked: bool = True
+    found: Any = None  #: as in ``ReadTask``
 
 
 @dataclass(frozen=True)
@@ -80,26 +90,32 @@ class IntegersTask:
     out: Any
     layout: Layout
     limits: tuple[int, int]
+    asked: bool = True
+    found: Any = None  #: as in ``ReadTask``
 
 
 @dataclass(frozen=True)
 class CastTask:
-    """Flat stored bits of ``source`` into those of ``target``, which holds the numbers."""
+    """Stored bits of ``source`` as those of ``target``, which holds the numbers; ``layout`` is that
+    of ``x``, or of ``out`` if ``puts``, and the other one lies in C order."""
 
     x: Any
     out: Any
     source: Carrier
     target: Carrier
+    layout: Layout
+    puts: bool = False
 
 
 @dataclass(frozen=True)
 class WrapTask:
-    """Flat integers (int32 or int64) into ``out``, modulo 2 to the number of bits less ``spare``,
-    in two's complement."""
+    """Flat integers (int32 or int64) into the layout of ``out``, modulo 2 to the number of bits
+    less ``spare``, in two's complement."""
 
     x: Any
     out: Any
     spare: int
+    layout: Layout
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Operands and results of matrix products on CUDA devices."""
 
-from dataclasses import replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
-from numformats.device import DeviceArray, on_device
+from numformats.device import on_device
 from numformats.device_libraries import flat, library
 from numformats.device_places import carrier_for
 from numformats.engines.job import Operand, batch_numbers
+from numformats.engines.matrices import Matrices, strided
 from numformats.lanes import Carrier
 
 
@@ -34,11 +33,14 @@ class Given:
         """Number of the device."""
         return self.library.device(self.array)
 
-    def matrices(self, dtype: Any) -> DeviceArray:
-        """In three dimensions; copied only where it is not contiguous."""
-        compact = self.library.compact(self.array)
-        extent = (prod(self.shape[:-2]), *self.shape[-2:])
-        return replace(flat(self.library, compact, dtype), extent=extent)
+    def matrices(self, dtype: Any) -> Matrices:
+        """In three dimensions, where it lies."""
+        x, strides = self.array, self.library.strides(self.array)
+        if strides is None:
+            x = self.library.compact(x)
+            strides = self.library.strides(x)
+        assert strides is not None
+        return strided(flat(self.library, x, dtype), self.shape, strides)
 
     def operand(self, lead: tuple[int, ...]) -> Operand:
         """As engines take it."""
@@ -63,10 +65,21 @@ def all_given(arrays: dict[str, Any]) -> dict[str, Given]:
     return given
 
 
-def same_library(target: Given, first: Given) -> None:
-    """Results are of the kind of a."""
+def check_target(target: Given, first: Given) -> None:
+    """Results are of the kind of a, and every one has a place of its own.
+
+    Raises:
+        TypeError: another kind.
+        ValueError: an array that was broadcast.
+    """
     if type(target.library) is not type(first.library):
         raise TypeError(
             f"out is a {type(target.array).__name__} and a a {type(first.array).__name__}; give "
             "one kind"
+        )
+    strides = target.library.strides(target.array) or ()
+    if any(s == 0 and n > 1 for s, n in zip(strides, target.shape, strict=False)):
+        raise ValueError(
+            f"out of shape {target.shape} was broadcast, and its elements share memory; give an "
+            "array of its own (cupy.empty, torch.empty)"
         )

@@ -1,20 +1,23 @@
 """Integer matrix products of arrays on CUDA devices."""
 
-from math import prod
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from numformats.backends import select
 from numformats.backends.chain_task import PlainTask
-from numformats.backends.reading_task import IntegersTask, Layout, WrapTask
-from numformats.device_libraries import flat
-from numformats.engines.device_arrays import Given, all_given, same_library
-from numformats.engines.job import batch_numbers, batches
-from numformats.engines.layouts import extent_of, grouped_places, layout, spread_layout
+from numformats.backends.reading_task import WrapTask
+from numformats.device import DeviceArray
+from numformats.engines.device_arrays import Given, all_given, check_target
+from numformats.engines.device_results import DeviceResults
+from numformats.engines.integer_reading import IntegerReader
+from numformats.engines.job import Job, batches
+from numformats.engines.layouts import layout
+from numformats.engines.matrices import Matrices
 from numformats.engines.splitting import Groups
-
-Range = tuple[int, int]
+from numformats.engines.stripes import parts_of
 
 
 def multiply(engine: Any, a: Any, b: Any, c: Any, backend: str, out: Any) -> Any:
@@ -27,10 +30,11 @@ def multiply(engine: Any, a: Any, b: Any, c: Any, backend: str, out: Any) -> Any
     shape = (*lead, first.shape[-2], second.shape[-1])
     module, target = select(backend, "cuda"), _target(engine, first, shape, out)
     if 0 not in shape:
-        total = _start(engine, module, first, third, lead, (prod(lead), *shape[-2:]))
-        if first.shape[-1]:
-            _add(engine, module, first, second, lead, total)
-        _finish(engine, module, total, target)
+        limits = dict(zip("abc", (*engine.ranges, engine.limits), strict=True))
+        reader = IntegerReader(module, limits)
+        job = Job(reader.operand(first, lead), reader.operand(second, lead), None, module, reader)
+        start = None if third is None else reader.operand(third, lead)
+        _run(engine, job, start, target, out is not None)
     return target.array if out is None else out
 
 
@@ -47,7 +51,7 @@ def _target(engine: Any, first: Given, shape: tuple[int, ...], out: Any) -> Give
     if out is None:
         return Given(first.library.empty(shape, engine.dtype.name, first.array), "out")
     target = all_given({"a": first.array, "out": out})["out"]
-    same_library(target, first)
+    check_target(target, first)
     kind = target.library.dtype(target.array)
     if target.shape != shape or kind != engine.dtype.name:
         raise ValueError(
@@ -57,53 +61,38 @@ def _target(engine: Any, first: Given, shape: tuple[int, ...], out: Any) -> Give
     return target
 
 
-def _read(module: Any, x: Given, g: Layout, extent: Any, dtype: Any, limits: Range) -> Any:
-    """The integers of ``x``, which have to lie within ``limits``."""
-    bits = x.matrices(np.dtype(x.library.dtype(x.array)))
-    made = module.empty(extent, np.dtype(dtype), bits)
-    if module.read_integers(IntegersTask(bits, made, g, limits)):
-        host = x.library.to_host(x.array)
-        raise ValueError(
-            f"{x.name} lies in [{host.min()}, {host.max()}], and the engine takes "
-            f"[{limits[0]}, {limits[1]}]; clip it first, or choose a wider engine"
-        )
-    return made
-
-
-def _start(
-    engine: Any, module: Any, a: Given, c: Given | None, lead: tuple[int, ...], extent: Any
-) -> Any:
-    """The accumulators, holding c or zero."""
-    dtype = np.dtype(np.int64) if engine.overflow == "saturate" else engine.dtype
-    if c is None:
-        like = a.matrices(np.dtype(a.library.dtype(a.array)))
-        return module.zeros(extent, dtype, like)
-    shape = (prod(c.shape[:-2]), *c.shape[-2:])
-    g = spread_layout(extent, shape, batch_numbers(c.shape[:-2], lead))
-    return _read(module, c, g, extent, dtype, engine.limits)
-
-
-def _add(engine: Any, module: Any, a: Given, b: Given, lead: tuple[int, ...], total: Any) -> None:
-    clamps = engine.overflow == "saturate"
-    groups, read = Groups(engine.length if clamps else 4), list[Any]()
-    for x, axis, limits in zip((a, b), (2, 1), engine.ranges, strict=True):
-        shape = (prod(x.shape[:-2]), *x.shape[-2:])
-        g = layout(shape, axis, grouped_places(groups, shape[axis]) if clamps else None)
-        read.append(_read(module, x, g, extent_of(shape, axis, g), np.int32, limits))
-    a_at, b_at = (batch_numbers(x.shape[:-2], lead) for x in (a, b))
-    limits = engine.limits if clamps else (0, 0)
-    module.plain(
-        PlainTask("integer", read[0], read[1], a_at, b_at, total, groups.stored, limits=limits)
+def _run(engine: Any, job: Job, c: Any, target: Given, kept: bool) -> None:
+    """Every stripe of the results; ``kept``: the target is as it was after an error."""
+    reader, clamps = job.reader, engine.overflow == "saturate"
+    dtype = np.dtype(np.int64) if clamps else engine.dtype
+    spare = 0 if clamps else 8 * dtype.itemsize - engine.accumulator_bits
+    given = [x for x in (job.a, job.b, c) if x is not None]
+    results = DeviceResults(
+        reader, target, dtype, engine.dtype, [job.a, job.b], c, reader.spread,
+        partial(_put, job.backend, spare), kept and any(map(reader.asks, given)),
     )  # fmt: skip
+    if len(results.parts) > 1:
+        done = {x.name: reader.checked(x) for x in given}
+        job, results.c = replace(job, a=done["a"], b=done["b"]), done.get("c")
+    for stripe, part in parts_of(job, results.parts, results.whole.shape):
+        work = results.start(stripe)
+        if job.a.bits.columns:
+            _add(engine, part, work)
+        results.put(stripe, work, changed=spare > 0)
+    results.done()
 
 
-def _finish(engine: Any, module: Any, total: Any, target: Given) -> None:
-    """The accumulators in the target, modulo their width where they wrap."""
-    found, array = target.library, target.array
-    contiguous = found.contiguous(array)
-    made = array if contiguous else found.empty(target.shape, engine.dtype.name, array)
-    wraps = engine.overflow == "wrap"
-    spare = 8 * total.dtype.itemsize - engine.accumulator_bits if wraps else 0
-    module.wrap_integers(WrapTask(total, flat(found, made, engine.dtype), spare))
-    if not contiguous:
-        found.assign(array, made)
+def _add(engine: Any, job: Job, total: DeviceArray) -> None:
+    clamps = engine.overflow == "saturate"
+    groups = Groups(engine.length if clamps else 4)
+    whole = None if not clamps else groups
+    a, b = job.reader.read(job.a, 2, whole), job.reader.read(job.b, 1, whole)
+    limits = engine.limits if clamps else (0, 0)
+    job.backend.plain(
+        PlainTask("integer", a, b, job.a.at, job.b.at, total, groups.stored, limits=limits)
+    )
+
+
+def _put(module: Any, spare: int, total: DeviceArray, places: Matrices) -> None:
+    """The accumulators in their places, modulo their width where they wrap."""
+    module.wrap_integers(WrapTask(total, places.memory, spare, layout(places, 2)))

@@ -1,21 +1,20 @@
 """``matmul`` of arrays on CUDA devices. Nothing is copied to the host but what an error names."""
 
 from dataclasses import replace
-from math import prod
+from functools import partial
 from typing import Any
 
-import numpy as np
-
 from numformats.backends import select
-from numformats.backends.reading_task import CastTask
-from numformats.device_libraries import flat
+from numformats.device import DeviceArray
 from numformats.engines.arguments import check_scales
-from numformats.engines.device_arrays import Given, all_given, same_library
+from numformats.engines.device_arrays import Given, all_given, check_target
+from numformats.engines.device_checks import check_numbers, checked, needs_check
 from numformats.engines.device_reading import DeviceReader
+from numformats.engines.device_results import DeviceResults, put_floats
 from numformats.engines.engine import Engine
-from numformats.engines.job import Job, Operand, batches
+from numformats.engines.job import Job, Operand, batches, refuse_device
 from numformats.engines.results import holds, result_carrier, wide_results
-from numformats.lanes import CARRIERS
+from numformats.engines.stripes import parts_of
 from numformats.random import Key
 
 
@@ -35,18 +34,19 @@ def matmul(
     first, second, third = given["a"], given["b"], given.get("c")
     lead = batches(first, second, third)
     shape = (*lead, first.shape[-2], second.shape[-1])
-    levels: list[Operand | None] = [None, None]
+    levels: tuple[Operand | None, Operand | None] = (None, None)
     if engine.scaled:
         check_scales(engine, first, second, (given["scale_a"], given["scale_b"]))
-        levels = [given[name].operand(given[name].shape[:-2]) for name in ("scale_a", "scale_b")]
+        left, right = given["scale_a"], given["scale_b"]
+        levels = left.operand(left.shape[:-2]), right.operand(right.shape[:-2])
     module, target = select(backend, "cuda"), target_of(out, first, shape, engine)
     if 0 not in shape:
-        reader = DeviceReader(module)
-        left, right = first.operand(lead), second.operand(lead)
-        work = started(reader, left, third, lead, shape, engine)
-        if first.shape[-1]:
-            engine.run(Job(left, right, work, module, reader, levels[0], levels[1], key))
-        finish(module, work, target)
+        if engine.host_only:
+            refuse_device("a")
+        reader, operands = DeviceReader(module), (first.operand(lead), second.operand(lead))
+        job = Job(*operands, None, module, reader, *levels, key)
+        start = None if third is None else third.operand(lead)
+        _run(engine, job, start, target, out is not None)
     return target.array if out is None else out
 
 
@@ -56,7 +56,7 @@ def target_of(out: Any, first: Given, shape: tuple[int, ...], engine: Engine) ->
     if out is None:
         return Given(first.library.empty(shape, wanted.name, first.array), "out")
     target = all_given({"a": first.array, "out": out})["out"]
-    same_library(target, first)
+    check_target(target, first)
     if target.shape != shape or not holds(target.carrier, engine.results):
         raise ValueError(
             f"out has shape {target.shape}, dtype {target.carrier.name}; the result has shape "
@@ -65,28 +65,27 @@ def target_of(out: Any, first: Given, shape: tuple[int, ...], engine: Engine) ->
     return target
 
 
-def started(
-    reader: DeviceReader, like: Operand, c: Given | None, lead: tuple[int, ...],
-    shape: tuple[int, ...], engine: Engine,
-) -> Any:  # fmt: skip
-    """The array that the engine adds to, holding c or zero."""
-    carrier = CARRIERS["float64" if wide_results(engine) else "float32"]
-    extent = (prod(lead), *shape[-2:])
-    if c is None:
-        return reader.module.zeros(extent, np.dtype(carrier.name), like.bits)
-    return reader.spread(c.operand(lead), engine.c_values, extent, np.dtype(carrier.name))
+def _run(engine: Engine, job: Job, c: Operand | None, target: Given, kept: bool) -> None:
+    """Every stripe of the results; ``kept``: the target is as it was after an error."""
+    reader, late = job.reader, kept and needs_check(job, c, engine)
+    read = [x for x in (job.a, job.b, job.scale_a, job.scale_b) if x is not None]
+    dtype = "float64" if wide_results(engine) else "float32"
+    results = DeviceResults(
+        reader, target, dtype, target.carrier.stored, read, c,
+        partial(_begin, reader, engine), partial(put_floats, job.backend, target.carrier), late,
+    )  # fmt: skip
+    if len(results.parts) > 1:
+        job = checked(reader, job, engine)
+        if c is not None:
+            check_numbers(reader, c, engine.c_values)
+            results.c = replace(c, checked=True)
+    for stripe, part in parts_of(job, results.parts, results.whole.shape):
+        work = results.start(stripe)
+        if job.a.bits.columns:
+            engine.run(replace(part, out=work))
+        results.put(stripe, work)
+    results.done()
 
 
-def finish(module: Any, work: Any, target: Given) -> None:
-    """The results in the target, in its dtype."""
-    found, array = target.library, target.array
-    contiguous = found.contiguous(array)
-    made = array if contiguous else found.empty(target.shape, target.carrier.name, array)
-    source = CARRIERS[np.dtype(work.dtype).name]
-    bits, out = (
-        replace(work, dtype=np.dtype(source.stored)),
-        flat(found, made, target.carrier.stored),
-    )
-    module.cast(CastTask(bits, out, source, target.carrier))
-    if not contiguous:
-        found.assign(array, made)
+def _begin(reader: DeviceReader, engine: Engine, c: Operand, work: DeviceArray) -> None:
+    reader.spread(c, engine.c_values, work)

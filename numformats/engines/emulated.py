@@ -70,8 +70,8 @@ class EmulatedFDPA(Engine):
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         reader, unit = job.reader, self.unit
-        reader.read(job.a, self.a_format, np.float32)  # for the check
-        reader.read(job.b, self.b_format, np.float32)
+        reader.check(job.a, self.a_format)
+        reader.check(job.b, self.b_format)
         for k in range(0, job.a.bits.shape[2], self.chunk):
             places = dealt(job.a.bits.shape[2], k, self.chunk)
             sums = reader.zeros(job.out)

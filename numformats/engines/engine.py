@@ -22,6 +22,7 @@ class Engine:
 
     scaled: ClassVar[bool] = False  #: whether the unit takes scales of blocks along K
     keyed: ClassVar[bool] = False  #: whether results depend on a random key
+    host_only: ClassVar[bool] = False  #: whether operands are read in host memory alone
 
     @property
     def inputs(self) -> tuple[FixedPoint | Float, FixedPoint | Float]:

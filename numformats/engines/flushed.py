@@ -61,9 +61,9 @@ class FlushedAddMul(Engine):
         """Add the products of ``job`` to ``job.out``."""
         low, read = float(self.fmt.smallest_normal), job.reader.read
         how = {"multiple": self.pairs, "flush": Flush(low, signed=False)}
-        job.reader.flush(job.out, Flush(LOWEST, signed=False))
         a = read(job.a, self.fmt, np.float32, axis=2, **how)
         b = read(job.b, self.fmt, np.float32, axis=1, **how)
+        job.reader.flush(job.out, Flush(LOWEST, signed=False))
         lows = (low, low, LOWEST)
         job.backend.plain(
             PlainTask("flushed", a, b, job.a.at, job.b.at, job.out, self.pairs, lows=lows)

@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.backends.dot_task import Factor
 from numformats.core.chain import flushed, flushed_input
-from numformats.engines.job import Flush, Operand, numbers, refuse, values
+from numformats.engines.job import Flush, Operand, check_values, numbers, refuse, values
 from numformats.engines.splitting import Groups, grouped, split
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
@@ -40,6 +40,14 @@ class HostReader:
         if flush is not None:
             found = np.asarray(flush_of(found, flush), dtype)
         return found if multiple == 1 else _padded(found, axis, multiple)
+
+    def check(self, x: Operand, fmt: FixedPoint | Float) -> None:
+        """The numbers of ``x`` are values of ``fmt``.
+
+        Raises:
+            ValueError: a value that the format lacks.
+        """
+        check_values(x, fmt)
 
     def units(self, x: Operand, fmt: Float, axis: int, multiple: int) -> Any:
         """``x`` in units of its format, as int32."""

@@ -1,12 +1,11 @@
 """A matrix product as engines take it: operands in three dimensions, and where the results go."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from numformats.arrays import Host
-from numformats.device import DeviceArray
 from numformats.formats import FixedPoint, Float
 from numformats.halves import floats
 from numformats.lanes import Carrier
@@ -18,9 +17,9 @@ PIECE = 1 << 18  # elements looked at in one go
 
 @dataclass(frozen=True)
 class Operand:
-    """``bits`` (batches, rows, columns) in C order, bfloat16 as uint16; ``at`` names the batch that
-    every batch of the result reads; ``name`` and ``shape`` are the caller's, whose element
-    ``first`` in C order the bits begin with."""
+    """``bits`` (batches, rows, columns) in C order (on a device ``Matrices``, of any strides),
+    bfloat16 as uint16; ``at`` names the batch that every batch of the result reads; ``name`` and
+    ``shape`` are the caller's, whose element ``first`` in C order the bits begin with."""
 
     name: str
     bits: Any
@@ -28,6 +27,7 @@ class Operand:
     at: Any
     shape: tuple[int, ...]
     first: int = 0
+    checked: bool = False  #: whether all values are known to be of the engine's format
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,20 @@ def values(x: Operand) -> Any:
 
 
 def _check_on_host(x: Operand) -> None:
-    if isinstance(x.bits, DeviceArray):
-        raise ValueError(
-            f"{x.name} lies on a CUDA device, and this engine reads it in host memory; copy the "
-            "operands to the host first (cupy.asnumpy, torch .cpu())"
-        )
+    if not isinstance(x.bits, np.ndarray):
+        refuse_device(x.name)
+
+
+def refuse_device(name: str) -> NoReturn:
+    """The engine works in host memory alone.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(
+        f"{name} lies on a CUDA device, and this engine reads it in host memory; copy the "
+        "operands to the host first (cupy.asnumpy, torch .cpu())"
+    )
 
 
 def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:

@@ -5,16 +5,38 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.reading_task import FILLER, ZERO_PLACE, Layout
+from numformats.engines.matrices import Matrices
 from numformats.engines.splitting import Groups
 
 
-def layout(shape: tuple[int, ...], axis: int, places: Any = None) -> Layout:
+def layout(x: Matrices, axis: int, places: Any = None) -> Layout:
     """``places`` along ``axis`` of an operand (batches, rows, columns); None: all."""
-    batches, rows, columns = shape
-    stored = shape[axis] if places is None else len(places)
-    if axis == 2:
-        return Layout(batches * rows, stored, 1, columns, 1, places=places)
-    return Layout(batches, stored, columns, rows, columns, places=places)
+    batches, rows, columns = x.shape
+    stored = x.shape[axis] if places is None else len(places)
+    if axis == 1:
+        first, line, lines = progression(x.starts)
+        return Layout(batches, stored, columns, rows, line, x.row, x.column, first, lines, places)
+    first, line, lines = _all_rows(x)
+    return Layout(batches * rows, stored, 1, columns, line, x.column, 0, first, lines, places)
+
+
+def _all_rows(x: Matrices) -> tuple[int, int, Any]:
+    """Where the rows of all batches start, as ``progression``."""
+    first, step, starts = progression(x.starts)
+    if x.rows == 1:
+        return first, step, starts
+    if len(x.starts) == 1 or (starts is None and step == x.rows * x.row):
+        return first, x.row, None
+    each = np.arange(x.rows, dtype=np.int64) * x.row
+    return 0, 0, (x.starts[:, None] + each).reshape(-1)
+
+
+def progression(starts: Any) -> tuple[int, int, Any]:
+    """The first of some numbers and the step between them; where steps differ, 0, 0 and a table."""
+    steps = np.diff(starts)
+    if len(steps) and (steps != steps[0]).any():
+        return 0, 0, starts
+    return int(starts[0]), int(steps[0]) if len(steps) else 0, None
 
 
 def padded_places(count: int, multiple: int) -> Any:
@@ -38,11 +60,12 @@ def grouped_places(groups: Groups, count: int) -> Any:
     return places
 
 
-def spread_layout(extent: tuple[int, ...], shape: tuple[int, ...], lines: Any) -> Layout:
-    """An operand of ``shape`` (batches, 1 or M, 1 or N) broadcast to ``extent`` (batch, M, N)."""
-    (batches, m, n), (_, rows, columns) = extent, shape
-    places = None if rows == m else np.zeros(m, np.int64)
-    return Layout(batches, m, n, rows, columns, lines=lines, places=places)
+def spread_layout(extent: tuple[int, ...], x: Matrices, at: Any) -> Layout:
+    """An operand (batches, 1 or M, 1 or N) broadcast to ``extent`` (batch, M, N)."""
+    batches, m, n = extent
+    first, line, lines = progression(x.starts[at])
+    step, column = (x.row if x.rows > 1 else 0), (x.column if x.columns > 1 else 0)
+    return Layout(batches, m, n, m, line, step, column, first, lines)
 
 
 def extent_of(shape: tuple[int, ...], axis: int, g: Layout) -> tuple[int, ...]:

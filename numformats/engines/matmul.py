@@ -40,8 +40,8 @@ def matmul(
 
     Args:
         a: (..., M, K) values of the engine's input format, in float16, bfloat16, float32 or
-            float64; NumPy arrays or CPU tensors of any strides, or arrays on a CUDA device (CuPy,
-            torch, Numba, DLPack). Or ``nf.Codes``: the numbers that ``nf.decode`` gives, in a
+            float64; NumPy arrays or CPU tensors, or arrays on a CUDA device (CuPy, torch, Numba,
+            DLPack), of any strides. Or ``nf.Codes``: the numbers that ``nf.decode`` gives, in a
             format whose values the engine takes. Blocks along K bring their scales along to engines
             that take them; the scale of a whole tensor multiplies the result in float32, before c
             is added in float32. Integer engines take the integers of fixed-point codes.
@@ -56,7 +56,7 @@ def matmul(
         backend: ``"auto"``, ``"numba_cpu"`` or ``"reference"``; on a device ``"auto"``,
             ``"cupy_cuda"`` or ``"numba_cuda"``.
         out: receives the result; (..., M, N) of a dtype that holds the engine's output format. It
-            is as it was after an error.
+            is as it was after an operand was refused, and may be one of the operands.
 
     Returns:
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in

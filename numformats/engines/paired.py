@@ -61,9 +61,9 @@ class PairedDot(Engine):
     def run(self, job: Job) -> None:
         """Add the products of ``job`` to ``job.out``."""
         flush, read = Flush(LOWEST, signed=True), job.reader.read
-        job.reader.flush(job.out, flush)
         a = read(job.a, BF16, np.float32, axis=2, multiple=2, flush=flush)
         b = read(job.b, BF16, np.float32, axis=1, multiple=2, flush=flush)
+        job.reader.flush(job.out, flush)
         step = Step(FP32, find("to_odd"), output_grid(FP32, "to_odd", True), 0)
         length = LENGTHS[self.instruction]
         job.backend.plain(

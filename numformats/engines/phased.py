@@ -49,6 +49,8 @@ class PhasedChain(Engine):
     b_format: AsFloat
     phases: int = field(default=4, kw_only=True)
 
+    host_only = True
+
     def __post_init__(self) -> None:
         set_formats(self, ("a_format", "b_format"))
         integer("phases", self.phases, 1, 4)

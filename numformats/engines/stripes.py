@@ -1,6 +1,6 @@
 """A matrix product in stripes: what is held beside operands and result is of a stripe's size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
@@ -21,6 +21,14 @@ def same(x: Any) -> Any:
     return x
 
 
+class Size(NamedTuple):
+    """How large a stripe is."""
+
+    results: int  #: as far as whole batches or ``rows`` allow
+    rows: int  #: at least, unless a batch has fewer
+    elements: int = 1 << 62  #: of an operand that are laid out, as far as these allow
+
+
 class Stripe(NamedTuple):
     """Whole batches, or rows of one batch."""
 
@@ -28,18 +36,49 @@ class Stripe(NamedTuple):
     rows: slice
 
 
-def stripes(shape: tuple[int, int, int]) -> Iterator[Stripe]:
-    """The stripes of a result (batches, M, N), in the order of their elements in memory."""
-    count, m, n = shape
-    if m * n <= RESULTS or m <= ROWS:
-        step = max(1, RESULTS // max(m * n, 1))
-        for start in range(0, count, step):
-            yield Stripe(slice(start, min(start + step, count)), slice(0, m))
+def stripes(
+    shape: tuple[int, int, int], ats: Sequence[Any] = (), size: Size | None = None, k: int = 0
+) -> Iterator[Stripe]:
+    """The stripes of a result (batches, M, N) of ``k`` products each, in the order of its elements
+    in memory. ``ats`` are the batches that operands read."""
+    (count, m, n), (results, rows, elements) = shape, size or Size(RESULTS, ROWS)
+    if m <= rows or (m * n <= results and m * k <= elements):
+        step = min(results // max(m * n, 1), elements // max(m * k, k * n, 1))
+        start = 0
+        while start < count:
+            stop = _stop(ats, start, min(start + max(step, 1), count))
+            yield Stripe(slice(start, stop), slice(0, m))
+            start = stop
         return
-    step = max(ROWS, RESULTS // n)
+    step = max(rows, min(results // n, elements // max(k, 1)))
     for batch in range(count):
         for row in range(0, m, step):
             yield Stripe(slice(batch, batch + 1), slice(row, min(row + step, m)))
+
+
+def _stop(ats: Sequence[Any], start: int, stop: int) -> int:
+    """Where a stripe of batches ends: before an operand would be read from its last batches and
+    again from its first ones, and those between be laid out, too."""
+    for _ in ats:  # a shorter stripe may be too long for an operand that was looked at before
+        for at in ats:
+            while int(np.ptp(at[start:stop])) >= stop - start:
+                stop = start + 1 + int(np.flatnonzero(np.diff(at[start:stop]) < 0)[-1])
+    return stop
+
+
+def parts_of(
+    job: Job, parts: Sequence[Stripe], shape: tuple[int, int, int]
+) -> Iterator[tuple[Stripe, Job]]:
+    """``job`` for every stripe; those that read the same of b share the operand, and a single one
+    takes it all."""
+    before: tuple[Stripe, Job] | None = None
+    for stripe in parts:
+        part = job if len(parts) == 1 else striped(job, stripe, None, shape)
+        at = job.b.at
+        if before is not None and np.array_equal(at[before[0].batches], at[stripe.batches]):
+            part = replace(part, b=before[1].b, scale_b=before[1].scale_b)
+        before = stripe, part
+        yield before
 
 
 def striped(job: Job, stripe: Stripe, work: Any, shape: tuple[int, int, int]) -> Job:

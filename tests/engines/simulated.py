@@ -25,7 +25,8 @@ from numformats.backends import (
     numba_cuda_reading,
 )
 from numformats.device import DeviceArray
-from numformats.engines import device_arrays, device_reading
+from numformats.engines import device_arrays, device_results, laying
+from numformats.engines.stripes import Size
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
 from tests.engines.test_backends import DISTINCT, label, product
@@ -99,7 +100,7 @@ def claim_devices() -> None:
     numba_cuda_launch.wrapped = wrapped
     for module in (numba_cuda_dots, numba_cuda_chains, numba_cuda_reading):
         module.flat = in_memory
-    for module in (device_arrays, device_reading, device_places):
+    for module in (device_arrays, laying, device_places):
         module.library = lambda x: (ClaimedLibrary(), x)
 
 
@@ -134,7 +135,28 @@ def devices() -> int:
         got = nf.matmul(*given, engine=engine, backend=CLAIMED)
         np.testing.assert_array_equal(np.asarray(got), wanted)
     halves()
-    return len(chosen) + len(test_exact.INTEGER)
+    return len(chosen) + len(test_exact.INTEGER) + stripes()
+
+
+def stripes() -> int:
+    """Stripes of rows and of batches, of strided operands into strided results."""
+    rng, done = np.random.default_rng(4), 0
+    half = nf.engine("nvidia-h100", inputs="e4m3", path="wgmma", output="fp16")
+    chain = nf.engines.MACChain("e4m3", "e4m3", accumulator="bf16", rounding="stochastic")
+    for engine in (half, chain, nf.engines.IntegerDot(accumulator_bits=12)):
+        a, b, c = (np.round(rng.uniform(-8, 8, (3, n, 2, 9))) for n in (11, 10, 9))
+        kind = np.int16 if isinstance(engine, nf.engines.IntegerDot) else np.float16
+        arrays = [x.astype(kind).transpose(2, 0, 1, 3) for x in (a, b, c)]
+        arrays = [arrays[0], arrays[1][..., :9, ::-1], arrays[2][:, :1, :1]]
+        wanted = nf.matmul(*arrays, engine=engine, key=3)
+        for size in (Size(20, 4), Size(200, 16)):
+            device_results.SIZE = size
+            out = np.zeros((*wanted.shape[:-1], 18), wanted.dtype)[..., ::2]
+            given = [x.view(Claimed) for x in arrays]
+            nf.matmul(*given, engine=engine, key=3, out=out.view(Claimed), backend=CLAIMED)
+            assert_equal_bits(np.array(out), wanted)
+            done += 1
+    return done
 
 
 def halves() -> None:

@@ -16,7 +16,7 @@ from numformats import device_places
 from numformats.backends.cuda_dot_source import DotUnit
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import source
-from numformats.engines import device_arrays, device_reading
+from numformats.engines import device_arrays, laying
 from tests.engines import test_exact, test_mac
 from tests.engines.simulated import some_units
 from tests.engines.test_backends import DISTINCT, product
@@ -45,7 +45,7 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(collector))
     monkeypatch.setitem(REGISTRY._BACKENDS, "reads", REGISTRY.Backend("cuda", lambda: available))
     monkeypatch.setitem(sys.modules, "numformats.backends.reads", CudaTasks(reading))
-    for module in (device_arrays, device_reading, device_places):
+    for module in (device_arrays, laying, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     for unit in DISTINCT:
@@ -108,7 +108,7 @@ def test_simulator_gives_the_references_bits() -> None:
     pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
     done = run("tests.engines.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "55 unit, 20 chain, 7 integer, 4 batch, 20 device cases agree" in done.stdout
+    assert "55 unit, 20 chain, 7 integer, 4 batch, 26 device cases agree" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["a shift", "a swapped comparison"])

@@ -17,7 +17,7 @@ import numformats as nf
 from numformats import device_places
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
-from numformats.engines import IntegerDot, MACChain, device_arrays, device_reading
+from numformats.engines import IntegerDot, MACChain, device_arrays, laying
 from numformats.engines.job import numbers
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
@@ -54,7 +54,7 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, REGISTRY.Backend("cuda", lambda: available))
     tasks = CudaTasks(ClaimedMachine(pathlib.Path(folder)))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    for module in (device_arrays, device_reading, device_places):
+    for module in (device_arrays, laying, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
     REGISTRY.select.cache_clear()
     ClaimedLibrary.copies = 0
@@ -225,6 +225,7 @@ BAD: list[tuple[type[Exception], str, tuple[Any, ...], dict[str, Any]]] = [
     (TypeError, "a has dtype int64", (A.astype(int), B), {}),
     (TypeError, "a has dtype float32; integer engines", (A, B), {"engine": IntegerDot()}),
     (ValueError, r"out has shape \(3,\)", (A, B), {"out": on_device(np.zeros(3, np.float32))}),
+    (ValueError, "was broadcast", (A, B), {"out": np.broadcast_to(A[0, 0], (2, 2)).view(Claimed)}),
     (ValueError, "values of fp32", (A, B), {"out": on_device(np.zeros((2, 2), np.float16))}),
     (ValueError, "host arrays and x is a cuda array", (A, B), {"backend": "numba_cpu"}),
     (ValueError, "no backend for cuda arrays can run here", (A, B), {"backend": "auto"}),

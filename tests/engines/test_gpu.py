@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import numformats as nf
+from numformats.engines import device_results
+from numformats.engines.stripes import Size
 from tests.engines import test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits, operands
 from tests.engines.test_backends import DISTINCT, label
@@ -86,6 +88,26 @@ def test_every_kind_of_array(kind: str, backend: str) -> None:
     bad = make(np.float32([[1 + 2.0**-20]]))
     with pytest.raises(ValueError, match=r"a\[0, 0\] = 1\.00000095.* is no value of fp16"):
         nf.matmul(bad, bad, engine=engine, backend=backend)
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_stripes_of_strided_operands(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In rows and in batches, into a strided result and into an operand."""
+    engine = nf.engine("nvidia-h100", inputs="fp16")
+    rng = np.random.default_rng(4)
+    a, b = (rng.standard_normal((3, 40, 2, 36)).astype(np.float16) for _ in range(2))
+    on_host = a.transpose(2, 0, 1, 3), b.transpose(2, 0, 3, 1)
+    wanted = nf.matmul(*on_host, engine=engine)
+    given = to_device(a).permute(2, 0, 1, 3), to_device(b).permute(2, 0, 3, 1)
+    for size in (Size(400, 8), Size(5000, 64)):
+        monkeypatch.setattr(device_results, "SIZE", size)
+        out = to_device(np.zeros((*wanted.shape[:-1], 80), np.float32))[..., ::2]
+        assert nf.matmul(*given, engine=engine, out=out, backend=backend) is out
+        assert_equal_bits(np.ascontiguousarray(to_host(out)), wanted)
+    square = np.float32(rng.standard_normal((40, 40)).astype(np.float16))
+    expected, whole = nf.matmul(square, square, engine=engine), to_device(square)
+    nf.matmul(whole, whole, engine=engine, out=whole, backend=backend)
+    assert_equal_bits(to_host(whole), expected)
 
 
 @pytest.mark.parametrize("backend", CUDA)

@@ -118,3 +118,21 @@ def test_out_is_as_it_was_after_an_error(name: str, place: str) -> None:
     with pytest.raises(ValueError, match=r"is no value of|the engine takes"):
         nf.matmul(**given, engine=engine, out=out)
     assert (out == 7).all()
+
+
+def test_a_stripe_of_batches_reads_no_more_batches_than_it_has() -> None:
+    """An operand that is read from its last batches and again from its first ones ends a stripe."""
+    lead = (2, 3, 5, 4)
+    ats = [
+        stripes.batch_numbers(shape, lead) for shape in ((4,), (5, 1), (2, 1, 5, 4), (3, 1, 1), ())
+    ]
+    for results in (1, 3, 7, 18, 500):
+        size, stop, spans = stripes.Size(results, 1), 0, set()
+        for part in stripes.stripes((120, 1, 1), ats, size):
+            assert part.batches.start == stop
+            stop = part.batches.stop
+            spans |= {np.ptp(at[part.batches]) - (stop - part.batches.start) for at in ats}
+        assert stop == 120
+        assert max(spans) < 0
+    alone = stripes.stripes((120, 1, 1), (), stripes.Size(3, 1))
+    assert any(np.ptp(at[part.batches]) >= 3 for part in alone for at in ats)  # what it prevents

@@ -21,14 +21,15 @@ __device__ __forceinline__ void factors(const typename S::Stored* x, int* sig, s
             kind[i] = (unsigned char)(zero ? fill.kind : 0);
             continue;
         }
-        const U bits = U(S::load(x[g.source(i, place)]) & S::spec().keep);
+        const U bits = U(S::load(x[g.at(i, place)]) & S::spec().keep);
         const U k = operand_kind(bits, S::spec());
         seen |= W32(k);
         const int size = int(shl(operand_significand(bits, S::spec()), S::spec().up));
         int e = U(k & U(4)) > ZERO ? NO_TERM : int(operand_exponent(bits, S::spec()));
         W32 more = 0;
         if (scale.exp) {
-            const U64 at = (g.line(i) * scale.count + U64(place) / scale.block) * g.inner + i % g.inner;
+            const U64 line = g.outer_of(i) * scale.count + U64(place) / scale.block;
+            const U64 at = line * g.inner + i % g.inner;
             e += scale.exp[at], more = scale.kind[at] & 1;
         }
         sig[i] = bits > MAGNITUDE && !S::magnitude ? -size : size;

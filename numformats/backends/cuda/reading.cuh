@@ -9,7 +9,7 @@ __device__ __forceinline__ void read(const typename S::From* x, typename S::To* 
             out[i] = 0;
             continue;
         }
-        U bits = wide_bits(x[g.source(i, place)]);
+        U bits = wide_bits(x[g.at(i, place)]);
         if constexpr (S::checks) {
             const bool nan = (bits & MAGNITUDE) > INF_BITS;
             bad |= nan ? !S::has_nan : bits_to_real(S::round_check(bits, ZERO)) != bits_to_real(bits);
