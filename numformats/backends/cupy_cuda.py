@@ -1,10 +1,11 @@
 """The CuPy backend: the emitted CUDA C++ source, compiled by NVRTC and launched on the caller's
-current stream. CuPy caches the machine code on disk (``$CUPY_CACHE_DIR``).
+current stream.
 """
 
 import logging
 import time
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from typing import Any
@@ -12,22 +13,34 @@ from typing import Any
 import cupy
 import numpy as np
 
+from numformats.backends.cuda_code import OPTIONS, on_disk
 from numformats.backends.cuda_launch import THREADS
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
 from numformats.device import DeviceArray, enough_memory
 
 logger = logging.getLogger(__name__)
-OPTIONS = ("-std=c++20", "--fmad=false")
+
+
+def _loaded(units: Mapping[str, UnitBase], device: int) -> Any:
+    """The kernels of units as a module of one device. CuPy gets machine code: where it gets source,
+    it flushes subnormals."""
+    arch, text = cupy.cuda.Device(device).compute_capability, source(units)
+    compiler = "NVRTC {}.{}".format(*cupy.cuda.nvrtc.getVersion())
+
+    def compiled() -> bytes:
+        code, _ = cupy.cuda.compiler.compile_using_nvrtc(text, OPTIONS, arch)
+        return code if isinstance(code, bytes) else str(code).encode()
+
+    return cupy.RawModule(path=str(on_disk(text, f"sm_{arch}, {compiler}", compiled)))
 
 
 @cache
-def _module(unit: UnitBase) -> Any:
-    """The compiled kernels of a unit; CuPy loads them on each device that asks."""
+def _module(unit: UnitBase, device: int) -> Any:
+    """The kernels of one unit."""
     began = time.perf_counter()
     try:
-        module = cupy.RawModule(code=source({"K": unit}), options=OPTIONS, backend="nvrtc")
-        module.get_function(unit.entries("K")[0].name)
+        module = _loaded({"K": unit}, device)
     except cupy.cuda.compiler.CompileException as error:
         raise RuntimeError(
             f"NVRTC could not compile the kernel of {unit}; nothing was launched and out is "
@@ -37,20 +50,29 @@ def _module(unit: UnitBase) -> Any:
     return module
 
 
-_PREPARED: dict[UnitBase, tuple[Any, str]] = {}
+_PREPARED: dict[tuple[UnitBase, int], tuple[Any, str]] = {}
 
 
 def prepare(units: Iterable[UnitBase]) -> None:
     """Compile units, all of one lane and carrier, together: less time than one by one."""
     named = {f"K{i}": unit for i, unit in enumerate(dict.fromkeys(units))}
-    module = cupy.RawModule(code=source(named), options=OPTIONS, backend="nvrtc")
-    _PREPARED.update({unit: (module, name) for name, unit in named.items()})
+    device = cupy.cuda.runtime.getDevice()
+    module = _loaded(named, device)
+    _PREPARED.update({(unit, device): (module, name) for name, unit in named.items()})
 
 
 @cache
 def _function(unit: UnitBase, entry: int, device: int) -> Any:
-    module, name = _PREPARED.get(unit) or (_module(unit), "K")
+    module, name = _PREPARED.get((unit, device)) or (_module(unit, device), "K")
     return module.get_function(unit.entries(name)[entry].name)
+
+
+@cache
+def _stream(handle: int, device: int) -> Any:
+    """CuPy's name for a stream of another library, which goes on to own it."""
+    with warnings.catch_warnings():  # CuPy 14 prefers from_external, which 13 lacks
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return cupy.cuda.ExternalStream(handle, device)
 
 
 def _place(like: DeviceArray) -> AbstractContextManager[Any]:
@@ -59,7 +81,7 @@ def _place(like: DeviceArray) -> AbstractContextManager[Any]:
     if cupy.cuda.runtime.getDevice() != like.device:
         stack.enter_context(cupy.cuda.Device(like.device))
     if cupy.cuda.get_current_stream().ptr != like.stream:
-        stack.enter_context(cupy.cuda.ExternalStream(like.stream, like.device))
+        stack.enter_context(_stream(like.stream, like.device))
     return stack
 
 
