@@ -103,8 +103,3 @@ def read_integers(x, out, found, low, high, sizes, lines, places):
 def wrap_integers(x, out, spare):
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         out[i] = A(A(x[i] << spare) >> spare)
-
-
-def clear(out):
-    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        out[i] = 0

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
+from math import prod
 from typing import Any
 
 import cupy
@@ -18,6 +19,7 @@ from numformats.backends.cuda_launch import THREADS
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
 from numformats.device import DeviceArray, enough_memory
+from numformats.device_libraries import library
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +87,25 @@ def _place(like: DeviceArray) -> AbstractContextManager[Any]:
     return stack
 
 
-def _scratch(made: Any, like: DeviceArray) -> DeviceArray:
-    place, kind = (like.device, like.stream), np.dtype(made.dtype)
-    return DeviceArray(made.data.ptr, made.size, kind, *place, made, made.shape)
+def _view(array: DeviceArray) -> Any:
+    """Scratch memory as a CuPy array."""
+    size = array.size * np.dtype(array.dtype).itemsize
+    held = cupy.cuda.UnownedMemory(array.pointer, size, array.owner, array.device)
+    return cupy.ndarray(array.shape, array.dtype, cupy.cuda.MemoryPointer(held, 0))
+
+
+def _scratch(shape: tuple[int, ...], dtype: Any, like: DeviceArray) -> DeviceArray:
+    """Uninitialised memory; torch's where the caller's arrays are, since torch keeps what its
+    graphs captured."""
+    kind, (found, owner) = np.dtype(dtype), library(like.owner)
+    count = prod(shape) * kind.itemsize
+    if found.kind == "torch":
+        made = found.made((count,), "uint8", owner)
+        pointer = found.pointer(made)
+    else:
+        made = cupy.empty(count, np.uint8)
+        pointer = made.data.ptr
+    return DeviceArray(pointer, prod(shape), kind, like.device, like.stream, made, shape)
 
 
 class CupyMachine:
@@ -99,23 +117,28 @@ class CupyMachine:
 
     def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
-        with _place(like), enough_memory(f"scratch of shape {n}, {np.dtype(dtype)}"):
-            return _scratch(cupy.zeros(n, dtype), like)
+        made = self.empty((n,) if isinstance(n, int) else n, dtype, like)
+        with _place(like):
+            view = _view(made)
+            view.data.memset_async(0, view.nbytes)
+        return made
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Scratch memory where ``like`` lies."""
         with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
-            return _scratch(cupy.empty(shape, dtype), like)
+            return _scratch(shape, dtype, like)
 
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""
         with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
-            return _scratch(cupy.asarray(array), like)
+            made = cupy.asarray(array)
+        place = (like.device, like.stream)
+        return DeviceArray(made.data.ptr, made.size, made.dtype, *place, made, made.shape)
 
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
         with _place(array):
-            return cupy.asnumpy(array.owner)
+            return cupy.asnumpy(_view(array))
 
     def launch(
         self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any

@@ -10,6 +10,7 @@ from numformats.backends.dot_task import NO_TERM, SplitTask
 from numformats.backends.emitted import load
 from numformats.backends.numba_cuda_dots import flat, matrix_module
 from numformats.backends.numba_cuda_launch import (
+    compiled,
     lane_module,
     launch,
     mode_module,
@@ -45,13 +46,8 @@ def empty(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
 def zeros(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
     """As ``empty``, of zeros."""
     made = scratch(shape, dtype, like)
-    launch(_clear(), made.size, like, flat(made))
+    launch(compiled("clear"), made.size, like, made)
     return made
-
-
-@cache
-def _clear() -> Any:
-    return matrix_module("clear", text.clear_text())
 
 
 @cache
