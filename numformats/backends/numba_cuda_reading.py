@@ -46,7 +46,7 @@ def empty(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
 def zeros(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
     """As ``empty``, of zeros."""
     made = scratch(shape, dtype, like)
-    launch(compiled("clear"), made.size, like, made)
+    launch(compiled("clear"), made.size, like, flat(made))
     return made
 
 
