@@ -48,7 +48,10 @@ class Standing:
             ),
             get_current_stream=lambda: self.streams[-1],
             ExternalStream=self.external,
+            UnownedMemory=lambda pointer, size, owner, device: (pointer, size),
+            MemoryPointer=lambda held, at: SimpleNamespace(memset_async=self.clears(held)),
         )
+        self.cleared: list[tuple[Any, int, int]] = []
 
     def compile(self, text: str, options: tuple[str, ...], arch: str) -> tuple[bytes, None]:
         if self.broken:
@@ -56,6 +59,12 @@ class Standing:
         self.sources.append(text)
         self.options.append(options)
         return f"machine code for {arch}".encode(), None
+
+    def ndarray(self, shape: Any, dtype: Any, memory: Any) -> Any:
+        return SimpleNamespace(data=memory, nbytes=int(np.prod(shape)) * dtype.itemsize)
+
+    def clears(self, held: Any) -> Any:
+        return lambda value, size: self.cleared.append((held, value, size))
 
     def external(self, handle: int, device: int) -> Any:
         warnings.warn("ExternalStream is deprecated", DeprecationWarning, stacklevel=2)
@@ -122,6 +131,18 @@ def test_launches_go_to_the_callers_stream(standing: Standing, handle: int) -> N
         words(handle)
     assert standing.launched[0][1] == handle
     assert len(standing.streams) == 1
+
+
+def test_scratch_memory_of_torch_arrays_is_torchs(standing: Standing) -> None:
+    """So that torch's graphs keep it, and its streams own it."""
+    torch = pytest.importorskip("torch", reason="torch is missing; install the extra torch")
+    x = torch.zeros(8)
+    like = DeviceArray(x.data_ptr(), 8, np.float32, 0, 0, x)
+    made = backend().zeros((3, 5), np.uint64, like)
+    assert isinstance(made.owner, torch.Tensor)
+    assert (made.pointer, made.owner.numel()) == (made.owner.data_ptr(), 120)
+    assert (made.shape, made.dtype) == ((3, 5), np.dtype(np.uint64))
+    assert standing.cleared == [((made.pointer, 120), 0, 120)]
 
 
 def test_units_that_are_prepared_share_a_module(standing: Standing) -> None:

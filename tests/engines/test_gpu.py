@@ -41,11 +41,17 @@ def cases() -> list[Case]:
     return found
 
 
+PARTS = 12  # that run side by side
+
+
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("backend", CUDA)
-def test_every_engine(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_engine(backend: str, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen_cases = cases()[part::PARTS]
+
     def run(chosen: str) -> list[Any]:
         found = []
-        for _, arrays, scales, how in cases():
+        for _, arrays, scales, how in chosen_cases:
             given = map(to_device, arrays)
             names = {name: to_device(x) for name, x in scales.items()}
             found.append(nf.matmul(*given, backend=chosen, **names, **how))
@@ -53,7 +59,7 @@ def test_every_engine(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     if backend == "cupy_cuda":
         compile_together(run, monkeypatch)
-    for (name, arrays, scales, how), got in zip(cases(), run(backend), strict=True):
+    for (name, arrays, scales, how), got in zip(chosen_cases, run(backend), strict=True):
         with np.errstate(all="ignore"):
             wanted = nf.matmul(*arrays, **scales, **how)
         try:
