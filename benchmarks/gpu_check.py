@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu-check"))
     parser.add_argument("--workers", type=int, default=max(min((os.cpu_count() or 2) - 2, 14), 1))
-    parser.add_argument("--test-seconds", type=float, default=320)
+    parser.add_argument("--test-seconds", type=float, default=300)
     parser.add_argument("--benchmark-seconds", type=float, default=130)
     options, more = parser.parse_known_args()
     if absent := missing():
