@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 
 from numformats.backends.emitted import emit, load
+from numformats.backends.numba_cuda_loading import load as load_numba_cuda
 from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
@@ -23,6 +24,7 @@ from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
+load_numba_cuda()
 THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
 SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
