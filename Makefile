@@ -72,12 +72,13 @@ evidence: setup  ## compare every matrix unit with MMA-Sim's instructions, at le
 bench-simulate: setup  ## measure training steps under simulate()
 	$(BIN)/python -m benchmarks.simulate $(ARGS)
 
-gpu-check: setup  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
+$(VENV)/.installed-gpu: $(VENV)/.installed-all
 	$(INSTALL) -e '.[cuda13]'
-	$(BIN)/python -m pytest -q -n 8 tests/test_gpu.py tests/engines/test_gpu.py \
-		tests/engines/test_hopper.py tests/test_user_modes.py \
-		tests/torch/test_quantizer_gpu.py tests/torch/simulation/test_gpu.py
-	$(BIN)/python -m benchmarks.gpu --out gpu-check $(ARGS)
+	@touch $@
+
+# WITH=python3: with the packages of that Python, without installing anything
+gpu-check: $(if $(WITH),,$(VENV)/.installed-gpu)  ## on a machine with a GPU: the same bits on both backends, then their speed, into gpu-check/
+	$(or $(WITH),$(BIN)/python) -m benchmarks.gpu_check --out gpu-check $(ARGS)
 
 $(VENV)/.installed-package: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[package]'

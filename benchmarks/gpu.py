@@ -2,12 +2,11 @@
 products.
 
 Run ``make gpu-check`` (or ``python -m benchmarks.gpu --out FOLDER``) on a machine with a GPU. Every
-case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md``.
+case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md`` after
+every part; a case that fails is a row with its error.
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import pathlib
 import statistics
@@ -19,6 +18,9 @@ from typing import Any
 import torch
 
 import numformats as nf
+from benchmarks.gpu_about import about
+from benchmarks.gpu_peers import peers
+from benchmarks.gpu_tables import LAUNCH_BAR, Row, judged, report
 
 CASES = [
     ("e4m3", "nearest_even", 0.90), ("e5m2", "nearest_even", 0.90), ("bf16", "nearest_even", 0.90),
@@ -38,7 +40,6 @@ BYTES = {"langevin_low": 12, "langevin_vc": 12, "underdamped_low": 24, "underdam
 MOMENTS = nf.UnderdampedMoments(0.819, 0.0906, 0.0906, 0.0047, 3.3e-06, 1.1e-08, 1.6e-07)
 PRODUCTS = [("nvidia-h100", "e4m3", "wgmma"), ("nvidia-h100", "fp16", "wgmma")]
 PRODUCTS_BAR = 1e11  # multiply-adds a second of CuPy
-OF_CUPY = 0.7  # the bar of Numba CUDA, as a share of CuPy's
 
 
 def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> None:
@@ -68,13 +69,13 @@ def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:
     return float(start.elapsed_time(end)) / repeats
 
 
-def share(
-    copy: Callable[[], object], case: Callable[[], object], rounds: int
-) -> tuple[float, float]:
-    """Median of copy time / case time, and the median case time in milliseconds."""
-    case()
-    pairs = [(milliseconds(copy), milliseconds(case)) for _ in range(rounds)]
-    return statistics.median(a / b for a, b in pairs), statistics.median(b for _, b in pairs)
+def attempted(row: Row, measure: Callable[[], Row]) -> Row:
+    """The row with what was measured, or with the error."""
+    try:
+        return row | measure()
+    except Exception as error:  # one case is not the run
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return row | {"error": text[:500]}
 
 
 def launch_microseconds(backend: str) -> float:
@@ -92,96 +93,74 @@ def launch_microseconds(backend: str) -> float:
     return taken * 1000
 
 
-def measured(backends: list[str], elements: int, rounds: int) -> list[dict[str, Any]]:
+def calls(backends: list[str]) -> list[Row]:
+    """A row for every backend: one small call."""
+    rows = []
+    for backend in backends:
+        row: Row = {"backend": backend, "bar": LAUNCH_BAR if backend == "cupy_cuda" else 0.0}
+        row = attempted(row, lambda b=backend: {"microseconds": launch_microseconds(b)})
+        if row["bar"]:
+            row["held"] = row.get("microseconds", float("inf")) < row["bar"]
+        rows.append(row)
+    return rows
+
+
+def bandwidth(case: Callable[[], object], x: torch.Tensor, moved: int, rounds: int) -> Row:
+    """Share of a copy of ``x``, and GB/s, of a case that moves so many bytes an element: medians of
+    rounds in which the two alternate."""
+    copied = torch.empty_like(x)
+    case()
+    pairs = [(milliseconds(lambda: copied.copy_(x)), milliseconds(case)) for _ in range(rounds)]
+    copy, wall = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return {
+        "share": statistics.median(a / b for a, b in pairs) * moved / 8,
+        "gigabytes_per_second": moved * 1e-6 * x.numel() / wall,
+        "copy_gigabytes_per_second": 8e-6 * x.numel() / copy,
+    }
+
+
+def measured(backends: list[str], elements: int, rounds: int) -> list[Row]:
     """A row for every case and backend."""
     x = torch.randn(elements, device="cuda") * 4
-    out, copied = torch.empty_like(x), torch.empty_like(x)
     rows = []
     for fmt, rounding, bar in CASES:
         for backend in backends:
-            case = partial(run, x, fmt, rounding, out, backend)
+            case = partial(run, x, fmt, rounding, torch.zeros_like(x), backend)
+            row = {"format": fmt, "rounding": rounding, "backend": backend, "bar": bar}
             moved = BYTES.get(rounding, 8)
-            ratio, wall = share(lambda: copied.copy_(x), case, rounds)
-            row = {"format": fmt, "rounding": rounding, "backend": backend}
-            row |= {"share": ratio * moved / 8, "bar": bar}
-            rows.append(row | {"gigabytes_per_second": moved * 1e-6 * elements / wall})
+            rows.append(attempted(row, partial(bandwidth, case, x, moved, rounds)))
     return rows
 
 
-def peers() -> dict[str, tuple[Callable[[torch.Tensor], object], int]]:
-    """Published quantizers that can run here, and the bytes that each moves for an element."""
-    found: dict[str, tuple[Callable[[torch.Tensor], object], int]] = {
-        "torch .to(float8_e4m3fn)": (lambda x: x.to(torch.float8_e4m3fn), 5),
-        "torch .to(bfloat16)": (lambda x: x.to(torch.bfloat16), 6),
-    }
-    try:
-        from qtorch.quant import fixed_point_quantize, float_quantize
-    except Exception as error:  # it compiles itself when it is imported
-        print(f"qtorch is not measured: {str(error).splitlines()[0]}")
-        return found
-    for how in ("nearest", "stochastic"):
-        found[f"qtorch e4m3 {how}"] = (partial(float_quantize, exp=4, man=3, rounding=how), 8)
-        found[f"qtorch fixed<8,4> {how}"] = (
-            partial(fixed_point_quantize, wl=8, fl=4, rounding=how), 8,
-        )  # fmt: skip
-    return found
-
-
-def peer_rows(elements: int, rounds: int) -> list[dict[str, Any]]:
+def peer_rows(elements: int, rounds: int) -> list[Row]:
     """As ``measured``, for other libraries, which allocate their results."""
-    x = torch.randn(elements, device="cuda") * 4
-    copied, rows = torch.empty_like(x), []
-    for name, (call, moved) in peers().items():
-        ratio, wall = share(lambda: copied.copy_(x), partial(call, x), rounds)
-        row = {"library": name, "share": ratio * moved / 8}
-        rows.append(row | {"gigabytes_per_second": moved * 1e-6 * elements / wall})
-    return rows
+    x, rows = torch.randn(elements, device="cuda") * 4, []
+    found, missing = peers()
+    for name, (call, moved) in found.items():
+        case = partial(bandwidth, partial(call, x), x, moved, rounds)
+        rows.append(attempted({"library": name}, case))
+    return rows + [{"library": name, "error": why} for name, why in missing.items()]
 
 
-def peers_table(rows: list[dict[str, Any]]) -> str:
-    """The readable form."""
-    lines = ["", "| other library | share of copy | GB/s |", "|" + "---|" * 3]
-    lines += [
-        f"| {r['library']} | {r['share']:.2f} | {r['gigabytes_per_second']:.0f} |" for r in rows
-    ]
-    return "\n".join(lines) + "\n"
+def product_rate(engine: Any, inputs: str, size: int, backend: str) -> Row:
+    """Multiply-adds a second of a square product, operands split anew."""
+    a, b = (nf.quantize(torch.randn(size, size, device="cuda"), inputs) for _ in range(2))
+    case = partial(nf.matmul, a, b, engine=engine, backend=backend)
+    case()
+    wall = statistics.median(milliseconds(case, 1) for _ in range(3))
+    return {"multiply_adds_per_second": size**3 / wall * 1000}
 
 
-def products(backends: list[str], size: int) -> list[dict[str, Any]]:
-    """Multiply-adds a second of square products on simulated units, operands split anew."""
+def products(backends: list[str], size: int) -> list[Row]:
+    """A row for every unit and backend."""
     rows = []
     for chip, inputs, path in PRODUCTS:
         engine = nf.engine(chip, inputs=inputs, path=path)
-        a, b = (nf.quantize(torch.randn(size, size, device="cuda"), inputs) for _ in range(2))
         for backend in backends:
-            case = partial(nf.matmul, a, b, engine=engine, backend=backend)
-            case()
-            wall = statistics.median(milliseconds(case, 1) for _ in range(3))
             row = {"unit": f"{chip} {path} {inputs}", "backend": backend, "size": size}
-            row |= {"multiply_adds_per_second": size**3 / wall * 1000, "bar": PRODUCTS_BAR}
-            rows.append(row)
+            row["bar"] = PRODUCTS_BAR
+            rows.append(attempted(row, partial(product_rate, engine, inputs, size, backend)))
     return rows
-
-
-def products_table(rows: list[dict[str, Any]]) -> str:
-    """The readable form."""
-    lines = ["", "| unit | backend | size | multiply-adds a second | bar |", "|" + "---|" * 5]
-    for r in rows:
-        bar = f"{r['bar']:.0e}" if r["backend"] == "cupy_cuda" else "-"
-        cells = (r["unit"], r["backend"], str(r["size"]), f"{r['multiply_adds_per_second']:.2e}")
-        lines.append(f"| {' | '.join(cells)} | {bar} |")
-    return "\n".join(lines) + "\n"
-
-
-def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> str:
-    """The readable form."""
-    lines = [f"* {name}: {value}" for name, value in about.items()]
-    lines += ["", "| format | rounding | backend | share of copy | bar | GB/s |", "|" + "---|" * 6]
-    for r in rows:
-        bar = r["bar"] if r["backend"] == "cupy_cuda" else f"{OF_CUPY} of CuPy"
-        cells = (r["format"], r["rounding"], r["backend"], f"{r['share']:.2f}", str(bar))
-        lines.append(f"| {' | '.join(cells)} | {r['gigabytes_per_second']:.0f} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -196,24 +175,22 @@ def main() -> None:
     if not able:
         reasons = "; ".join(f"{n}: {b.reason}" for n, b in nf.backends().items() if b.reason)
         parser.exit(1, f"no CUDA backend can run here ({reasons})\n")
-    major, minor = torch.cuda.get_device_capability()
-    versions = {n: importlib.metadata.version(n) for n in ("torch", "numba-cuda", "numformats")}
-    about = {
-        "device": f"{torch.cuda.get_device_name()} (sm_{major}{minor})",
-        "date": datetime.date.today().isoformat(),
-        "elements": f"{options.elements} float32",
-        "versions": ", ".join(f"{n} {v}" for n, v in versions.items()),
-        "one small call": ", ".join(f"{n} {launch_microseconds(n):.1f} us" for n in able),
+    found: dict[str, Any] = {"about": about(options.elements, able)}
+    parts = {
+        "calls": partial(calls, able),
+        "rows": partial(measured, able, options.elements, options.rounds),
+        "peers": partial(peer_rows, options.elements, options.rounds),
+        "products": partial(products, able, options.size),
     }
-    rows = measured(able, options.elements, options.rounds)
-    others = peer_rows(options.elements, options.rounds)
+    found |= {name: [] for name in parts}
     options.out.mkdir(parents=True, exist_ok=True)
-    matrices = products(able, options.size)
-    found = {"about": about, "rows": rows, "peers": others, "products": matrices}
-    (options.out / "gpu.json").write_text(json.dumps(found, indent=1))
-    text = table(rows, about) + peers_table(others) + products_table(matrices)
-    (options.out / "gpu.md").write_text(text)
-    print(text)
+    for name, part in parts.items():
+        found[name] = part()
+        judge = {"rows": "share", "products": "multiply_adds_per_second"}.get(name)
+        found[name] = judged(found[name], judge) if judge else found[name]
+        (options.out / "gpu.json").write_text(json.dumps(found, indent=1))
+        (options.out / "gpu.md").write_text(report(found))
+    print(report(found))
 
 
 if __name__ == "__main__":

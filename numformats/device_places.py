@@ -5,10 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.reading_task import CastTask
 from numformats.device import DeviceArray
 from numformats.device_libraries import Library, carrier_of, flat, library
+from numformats.formats import Float
 from numformats.lanes import CARRIERS, Carrier
+from numformats.request import request
+from numformats.tasks import scalar_task
 
+HALVES = {
+    "float16": Float(5, 10, overflow="infinity"),
+    "bfloat16": Float(8, 7, overflow="infinity"),
+}
 NOTHING = DeviceArray(0, 0, np.uint8, 0, 0, None)
 
 
@@ -79,11 +87,23 @@ def real_places(found: Library, x: Any, target: Any, carrier: Carrier) -> tuple[
     return reals(found, x, carrier), found.empty(tuple(x.shape), real_of(carrier), x)
 
 
-def put(found: Library, target: Any, made: Any, carrier: Carrier) -> None:
-    """Copy a result of ``real_places`` into ``target`` where it lies elsewhere."""
-    if made is not target:
-        same = found.dtype(made) == carrier.name
-        found.assign(target, made if same else found.astype(made, carrier.name))
+def put(found: Library, target: Any, made: Any, carrier: Carrier, module: Any) -> None:
+    """Copy a result of ``real_places`` into ``target`` where it lies elsewhere; half-width ones
+    round to nearest even, by ``module``: libraries make other NaNs."""
+    if made is target:
+        return
+    narrow = made if found.dtype(made) == carrier.name else _narrowed(found, made, carrier, module)
+    found.assign(target, narrow)
+
+
+def _narrowed(found: Library, made: Any, carrier: Carrier, module: Any) -> Any:
+    wide = CARRIERS["float32"]
+    bits = flat(found, made, wide.stored)
+    nearest = request("nearest_even", None, None, wide.lane)
+    module.scalar(scalar_task(bits, bits, wide, HALVES[carrier.name], nearest, encode=False))
+    narrow = found.empty(tuple(made.shape), carrier.name, made)
+    module.cast(CastTask(bits, flat(found, narrow, carrier.stored), wide, carrier))
+    return narrow
 
 
 def flat_reals(found: Library, x: Any) -> DeviceArray:

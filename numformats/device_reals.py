@@ -64,7 +64,7 @@ def variance_corrected(
             counts = module.block_draws(block_draw_task(task, shape, fmt))
         else:
             counts = module.draws(task)
-        put(found, target, result, carrier)
+        put(found, target, result, carrier, module)
     return (target if out is None else out), (prod(shape), *counts)
 
 

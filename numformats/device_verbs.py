@@ -53,7 +53,7 @@ def quantize(
         bits, made = flat_reals(found, source), flat_reals(found, result)
         shape = tuple(given.shape)
         module.scaled(scaled_task(bits, made, NOTHING, shape, fmt, wanted, encode=False))
-        put(found, target, result, carrier)
+        put(found, target, result, carrier, module)
         return target if out is None else out
     source, result = places(found, given, target)
     bits, made = flat(found, source, carrier.stored), flat(found, result, carrier.stored)

@@ -93,12 +93,19 @@ class HostMachine:
         library, name = self.built[unit]
         kernel = unit.entries(name)[entry]
         types = [_c_type(kind, unit.lane.width) for kind, _ in kernel.params]
-        plain = [
-            kind(a.item() if hasattr(a, "item") else a) for kind, a in zip(types, args, strict=True)
-        ]
+        plain = [as_launched(a, kind) for kind, a in zip(types, args, strict=True)]
         getattr(library, f"run_{kernel.name}")(
             ctypes.c_uint(blocks), ctypes.c_uint(THREADS), *plain
         )
+
+
+def as_launched(x: Any, kind: Any) -> Any:
+    """An argument as CUDA reads it: a launch passes the bytes of ``x`` and converts nothing."""
+    given = np.asarray(x)[()]
+    real = kind in (ctypes.c_float, ctypes.c_double)
+    assert isinstance(given, np.floating) == real, f"{x!r} ({type(x)}) is passed as {kind}"
+    assert given.itemsize == ctypes.sizeof(kind), f"{x!r} ({type(x)}) is passed as {kind}"
+    return kind(given.item())
 
 
 def _c_type(kind: str, width: int) -> Any:

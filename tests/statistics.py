@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import pytest
 
 FALSE_ALARM = 1e-9  #: for one test file, shared out over its tests
 LIMIT_Z = 5.0  #: two-sided false alarm 6e-7 a comparison
@@ -11,6 +11,7 @@ LIMIT_Z = 5.0  #: two-sided false alarm 6e-7 a comparison
 
 def binomial_p(successes: int, n: int, p: float) -> float:
     """Two-sided p-value of ``successes`` out of ``n`` when each has probability ``p``."""
+    stats = pytest.importorskip("scipy.stats", reason="scipy is missing; install the extra test")
     low = stats.binom.cdf(successes, n, p)
     high = stats.binom.sf(successes - 1, n, p)
     return float(min(1.0, 2 * min(low, high)))

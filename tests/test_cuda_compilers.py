@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import numformats as nf
+from numformats.backends.cuda_code import OPTIONS
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
 from numformats.backends.cuda_source import Spec, Unit
@@ -24,6 +25,7 @@ from numformats.block_tasks import levels, scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
+from tests.nvrtc import compiled
 from tests.underdamped import STEPS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -82,15 +84,6 @@ def units(carrier: str, mode: str) -> dict[str, Unit]:
         spec = Spec(c, m, lower(nf.E4M3, c, m), code_spec(nf.E4M3, c.lane), encode, out, blocks)
         made[f"B{out}"] = Unit(c.lane, spec, 4 if encode else 0)
     return made | ({"random": Unit(c.lane)} if mode == "stochastic" else {})
-
-
-def compiled(text: str, target: str) -> bytes:
-    core = pytest.importorskip(
-        "cuda.core", reason="cuda-core is missing; install the extra test-cuda"
-    )
-    options = core.ProgramOptions(arch=target, std="c++20", fma=False)
-    code: bytes = core.Program(text, "c++", options).compile("cubin").code
-    return code
 
 
 def pairs() -> list[Any]:
@@ -168,6 +161,17 @@ def test_a_type_that_would_change_in_silence_does_not_compile(before: str, after
     assert before in text
     with pytest.raises(Exception, match=r"NVRTC|error"):
         compiled(text.replace(before, after), "sm_90")
+
+
+@pytest.mark.parametrize("flushes", [False, True])
+def test_subnormals_count_and_nothing_is_contracted(flushes: bool) -> None:
+    """With the options that CuPy adds where it compiles itself, a negative control."""
+    options = (*OPTIONS, "-ftz=true") if flushes else OPTIONS
+    for text in (source(step_units("stochastic")), source(real_units("stochastic"))):
+        code = compiled(text, "compute_90", "ptx", options).decode()
+        assert (".ftz" in code) == flushes
+    product = 'extern "C" __global__ void k(float* x) { x[0] = x[1] * x[2] + x[3]; }'
+    assert b"fma" not in compiled(product, "compute_90", "ptx")
 
 
 def test_a_mode_outside_the_subset_is_refused() -> None:

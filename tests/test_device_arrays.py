@@ -328,3 +328,27 @@ def test_unknown_libraries_are_told_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 def test_bfloat16_is_known_by_name() -> None:
     assert ClaimedLibrary().dtype(sample(dtype=ml_dtypes.bfloat16)) == "bfloat16"
+
+
+@pytest.mark.parametrize("carrier", ["float16", "bfloat16"])
+def test_half_width_results_do_not_pass_through_the_librarys_conversion(
+    carrier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries on a GPU make 0x7fff of every NaN there."""
+    plain = Library.astype
+
+    def astype(self: Any, x: Any, dtype: str) -> Any:
+        made = plain(self, x, dtype)
+        if made.dtype.itemsize == 2:
+            made.view(np.uint16)[np.isnan(np.asarray(made, np.float32))] = 0x7FFF
+        return made
+
+    monkeypatch.setattr(Library, "astype", astype)
+    x = sample(dtype=DTYPES[carrier])
+    x[1, 5], x[3, 40] = np.nan, np.inf
+    x[5] = DTYPES[carrier](1e-7) if carrier == "float16" else 1e-40
+    for fmt in ("nvfp4", "bfp<8,block=5>"):
+        got = nf.quantize(x, fmt, backend=NAME)
+        assert_same_bits(got, nf.quantize(np.asarray(x), fmt))
+        got = nf.variance_corrected(x, 0.01, fmt, key=1, backend=NAME)
+        assert_same_bits(got, nf.variance_corrected(np.asarray(x), 0.01, fmt, key=1))

@@ -14,7 +14,10 @@ import pytest
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
+from numformats.rounding import MODES
+from numformats.tasks import code_dtype
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits
+from tests.odd_modes import away_above_a_quarter
 from tests.statistics import FALSE_ALARM, binomial_p
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
 from tests.underdamped import STEPS, given_for
@@ -77,7 +80,9 @@ def compile_together(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = REGISTRY.Availability(True, "")
     monkeypatch.setitem(REGISTRY._BACKENDS, "notes", REGISTRY.Backend("cuda", lambda: found))
     monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(notes))
+    REGISTRY.select.cache_clear()  # it may hold the notes of another test
     work("notes")
+    REGISTRY.select.cache_clear()
     by_lane: dict[Any, list[Any]] = {}
     for unit in notes.units:
         by_lane.setdefault((unit.lane, "SCALE" in unit.needs), []).append(unit)
@@ -206,6 +211,35 @@ def test_draws(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", CUDA)
+def test_a_users_mode(backend: str) -> None:
+    x = np.arange(-256, 257, dtype=np.float32) / 32
+    wanted = np.sign(x) * (np.floor(np.abs(x)) + (np.abs(x) % 1 > 0.25))
+    nf.mode(away_above_a_quarter)
+    try:
+        got = nf.quantize(to_device(x), "fixed<8,0>", "away_above_a_quarter", backend=backend)
+    finally:
+        del MODES["away_above_a_quarter"]
+    np.testing.assert_array_equal(to_host(got), wanted)
+
+
+@pytest.mark.parametrize("backend", CUDA)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_code(dtype: Any, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of NaN and of subnormals included."""
+    formats = all_scalar_formats().values()
+    codes = [np.arange(1 << min(f.bits, 8), dtype=code_dtype(f.bits)) for f in formats]
+
+    def run(chosen: str) -> list[Any]:
+        pairs = zip(codes, formats, strict=True)
+        return [nf.decode(to_device(c), f, dtype=dtype, backend=chosen) for c, f in pairs]
+
+    if backend == "cupy_cuda":
+        compile_together(run, monkeypatch)
+    for c, fmt, got in zip(codes, formats, run(backend), strict=True):
+        assert_same_bits(to_host(got), nf.decode(c, fmt, dtype=dtype, backend="reference"))
+
+
+@pytest.mark.parametrize("backend", CUDA)
 def test_stochastic_rounding_goes_up_with_the_fraction(backend: str) -> None:
     import torch
 
@@ -261,7 +295,11 @@ def test_in_a_cuda_graph() -> None:
     import torch
 
     x, out = torch.randn(1000, 64, device="cuda"), torch.empty(1000, 64, device="cuda")
-    for name, mode in (("e4m3", "stochastic"), ("mxfp4", "nearest_even")):
+    for name, mode in (
+        ("e4m3", "stochastic"),
+        ("mxfp4", "nearest_even"),
+        ("nvfp4", "stochastic"),
+    ):  # the last one takes scratch memory
         nf.quantize(x, name, mode, key=1, out=out, backend="cupy_cuda")
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()

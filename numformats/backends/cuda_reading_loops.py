@@ -106,8 +106,3 @@ def wrap_integers(x, out, spare, sizes, lines, places):
     for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
         at = memory_of(i, place_of(i, sizes, places), sizes, lines)
         out[at] = A(A(x[i] << spare) >> spare)
-
-
-def clear(out):
-    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        out[i] = 0

@@ -8,6 +8,14 @@
 from numba import cuda
 
 
+def put_real(out, i, x):
+    """NaN is the quiet one, whatever conversions of the device make of it."""
+    if x == x:
+        out[i] = x
+    else:
+        out[i] = bits_to_real(U64(0x7FF8000000000000))
+
+
 def draws(
     mean, variance, out, totals, in_blocks, k0, k1, h0, h1, first, g, counts,
     n1, nb, n2, nc, t1, t2, m1, m2,
@@ -23,7 +31,7 @@ def draws(
             m, v = unit_mean(m, total), unit_variance(v, total)
         free = draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g)
         bounded = limit(free, g)
-        out[i] = rescaled(bounded, total) if in_blocks else bounded
+        put_real(out, i, rescaled(bounded, total) if in_blocks else bounded)
         if missing(m, v, g) > 0.0:
             cuda.atomic.add(counts, 0, U64(1))
         if bounded != free:
@@ -66,19 +74,22 @@ def scaled(x, out, totals, k0, k1, first, spare, g, general, c, n1, nb, n2, nc, 
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
         rand = word_of(U64(first + U64(i)), k0, k1) if STOCHASTIC else ZERO
         bits = scaled_bits(F64(x[i]), total, rand, spare, g, general)
-        out[i] = code_bits(bits, g, c) if ENCODE else rescaled(bits_to_real(bits), total)
+        if ENCODE:
+            out[i] = code_bits(bits, g, c)
+        else:
+            put_real(out, i, rescaled(bits_to_real(bits), total))
 
 
 def decoded(codes, out, d):
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
-        out[i] = bits_to_real(value_bits(U(codes[i]), d))
+        put_real(out, i, bits_to_real(value_bits(U(codes[i]), d)))
 
 
 def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2):
     """Values of element codes times their scales."""
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)] * second
-        out[i] = bits_to_real(value_bits(U(codes[i]), d)) * total
+        put_real(out, i, bits_to_real(value_bits(U(codes[i]), d)) * total)
 
 
 def step_element(

@@ -1,33 +1,48 @@
 """The CuPy backend: the emitted CUDA C++ source, compiled by NVRTC and launched on the caller's
-current stream. CuPy caches the machine code on disk (``$CUPY_CACHE_DIR``).
+current stream.
 """
 
 import logging
 import time
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
+from math import prod
 from typing import Any
 
 import cupy
 import numpy as np
 
+from numformats.backends.cuda_code import OPTIONS, on_disk
 from numformats.backends.cuda_launch import THREADS
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
 from numformats.device import DeviceArray, enough_memory
+from numformats.device_libraries import library
 
 logger = logging.getLogger(__name__)
-OPTIONS = ("-std=c++20", "--fmad=false")
+
+
+def _loaded(units: Mapping[str, UnitBase], device: int) -> Any:
+    """The kernels of units as a module of one device. CuPy gets machine code: where it gets source,
+    it flushes subnormals."""
+    arch, text = cupy.cuda.Device(device).compute_capability, source(units)
+    compiler = "NVRTC {}.{}".format(*cupy.cuda.nvrtc.getVersion())
+
+    def compiled() -> bytes:
+        code, _ = cupy.cuda.compiler.compile_using_nvrtc(text, OPTIONS, arch)
+        return code if isinstance(code, bytes) else str(code).encode()
+
+    return cupy.RawModule(path=str(on_disk(text, f"sm_{arch}, {compiler}", compiled)))
 
 
 @cache
-def _module(unit: UnitBase) -> Any:
-    """The compiled kernels of a unit; CuPy loads them on each device that asks."""
+def _module(unit: UnitBase, device: int) -> Any:
+    """The kernels of one unit."""
     began = time.perf_counter()
     try:
-        module = cupy.RawModule(code=source({"K": unit}), options=OPTIONS, backend="nvrtc")
-        module.get_function(unit.entries("K")[0].name)
+        module = _loaded({"K": unit}, device)
     except cupy.cuda.compiler.CompileException as error:
         raise RuntimeError(
             f"NVRTC could not compile the kernel of {unit}; there is no result, and out is "
@@ -38,20 +53,29 @@ def _module(unit: UnitBase) -> Any:
     return module
 
 
-_PREPARED: dict[UnitBase, tuple[Any, str]] = {}
+_PREPARED: dict[tuple[UnitBase, int], tuple[Any, str]] = {}
 
 
 def prepare(units: Iterable[UnitBase]) -> None:
     """Compile units, all of one lane and carrier, together: less time than one by one."""
     named = {f"K{i}": unit for i, unit in enumerate(dict.fromkeys(units))}
-    module = cupy.RawModule(code=source(named), options=OPTIONS, backend="nvrtc")
-    _PREPARED.update({unit: (module, name) for name, unit in named.items()})
+    device = cupy.cuda.runtime.getDevice()
+    module = _loaded(named, device)
+    _PREPARED.update({(unit, device): (module, name) for name, unit in named.items()})
 
 
 @cache
 def _function(unit: UnitBase, entry: int, device: int) -> Any:
-    module, name = _PREPARED.get(unit) or (_module(unit), "K")
+    module, name = _PREPARED.get((unit, device)) or (_module(unit, device), "K")
     return module.get_function(unit.entries(name)[entry].name)
+
+
+@cache
+def _stream(handle: int, device: int) -> Any:
+    """CuPy's name for a stream of another library, which goes on to own it."""
+    with warnings.catch_warnings():  # CuPy 14 prefers from_external, which 13 lacks
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return cupy.cuda.ExternalStream(handle, device)
 
 
 def _place(like: DeviceArray) -> AbstractContextManager[Any]:
@@ -60,13 +84,29 @@ def _place(like: DeviceArray) -> AbstractContextManager[Any]:
     if cupy.cuda.runtime.getDevice() != like.device:
         stack.enter_context(cupy.cuda.Device(like.device))
     if cupy.cuda.get_current_stream().ptr != like.stream:
-        stack.enter_context(cupy.cuda.ExternalStream(like.stream, like.device))
+        stack.enter_context(_stream(like.stream, like.device))
     return stack
 
 
-def _scratch(made: Any, like: DeviceArray) -> DeviceArray:
-    place, kind = (like.device, like.stream), np.dtype(made.dtype)
-    return DeviceArray(made.data.ptr, made.size, kind, *place, made, made.shape)
+def _view(array: DeviceArray) -> Any:
+    """Scratch memory as a CuPy array."""
+    size = array.size * np.dtype(array.dtype).itemsize
+    held = cupy.cuda.UnownedMemory(array.pointer, size, array.owner, array.device)
+    return cupy.ndarray(array.shape, array.dtype, cupy.cuda.MemoryPointer(held, 0))
+
+
+def _scratch(shape: tuple[int, ...], dtype: Any, like: DeviceArray) -> DeviceArray:
+    """Uninitialised memory; torch's where the caller's arrays are, since torch keeps what its
+    graphs captured."""
+    kind, (found, owner) = np.dtype(dtype), library(like.owner)
+    count = prod(shape) * kind.itemsize
+    if found.kind == "torch":
+        made = found.made((count,), "uint8", owner)
+        pointer = found.pointer(made)
+    else:
+        made = cupy.empty(count, np.uint8)
+        pointer = made.data.ptr
+    return DeviceArray(pointer, prod(shape), kind, like.device, like.stream, made, shape)
 
 
 class CupyMachine:
@@ -78,13 +118,16 @@ class CupyMachine:
 
     def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
-        with _place(like), enough_memory(f"scratch of shape {n}, {np.dtype(dtype)}"):
-            return _scratch(cupy.zeros(n, dtype), like)
+        made = self.empty((n,) if isinstance(n, int) else n, dtype, like)
+        with _place(like):
+            view = _view(made)
+            view.data.memset_async(0, view.nbytes)
+        return made
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Scratch memory where ``like`` lies."""
         with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
-            return _scratch(cupy.empty(shape, dtype), like)
+            return _scratch(shape, dtype, like)
 
     def clear(self, array: Any) -> None:
         """Fill an array with zeros."""
@@ -95,12 +138,14 @@ class CupyMachine:
     def upload(self, array: Any, like: Any) -> Any:
         """A NumPy array where ``like`` lies."""
         with _place(like), enough_memory(f"{array.size} elements of {array.dtype}"):
-            return _scratch(cupy.asarray(array), like)
+            made = cupy.asarray(array)
+        place = (like.device, like.stream)
+        return DeviceArray(made.data.ptr, made.size, made.dtype, *place, made, made.shape)
 
     def read(self, array: Any) -> Any:
         """A scratch array as NumPy, after everything before it has run."""
         with _place(array):
-            return cupy.asnumpy(array.owner)
+            return cupy.asnumpy(_view(array))
 
     def launch(
         self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any

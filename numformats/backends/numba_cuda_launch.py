@@ -9,6 +9,7 @@ import numpy as np
 from numba import cuda
 
 from numformats.backends.emitted import both_ways, emit, load
+from numformats.backends.numba_cuda_loading import load as load_numba_cuda
 from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
@@ -24,8 +25,10 @@ from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
+load_numba_cuda()
 THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
+SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
 _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
 
@@ -88,7 +91,11 @@ def _device(like: Any) -> AbstractContextManager[Any]:
 def zeros(n: int, dtype: Any, like: Any) -> Any:
     """Zeroed scratch memory where ``like`` lies."""
     with _device(like), enough_memory(f"{n} scratch elements of {np.dtype(dtype)}"):
-        return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+        if n <= SENT:
+            return cuda.to_device(np.zeros(n, dtype), stream=_stream(like))
+        made = cuda.device_array(n, dtype, stream=_stream(like))
+    launch(compiled("clear"), n, like, made)
+    return made
 
 
 def scratch(shape: tuple[int, ...], dtype: Any, like: Any) -> DeviceArray:
@@ -127,8 +134,9 @@ def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
 
 def read(array: Any, like: Any) -> Any:
     """A scratch array as NumPy, after everything before it has run."""
-    stream = _stream(like)
-    found = array.copy_to_host(stream=stream)
-    if stream:
-        stream.synchronize()
+    with _device(like):
+        stream = _stream(like)
+        found = array.copy_to_host(stream=stream)
+        if stream:
+            stream.synchronize()
     return found

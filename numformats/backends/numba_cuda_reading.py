@@ -10,6 +10,7 @@ from numformats.backends.dot_task import NO_TERM, SplitTask
 from numformats.backends.emitted import load
 from numformats.backends.numba_cuda_dots import flat, matrix_module
 from numformats.backends.numba_cuda_launch import (
+    compiled,
     lane_module,
     launch,
     mode_module,
@@ -53,18 +54,13 @@ def zeros(shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
 
 def clear(out: Any) -> None:
     """Fill an array with zeros."""
-    launch(_clear(), out.size, out, flat(out))
+    launch(compiled("clear"), out.size, out, flat(out))
 
 
 def seen(found: Any) -> int:
     """What tasks noted in ``found``; waits for the device."""
     owner = found.owner if isinstance(found, DeviceArray) else found
     return int(fetched(owner, found)[0])
-
-
-@cache
-def _clear() -> Any:
-    return matrix_module("clear", text.clear_text())
 
 
 @cache

@@ -66,8 +66,3 @@ def integers_text(unsigned: bool) -> str:
 def wrap_text(dtype: str) -> str:
     """Wrapping integers of ``dtype``."""
     return _kernel(f"A = np.{dtype}", _LAYOUT, loops.wrap_integers)
-
-
-def clear_text() -> str:
-    """Zeros."""
-    return _kernel("", (), loops.clear)

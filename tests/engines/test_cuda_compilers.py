@@ -24,7 +24,8 @@ from tests.engines.test_cuda_source import CHAINS
 from tests.engines.test_device import ClaimedMachine
 from tests.host_cuda import Collector
 from tests.inputs import DTYPES
-from tests.test_cuda_compilers import TARGETS, compiled, run
+from tests.nvrtc import compiled
+from tests.test_cuda_compilers import TARGETS, run
 from tests.test_device_arrays import Claimed, ClaimedLibrary
 
 REGISTRY = sys.modules["numformats.backends"]

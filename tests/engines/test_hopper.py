@@ -23,7 +23,7 @@ from tests.engines.hopper import (
 )
 from tests.engines.inputs import assert_equal_bits, operands, raw_operands
 from tests.host_cuda import build
-from tests.test_cuda_compilers import compiled
+from tests.nvrtc import compiled
 from tests.test_gpu import CUDA
 
 UNITS = [u for u in nf.engines.units() if u.chip == "nvidia-h100" and u.a in PTX_NAMES]

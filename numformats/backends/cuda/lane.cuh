@@ -23,6 +23,15 @@ __device__ __forceinline__ I bit_length(W32 x) { return 32 - __clz(x); }
 __device__ __forceinline__ I bit_length(U64 x) { return 64 - __clzll(x); }
 __device__ __forceinline__ U lane_xor(U x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
 
+// A float64 as a result; NaN is the quiet one, whatever conversions of the device make of it.
+template <class Real> __device__ __forceinline__ Real real_of(F64 x);
+template <> __device__ __forceinline__ F64 real_of<F64>(F64 x) {
+    return x == x ? x : bits_to_real(0x7ff8ull << 48);
+}
+template <> __device__ __forceinline__ float real_of<float>(F64 x) {
+    return x == x ? float(x) : __uint_as_float(0x7fc00000u);
+}
+
 // Consecutive elements as one load or store of up to 16 bytes.
 template <class T, int N> struct alignas(sizeof(T) * N) Pack { T v[N]; };
 

@@ -1,0 +1,28 @@
+"""Machine code of the CUDA C++ source: how NVRTC is asked for it, and where it is kept on disk, in
+the folder of ``emitted.py``.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from numformats.backends.emitted import cache_folder
+
+# Subnormals count, and what the texts write as two operations is not contracted to one.
+OPTIONS = ("-std=c++20", "--fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true")
+
+
+def on_disk(source: str, target: str, compiled: Callable[[], bytes]) -> Path:
+    """The file with the machine code of ``source`` for ``target`` (processor and compiler), made by
+    ``compiled`` where there is none yet."""
+    key = "\n".join([target, *OPTIONS, source])
+    path = cache_folder() / f"cuda_{hashlib.sha256(key.encode()).hexdigest()[:20]}.cubin"
+    if not path.exists():
+        code = compiled()
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(code)
+        os.replace(temporary, path)
+    return path
