@@ -89,13 +89,17 @@ class HostMachine:
             self.prepare([unit])
         library, name = self.built[unit]
         kernel = unit.entries(name)[entry]
-        types = [_c_type(kind, unit.lane.width) for kind, _ in kernel.params]
-        plain = [
-            kind(a.item() if hasattr(a, "item") else a) for kind, a in zip(types, args, strict=True)
-        ]
         getattr(library, f"run_{kernel.name}")(
-            ctypes.c_uint(blocks), ctypes.c_uint(THREADS), *plain
+            ctypes.c_uint(blocks), ctypes.c_uint(THREADS), *c_arguments(unit, kernel, args)
         )
+
+
+def c_arguments(unit: Unit, kernel: Entry, args: tuple[Any, ...]) -> list[Any]:
+    """What a kernel is given, as C has it."""
+    types = [_c_type(kind, unit.lane.width) for kind, _ in kernel.params]
+    return [
+        kind(a.item() if hasattr(a, "item") else a) for kind, a in zip(types, args, strict=True)
+    ]
 
 
 def _c_type(kind: str, width: int) -> Any:

@@ -5,7 +5,16 @@
 # mypy: ignore-errors
 # ruff: noqa: F821, D103, ANN
 
+import numpy as np
 from numba import cuda
+
+
+def put(out, i, x):
+    """Store a result; the device's own conversion would give another NaN."""
+    if x == x:
+        out[i] = x
+    else:
+        out[i] = np.nan
 
 
 def draws(
@@ -23,7 +32,7 @@ def draws(
             m, v = unit_mean(m, total), unit_variance(v, total)
         free = draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g)
         bounded = limit(free, g)
-        out[i] = rescaled(bounded, total) if in_blocks else bounded
+        put(out, i, rescaled(bounded, total) if in_blocks else bounded)
         if missing(m, v, g) > 0.0:
             cuda.atomic.add(counts, 0, U64(1))
         if bounded != free:
@@ -66,19 +75,22 @@ def scaled(x, out, totals, k0, k1, first, spare, g, general, c, n1, nb, n2, nc, 
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
         rand = word_of(U64(first + U64(i)), k0, k1) if STOCHASTIC else ZERO
         bits = scaled_bits(F64(x[i]), total, rand, spare, g, general)
-        out[i] = code_bits(bits, g, c) if ENCODE else rescaled(bits_to_real(bits), total)
+        if ENCODE:
+            out[i] = code_bits(bits, g, c)
+        else:
+            put(out, i, rescaled(bits_to_real(bits), total))
 
 
 def decoded(codes, out, d):
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
-        out[i] = bits_to_real(value_bits(U(codes[i]), d))
+        put(out, i, bits_to_real(value_bits(U(codes[i]), d)))
 
 
 def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2):
     """Values of element codes times their scales."""
     for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)] * second
-        out[i] = bits_to_real(value_bits(U(codes[i]), d)) * total
+        put(out, i, bits_to_real(value_bits(U(codes[i]), d)) * total)
 
 
 def step_element(
@@ -94,7 +106,7 @@ def step_element(
     if noisy:
         mean = diffuse(mean, sigma, wn)
     if drawn:
-        return mean, F32(limit(draw(F64(mean), variance, ww, wo, gd), gd))
+        return mean, settled(F32(limit(draw(F64(mean), variance, ww, wo, gd), gd)))
     if rounds_weight:
         bits = round_bits(float_to_bits(mean), ww, ZERO, gw, general, False)
         return mean, bits_to_float(bits)

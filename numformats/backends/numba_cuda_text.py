@@ -87,11 +87,12 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "rows": (block_bits, cuda_loops.member),
     "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
     "maxima": (cuda_loops.tile_of,),
-    "draws": (cuda_loops.tile_of,),
+    "draws": (cuda_loops.tile_of, cuda_real_loops.put),
     "tops": (scaled.magnitude_of, cuda_loops.tile_of),
     "levels": LEVELS,
-    "scaled": (*ELEMENTS, cuda_loops.tile_of),
-    "block_decoded": (cuda_loops.tile_of,),
+    "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put),
+    "decoded": (cuda_real_loops.put,),
+    "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put),
     "langevin": (*STEP, cuda_real_loops.step_element),
 }
 REALS = (

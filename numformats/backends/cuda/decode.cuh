@@ -9,11 +9,11 @@ __device__ __forceinline__ void decoded(const Code* codes, Real* out, const F64*
         Pack<Real, 4> result;
 #pragma unroll
         for (int j = 0; j < 4; ++j)
-            result.v[j] = Real(bits_to_real(value_bits(U(given.v[j]), d)) * total);
+            result.v[j] = as_real<Real>(bits_to_real(value_bits(U(given.v[j]), d)) * total);
         *reinterpret_cast<Pack<Real, 4>*>(out + 4 * v) = result;
     }
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
         const F64 total = totals ? totals[t.tile(i)] * second : 1.0;
-        out[i] = Real(bits_to_real(value_bits(U(codes[i]), d)) * total);
+        out[i] = as_real<Real>(bits_to_real(value_bits(U(codes[i]), d)) * total);
     }
 }

@@ -23,7 +23,7 @@ __device__ __forceinline__ void random_draws(const Real* mean, const F64* varian
         if (totals) m = unit_mean(m, total), v = unit_variance(v, total);
         const F64 free = draw(m, v, word_of(first + i, k0, k1), word_of(first + i, h0, h1), g);
         const F64 bounded = limit(free, g);
-        out[i] = Real(totals ? rescaled(bounded, total) : bounded);
+        out[i] = as_real<Real>(totals ? rescaled(bounded, total) : bounded);
         lacking += missing(m, v, g) > 0.0;
         beyond += bounded != free;
     }

@@ -36,6 +36,15 @@ __device__ __forceinline__ W32 single_bits(U64 bits) {
         return __float_as_uint(float(bits_to_real(bits)));
     return (W32(bits >> 32) & 0x80000000u) | 0x7f800000u | (W32(bits >> 29) & 0x7fffffu);
 }
+// A result as it is stored: the device's own conversion gives another NaN.
+template <class To> __device__ __forceinline__ To as_real(F64 x) { return To(x); }  // a code
+template <> __device__ __forceinline__ F64 as_real(F64 x) {
+    return x == x ? x : bits_to_real(0x7ff8ull << 48);
+}
+template <> __device__ __forceinline__ float as_real(F64 x) {
+    const W32 bits = __float_as_uint(float(x));
+    return __uint_as_float(x == x ? bits : 0x7fc00000u);
+}
 __device__ __forceinline__ U64 wide_bits(F64 x) { return real_to_bits(x); }
 __device__ __forceinline__ U64 wide_bits(float x) { return wide_bits(__float_as_uint(x)); }
 __device__ __forceinline__ void store(F64* to, U64 bits) { *to = bits_to_real(bits); }

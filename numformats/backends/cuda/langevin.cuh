@@ -12,7 +12,7 @@ __device__ __forceinline__ void step_element(float theta, float grad, StepWords 
     if constexpr (S::DRAWN) {
         const F64 m = F64(mean), free = draw(m, s.variance, w.weight, w.other, g);
         const F64 bounded = limit(free, g);
-        seen = float(bounded);
+        seen = as_real<float>(bounded);
         counts[0] += missing(m, s.variance, g) > 0.0;
         counts[1] += bounded != free;
         return;

@@ -4,7 +4,7 @@ __device__ __forceinline__ typename S::Out scaled_element(typename S::Real x, F6
                                                           U spare) {
     const U bits = S::element(F64(x), total, rand, spare);
     if constexpr (S::encode) return typename S::Out(code_bits(bits, S::grid(), S::codes()));
-    return typename S::Out(rescaled(bits_to_real(bits), total));
+    return as_real<typename S::Out>(rescaled(bits_to_real(bits), total));
 }
 
 // The first `vectors` groups of four elements are aligned and lie in one block each.
