@@ -92,10 +92,8 @@ class HostMachine:
             self.prepare([unit])
         library, name = self.built[unit]
         kernel = unit.entries(name)[entry]
-        types = [_c_type(kind, unit.lane.width) for kind, _ in kernel.params]
-        plain = [as_launched(a, kind) for kind, a in zip(types, args, strict=True)]
         getattr(library, f"run_{kernel.name}")(
-            ctypes.c_uint(blocks), ctypes.c_uint(THREADS), *plain
+            ctypes.c_uint(blocks), ctypes.c_uint(THREADS), *c_arguments(unit, kernel, args)
         )
 
 
@@ -106,6 +104,12 @@ def as_launched(x: Any, kind: Any) -> Any:
     assert isinstance(given, np.floating) == real, f"{x!r} ({type(x)}) is passed as {kind}"
     assert given.itemsize == ctypes.sizeof(kind), f"{x!r} ({type(x)}) is passed as {kind}"
     return kind(given.item())
+
+
+def c_arguments(unit: Unit, kernel: Entry, args: tuple[Any, ...]) -> list[Any]:
+    """What a kernel is given, as C has it."""
+    types = [_c_type(kind, unit.lane.width) for kind, _ in kernel.params]
+    return [as_launched(a, kind) for kind, a in zip(types, args, strict=True)]
 
 
 def _c_type(kind: str, width: int) -> Any:

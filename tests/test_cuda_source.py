@@ -79,12 +79,12 @@ def jobs(carrier: str, mode: str) -> list[tuple[Callable[..., Any], Any, np.ndar
     return found
 
 
-def prepared(use: Any, folder: pathlib.Path, work: Any, mode: str, change: Build) -> None:
+def prepared(use: Any, machine: HostMachine, work: Any, mode: str, change: Build = str) -> None:
     """Compile together all that ``work`` needs, and make it the backend."""
     collector = use(Collector())
     for verb, fmt, x in work:
         verb(fmt, x, mode, NAME)
-    machine = use(HostMachine(folder))
+    use(machine)
     by_lane: dict[Any, list[Any]] = {}
     for unit in collector.units:
         by_lane.setdefault(unit.lane, []).append(unit)
@@ -110,7 +110,7 @@ def compare(work: Any, mode: str) -> None:
 def test_every_format(carrier: str, mode: str, use: Any, tmp_path: pathlib.Path) -> None:
     work = jobs(carrier, mode)
     assert sum(tie_count(f, x) for verb, f, x in work[:20] if verb is rounded) > 200
-    prepared(use, tmp_path, work, mode, lambda text: text)
+    prepared(use, HostMachine(tmp_path), work, mode)
     compare(work, mode)
 
 
@@ -134,7 +134,7 @@ def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) ->
         assert before in text, f"nothing to plant {name} in"
         return text.replace(before, after)
 
-    prepared(use, tmp_path, work, "nearest_even", change)
+    prepared(use, HostMachine(tmp_path), work, "nearest_even", change)
     with pytest.raises(AssertionError, match="differ"):
         compare(work, "nearest_even")
 
@@ -227,20 +227,28 @@ def test_a_planted_error_in_a_step_is_seen(name: str, use: Any, tmp_path: pathli
     assert caught
 
 
+def assert_decoded(fmt: Any, dtype: Any) -> None:
+    codes = np.arange(1 << fmt.bits).astype(code_dtype(fmt.bits))
+    wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
+    if (np.abs(wanted[np.isfinite(wanted)]) <= np.finfo(dtype).max).all():
+        wanted = nf.decode(codes, fmt, dtype=dtype, backend="reference")
+        assert_same_bits(nf.decode(codes, fmt, dtype=dtype, backend=NAME), wanted)
+
+
+def assert_blocks_decoded(fmt: Any, dtype: Any) -> None:
+    codes = nf.encode(finite(rows_and_columns(fmt, "float32")), fmt)
+    wanted = nf.decode(codes, fmt, dtype=dtype, backend="reference")
+    assert_same_bits(nf.decode(codes, fmt, dtype=dtype, backend=NAME), wanted)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decoding(dtype: Any, use: Any, tmp_path: pathlib.Path) -> None:
     use(HostMachine(tmp_path))
     for fmt in all_scalar_formats().values():
         if fmt.bits <= 16 and fits_float64(fmt):
-            codes = np.arange(1 << fmt.bits).astype(code_dtype(fmt.bits))
-            wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
-            if (np.abs(wanted[np.isfinite(wanted)]) <= np.finfo(dtype).max).all():
-                wanted = nf.decode(codes, fmt, dtype=dtype, backend="reference")
-                assert_same_bits(nf.decode(codes, fmt, dtype=dtype, backend=NAME), wanted)
+            assert_decoded(fmt, dtype)
     for fmt in BLOCKS.values():
-        codes = nf.encode(finite(rows_and_columns(fmt, "float32")), fmt)
-        wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
-        assert_same_bits(nf.decode(codes, fmt, dtype=np.float64, backend=NAME), wanted)
+        assert_blocks_decoded(fmt, dtype)
 
 
 @pytest.mark.parametrize("start", [0, 1])

@@ -36,6 +36,9 @@ def composed(theta: np.ndarray, grad: np.ndarray, **how: Any) -> tuple[Any, Any,
     key, rounding = how["key"], how.get("rounding", "stochastic")
     drawn = nf.roundings()[rounding].stochastic
 
+    def settled(x: torch.Tensor) -> torch.Tensor:  # torch's NaN is the processor's
+        return torch.where(x.isnan(), torch.nan, x)
+
     def rounded(x: torch.Tensor, fmt: str, use: int) -> torch.Tensor:
         return nf.quantize(x, fmt, rounding, key=key.fold(use) if drawn else None)
 
@@ -44,7 +47,7 @@ def composed(theta: np.ndarray, grad: np.ndarray, **how: Any) -> tuple[Any, Any,
         slope = rounded(slope, how["gradient"], 0)
     if how.get("weight_decay"):
         slope = slope.add(mean, alpha=how["weight_decay"])
-    mean = mean.add(slope, alpha=-how["lr"])
+    mean = settled(mean.add(slope, alpha=-how["lr"]))
     variance, weight = how["variance"], how.get("weight")
     if how["accumulator"] == "variance_corrected":
         out, found = nf.variance_corrected(
@@ -53,7 +56,7 @@ def composed(theta: np.ndarray, grad: np.ndarray, **how: Any) -> tuple[Any, Any,
         return out.numpy(), out.numpy(), found.deficit, found.saturated
     if variance:
         noise = torch.from_numpy(nf.random.normal(mean.shape, key.fold(1)))
-        mean = mean.add(noise, alpha=math.sqrt(variance))
+        mean = settled(mean.add(noise, alpha=math.sqrt(variance)))
     if weight is None:
         return mean.numpy(), mean.numpy(), 0, 0
     seen, fmt = rounded(mean, weight, 2).numpy(), nf.parse(weight)

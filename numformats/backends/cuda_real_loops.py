@@ -5,6 +5,7 @@
 # mypy: ignore-errors
 # ruff: noqa: F821, D103, ANN
 
+import numpy as np
 from numba import cuda
 
 
@@ -105,7 +106,7 @@ def step_element(
     if noisy:
         mean = diffuse(mean, sigma, wn)
     if drawn:
-        return mean, F32(limit(draw(F64(mean), variance, ww, wo, gd), gd))
+        return mean, settled(F32(limit(draw(F64(mean), variance, ww, wo, gd), gd)))
     if rounds_weight:
         bits = round_bits(float_to_bits(mean), ww, ZERO, gw, general, False)
         return mean, bits_to_float(bits)

@@ -95,6 +95,7 @@ LEVELS: tuple[Callable[..., Any], ...] = (
 )  # of the 64-bit lane, with a mode and SCALE
 ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
 STEP: tuple[Callable[..., Any], ...] = (
+    langevin.settled,
     langevin.slope_of,
     langevin.drift,
     langevin.spread,

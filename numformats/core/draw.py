@@ -151,5 +151,6 @@ def draw(mean: Real, variance: Real, w0: Word, w1: Word, g: DrawGrid) -> Real:
 
 
 def limit(x: Real, g: DrawGrid) -> Real:
-    """``x`` limited to the range of the grid; NaN stays."""
-    return where(x == x, minimum(maximum(x, g.smallest), g.largest), x)
+    """``x`` limited to the range of the grid; NaN is the one that all processors make alike."""
+    inside = minimum(maximum(x, g.smallest), g.largest)
+    return where(x == x, inside, bits_to_real(U64(0x7FF8000000000000)))

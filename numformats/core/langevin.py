@@ -4,10 +4,15 @@ multiply-adds, as torch adds a scaled tensor.
 Reference: Welling and Teh, ICML 2011; Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909).
 """
 
-from numformats.core.lane import F32, Flag, Real, Word, fused
+from numformats.core.lane import F32, U64, Flag, Real, Word, bits_to_real, fused, where
 from numformats.core.normal import normal
 
 Single = Real  #: float32
+
+
+def settled(x: Single) -> Single:
+    """``x``; a NaN, which processors make in different ways, without sign and payload."""
+    return where(x == x, x, F32(bits_to_real(U64(0x7FF8000000000000))))
 
 
 def slope_of(theta: Single, descent: Single, decay: Single, decays: Flag) -> Single:
@@ -19,12 +24,12 @@ def slope_of(theta: Single, descent: Single, decay: Single, decays: Flag) -> Sin
 
 def drift(theta: Single, descent: Single, lr: Single, decay: Single, decays: Flag) -> Single:
     """``theta - lr * (descent + decay * theta)``; ``lr`` comes negated."""
-    return fused(slope_of(theta, descent, decay, decays), lr, theta)
+    return settled(fused(slope_of(theta, descent, decay, decays), lr, theta))
 
 
 def spread(mean: Single, sigma: Single, z: Real) -> Single:
     """``mean`` plus ``sigma`` times a deviate, which is rounded to float32."""
-    return fused(F32(z), sigma, mean)
+    return settled(fused(F32(z), sigma, mean))
 
 
 def diffuse(mean: Single, sigma: Single, word: Word) -> Single:

@@ -81,7 +81,8 @@ def scaled_bits(x: Real, total: Real, rand: Word, spare: Word, g: Grid, general:
 
 def rescaled(unit: Real, total: Real) -> Real:
     """A value in units of its scale as the value it stands for; NaN in a block without scale."""
-    return where(total == total, unit * total, not_a_number())
+    value = unit * total
+    return where(value == value, value, not_a_number())
 
 
 def unit_mean(mean: Real, total: Real) -> Real:

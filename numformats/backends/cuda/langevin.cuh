@@ -10,7 +10,7 @@ __device__ __forceinline__ void step_element(float theta, float grad, StepWords 
         slope = __uint_as_float(S::gradient(__float_as_uint(grad), w.gradient));
     float mean = drift(theta, slope, s.lr, s.decay, S::DECAYS);
     if constexpr (S::DRAWN) {
-        seen = float(counted_draw(F64(mean), s.variance, w.weight, w.other, g, counts));
+        seen = settled(float(counted_draw(F64(mean), s.variance, w.weight, w.other, g, counts)));
         return;
     }
     if constexpr (S::NOISY) mean = diffuse(mean, s.sigma, w.noise);

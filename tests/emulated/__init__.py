@@ -1,0 +1,1 @@
+"""The compiled CUDA kernels (PTX) run on the host."""
