@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.reading_task import CastTask
+from numformats.backends.reading_task import CastTask, flat_layout
 from numformats.device import DeviceArray
 from numformats.device_libraries import Library, carrier_of, flat, library
 from numformats.formats import Float
@@ -102,7 +102,8 @@ def _narrowed(found: Library, made: Any, carrier: Carrier, module: Any) -> Any:
     nearest = request("nearest_even", None, None, wide.lane)
     module.scalar(scalar_task(bits, bits, wide, HALVES[carrier.name], nearest, encode=False))
     narrow = found.empty(tuple(made.shape), carrier.name, made)
-    module.cast(CastTask(bits, flat(found, narrow, carrier.stored), wide, carrier))
+    out = flat(found, narrow, carrier.stored)
+    module.cast(CastTask(bits, out, wide, carrier, flat_layout(bits.size)))
     return narrow
 
 

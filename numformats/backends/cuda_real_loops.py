@@ -5,7 +5,6 @@
 # mypy: ignore-errors
 # ruff: noqa: F821, D103, ANN
 
-import numpy as np
 from numba import cuda
 
 

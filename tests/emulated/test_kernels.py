@@ -17,7 +17,7 @@ from tests import test_cuda_source
 from tests.emulated.nvrtc import PtxMachine
 from tests.inputs import DTYPES, MADE
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs
-from tests.test_cuda_source import NAME, compare, encoded, finite, prepared, rounded, use
+from tests.test_cuda_source import compare, encoded, finite, prepared, rounded, use
 
 __all__ = ["use"]  # the fixture
 SCALARS = [

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 HERE = pathlib.Path(__file__).parent
-TYPES = set("u8 u16 u32 u64 s8 s16 s32 s64 b8 b16 b32 b64 f32 f64 pred".split())
+TYPES = {f"{kind}{size}" for kind in "usb" for size in (8, 16, 32, 64)} | {"f32", "f64", "pred"}
 SIZES = {name: max(1, int(name[1:]) // 8) for name in TYPES - {"pred"}}
 KEYWORDS = {"and", "or", "xor", "not"}  # of C++, and names of instructions
 SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])")
