@@ -75,7 +75,7 @@ BINARY(mul_hi, T(((__int128)a * (__int128)b) >> (8 * sizeof(T))))
 BINARY(div, ratio<T>(a, b)) BINARY(div_rn, ratio<T>(a, b))
 BINARY(rem, b == 0 ? a : b == T(-1) ? T(0) : T(a % b))
 BINARY(min, least<T>(a, b)) BINARY(max, most<T>(a, b))
-UNARY(sqrt_rn, std::sqrt(a))
+UNARY(sqrt_rn, std::sqrt(a)) UNARY(rcp_rn, T(1) / a)
 template <class T> static inline Out<T> neg(In<T> a) {
     if constexpr (is_real<T>) return {-T(a)}; else return {T(0 - u64(T(a)))};
 }

@@ -67,6 +67,14 @@ def test_langevin_steps(rounding: str, use: Any, tmp_path: pathlib.Path, monkeyp
     test_cuda_source.test_langevin_steps(rounding, use, tmp_path)
 
 
+@pytest.mark.parametrize("rounding", TWO_MODES)
+def test_underdamped_steps(
+    rounding: str, use: Any, tmp_path: pathlib.Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(test_cuda_source, "HostMachine", PtxMachine)
+    test_cuda_source.test_underdamped_steps(rounding, use, tmp_path)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decoding(dtype: Any, use: Any, tmp_path: pathlib.Path) -> None:
     use(PtxMachine(tmp_path))
