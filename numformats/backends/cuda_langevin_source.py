@@ -50,7 +50,7 @@ class LangevinUnit(UnitBase):
     mode: Mode
     flags: tuple[str, ...]
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "STEP", "steps", "langevin")
+    needs: tuple[str, ...] = ("DRAW", "STEP", "counts", "steps", "langevin")
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -16,6 +16,17 @@ def put_real(out, i, x):
         out[i] = bits_to_real(U64(0x7FF8000000000000))
 
 
+def counted_draw(m, variance, w0, w1, g, counts):
+    """A draw within the range; ``counts`` gathers too much variance and beyond the range."""
+    free = draw(m, variance, w0, w1, g)
+    bounded = limit(free, g)
+    if missing(m, variance, g) > 0.0:
+        cuda.atomic.add(counts, 0, U64(1))
+    if bounded != free:
+        cuda.atomic.add(counts, 1, U64(1))
+    return bounded
+
+
 def draws(
     mean, variance, out, totals, in_blocks, k0, k1, h0, h1, first, g, counts,
     n1, nb, n2, nc, t1, t2, m1, m2,
@@ -29,13 +40,8 @@ def draws(
         if in_blocks:
             total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
             m, v = unit_mean(m, total), unit_variance(v, total)
-        free = draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g)
-        bounded = limit(free, g)
-        put_real(out, i, rescaled(bounded, total) if in_blocks else bounded)
-        if missing(m, v, g) > 0.0:
-            cuda.atomic.add(counts, 0, U64(1))
-        if bounded != free:
-            cuda.atomic.add(counts, 1, U64(1))
+        drawn = counted_draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g, counts)
+        put_real(out, i, rescaled(drawn, total) if in_blocks else drawn)
 
 
 def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
@@ -92,23 +98,47 @@ def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2)
         put_real(out, i, bits_to_real(value_bits(U(codes[i]), d)) * total)
 
 
+def rounded_single(x, rand, g, general):
+    return bits_to_float(round_bits(float_to_bits(x), rand, ZERO, g, general, False))
+
+
+def drawn_single(m, variance, w0, w1, g, counts):
+    return settled(F32(counted_draw(F64(m), variance, w0, w1, g, counts)))
+
+
+def weighed(mean, rand, g, general, low, high, counts):
+    """The weight that is rounded from the accumulator."""
+    if outside(mean, low, high):
+        cuda.atomic.add(counts, 1, U64(1))
+    return rounded_single(mean, rand, g, general)
+
+
+def step_words(
+    e, g0, g1, n0, n1, w0, w1, h0, h1, rounds_gradient, noisy, rounds_weight, drawn
+):  # fmt: skip
+    """The random words of an element that these parts of a step need: of gradient, noise, weight,
+    and the second of a draw."""
+    wg = word_of(e, g0, g1) if rounds_gradient and STOCHASTIC else ZERO
+    wn = word_of(e, n0, n1) if noisy else ZERO
+    ww = word_of(e, w0, w1) if drawn or (rounds_weight and STOCHASTIC) else ZERO
+    wo = word_of(e, h0, h1) if drawn else ZERO
+    return wg, wn, ww, wo
+
+
 def step_element(
-    theta, grad, wg, wn, ww, wo, lr, decay, sigma, variance, gg, gw, gd, general, flags
+    theta, grad, words, lr, decay, sigma, variance, gg, gw, gd, general, low, high, counts, flags
 ):
     """The accumulator and the weight after one step of one element."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn = flags
-    slope = grad
-    if rounds_gradient:
-        bits = round_bits(float_to_bits(grad), wg, ZERO, gg, general, False)
-        slope = bits_to_float(bits)
+    wg, wn, ww, wo = words
+    slope = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
     mean = drift(theta, slope, lr, decay, decays)
     if noisy:
         mean = diffuse(mean, sigma, wn)
     if drawn:
-        return mean, settled(F32(limit(draw(F64(mean), variance, ww, wo, gd), gd)))
+        return mean, drawn_single(mean, variance, ww, wo, gd, counts)
     if rounds_weight:
-        bits = round_bits(float_to_bits(mean), ww, ZERO, gw, general, False)
-        return mean, bits_to_float(bits)
+        return mean, weighed(mean, ww, gw, general, low, high, counts)
     return mean, mean
 
 
@@ -120,22 +150,12 @@ def langevin(
     rounds_gradient, _, noisy, rounds_weight, keeps, drawn = flags
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
-        wg = word_of(e, g0, g1) if rounds_gradient and STOCHASTIC else ZERO
-        wn = word_of(e, n0, n1) if noisy else ZERO
-        ww = word_of(e, w0, w1) if drawn or (rounds_weight and STOCHASTIC) else ZERO
-        wo = word_of(e, h0, h1) if drawn else ZERO
+        parts = (rounds_gradient, noisy, rounds_weight, drawn)
+        words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         mean, used = step_element(
-            theta[i], grad[i], wg, wn, ww, wo, lr, decay, sigma, variance, gg, gw, gd, general,
-            flags,
+            theta[i], grad[i], words, lr, decay, sigma, variance, gg, gw, gd, general, low, high,
+            counts, flags,
         )  # fmt: skip
-        if drawn:
-            free = draw(F64(mean), variance, ww, wo, gd)
-            if missing(F64(mean), variance, gd) > 0.0:
-                cuda.atomic.add(counts, 0, U64(1))
-            if limit(free, gd) != free:
-                cuda.atomic.add(counts, 1, U64(1))
-        elif rounds_weight and outside(mean, low, high):
-            cuda.atomic.add(counts, 1, U64(1))
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean
         if rounds_weight or drawn:

@@ -99,7 +99,7 @@ class Unit(UnitBase):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Skeletons and groups of texts that the kernels call."""
         if self.spec is None:
-            return ("DRAW", "tiling", "draws")
+            return ("DRAW", "tiling", "counts", "draws")
         return ("SCALE", "scalar", "tiling", "blocks") if self.spec.scale else ("scalar",)
 
     @property

@@ -157,9 +157,9 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "draws", "levels", "scaled", "decode", "steps", "langevin",
-    "underdamped", "velocities", "layout", "factors", "reading", "casts", "groups", "results",
-    "dots", "group_dots", "chains", "plain", "integers",
+    "scalar", "tiling", "blocks", "counts", "draws", "levels", "scaled", "decode", "steps",
+    "langevin", "underdamped", "velocities", "layout", "factors", "reading", "casts", "groups",
+    "results", "dots", "group_dots", "chains", "plain", "integers",
 )  # fmt: skip
 
 

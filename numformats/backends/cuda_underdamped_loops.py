@@ -1,13 +1,9 @@
 """Loop skeletons of an underdamped step; see ``cuda_loops.py``."""
 
 # mypy: ignore-errors
-# ruff: noqa: F821, D103, ANN
+# ruff: noqa: F821, ANN
 
 from numba import cuda
-
-
-def rounded_single(x, rand, g, general):
-    return bits_to_float(round_bits(float_to_bits(x), rand, ZERO, g, general, False))
 
 
 def forced(x, s, gb, ga, fixed):
@@ -19,38 +15,26 @@ def forced(x, s, gb, ga, fixed):
     return forced_between(x, below, bits_to_float(bits_above(bits, ZERO, ZERO, ga, True, False)))
 
 
-def counted_draw(m, variance, w0, w1, g, found):
-    """A draw within the range; ``found`` gathers too much variance and beyond the range."""
-    free = draw(m, variance, w0, w1, g)
-    bounded = limit(free, g)
-    if missing(m, variance, g) > 0.0:
-        cuda.atomic.add(found, 0, U64(1))
-    if bounded != free:
-        cuda.atomic.add(found, 1, U64(1))
-    return F32(bounded)
-
-
 def moved_element(
-    theta, velocity, grad, wg, wn, ww, wo, wv, decay, s, variance, gg, gw, gb, ga, gd, general, low,
-    high, found, flags,
+    theta, velocity, grad, words, wv, decay, s, variance, gg, gw, gb, ga, gd, general, low, high,
+    found, flags,
 ):  # fmt: skip
     """The accumulator, the weight, the velocity and what is left of its variance."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn, fixed = flags
+    wg, wn, ww, wo = words
     descent = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
     slope = slope_of(theta, descent, decay, decays)
     mean = carried(theta, velocity, slope, s.drift, s.kick_x)
     v = kicked(velocity, slope, s.decay, s.kick_v)
     if drawn:
-        at = counted_draw(F64(mean), variance, ww, wo, gd, found)
+        at = drawn_single(mean, variance, ww, wo, gd, found)
         share = share_of(forced(mean, s, gb, ga, fixed), s.var_x, s.cov)
         return at, at, fused(share, F32(at - mean), v), left_over(share, s.rest, s.var_v)
     if noisy:
         v = diffuse(diffuse(v, s.shared, wn), s.own, wv)
         mean = diffuse(mean, s.std_x, wn)
     if rounds_weight:
-        if outside(mean, low, high):
-            cuda.atomic.add(found, 1, U64(1))
-        return mean, rounded_single(mean, ww, gw, general), v, F32(0.0)
+        return mean, weighed(mean, ww, gw, general, low, high, found), v, F32(0.0)
     return mean, mean, v, F32(0.0)
 
 
@@ -64,14 +48,12 @@ def underdamped(
     top, widest = U64(0), U64(0)
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
-        wg = word_of(e, g0, g1) if rounds_gradient and STOCHASTIC else ZERO
-        wn = word_of(e, n0, n1) if noisy else ZERO
-        ww = word_of(e, w0, w1) if drawn or (rounds_weight and STOCHASTIC) else ZERO
-        wo = word_of(e, h0, h1) if drawn else ZERO
+        parts = (rounds_gradient, noisy, rounds_weight, drawn)
+        words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         wv = word_of(e, v0, v1) if noisy else ZERO
         mean, used, v, rest = moved_element(
-            theta[i], velocity[i], grad[i], wg, wn, ww, wo, wv, decay, s, variance, gg, gw, gb, ga,
-            gd, general, low, high, found, flags,
+            theta[i], velocity[i], grad[i], words, wv, decay, s, variance, gg, gw, gb, ga, gd,
+            general, low, high, found, flags,
         )  # fmt: skip
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean
@@ -102,11 +84,9 @@ def velocities(
         parts = in_units(moved[i], scale)
         if drawn:
             spread_of = spread_in_units(left[i], scale)
-            value = counted_draw(F64(parts), spread_of, one, word_of(e, h0, h1), gd, found)
+            value = drawn_single(parts, spread_of, one, word_of(e, h0, h1), gd, found)
         else:
-            value = rounded_single(parts, one, gw, general)
-            if outside(parts, low, high):
-                cuda.atomic.add(found, 1, U64(1))
+            value = weighed(parts, one, gw, general, low, high, found)
         moved[i] = from_units(value, scale)
     if cuda.grid(1) == 0:
         found[4] = real_to_bits(wide)

@@ -37,7 +37,7 @@ class UnderdampedUnit(UnitBase):
     few_bits: bool
     lane: Lane = LANE32
     needs: tuple[str, ...] = (
-        "DRAW", "STEP", "UNDERDAMPED", "steps", "underdamped", "velocities",
+        "DRAW", "STEP", "UNDERDAMPED", "counts", "steps", "underdamped", "velocities",
     )  # fmt: skip
 
     @property

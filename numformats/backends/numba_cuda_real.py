@@ -100,15 +100,23 @@ def decode(task: DecodeTask) -> None:
     launch(kernel, n, task.codes, *arrays, *scales, task.spec, *task.geometry.tiling)
 
 
+def written(task: Any) -> tuple[Any, Any]:
+    """The accumulator and the weight of a step, an array of one element in the place of that which
+    is not written."""
+    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
+    if rounds and "KEEPS" in task.flags:
+        return task.stored, task.seen
+    nothing = zeros(1, np.float32, task.theta)
+    return (nothing, task.seen) if rounds else (task.stored, nothing)
+
+
 def langevin(task: LangevinTask) -> tuple[int, int]:
     """One Langevin step; the numbers of elements with too much variance and beyond the range (where
     a weight is rounded; else nothing waits for them)."""
     counts, k = zeros(2, np.uint64, task.theta), task.keys
     keys = (*k.gradient, *k.noise, *k.weight, *k.other, np.uint64(k.first))
     rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
-    nothing = zeros(1, np.float32, task.theta)  # in the place of a result that is not written
-    stored = task.stored if "KEEPS" in task.flags or not rounds else nothing
-    arrays = (task.theta, task.grad, stored, task.seen if rounds else nothing)
+    arrays = (task.theta, task.grad, *written(task))
     scalars = (task.lr, task.decay, task.sigma, task.variance)
     grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)

@@ -83,25 +83,31 @@ def single(x):
 """
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
-_VELOCITIES = (cuda_underdamped_loops.rounded_single, cuda_underdamped_loops.counted_draw)
+_WEIGHTS = (
+    cuda_real_loops.counted_draw,
+    cuda_real_loops.rounded_single,
+    cuda_real_loops.drawn_single,
+    cuda_real_loops.weighed,
+)
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "quantize": (cuda_loops.rounded,),
     "rows": (block_bits, cuda_loops.member),
     "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
     "maxima": (cuda_loops.tile_of,),
-    "draws": (cuda_loops.tile_of, cuda_real_loops.put_real),
+    "draws": (cuda_loops.tile_of, cuda_real_loops.put_real, cuda_real_loops.counted_draw),
     "tops": (scaled.magnitude_of, cuda_loops.tile_of),
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
-    "langevin": (cuda_real_loops.step_element,),
+    "langevin": (*_WEIGHTS, cuda_real_loops.step_words, cuda_real_loops.step_element),
     "underdamped": (
-        *_VELOCITIES,
+        *_WEIGHTS,
+        cuda_real_loops.step_words,
         cuda_underdamped_loops.forced,
         cuda_underdamped_loops.moved_element,
     ),
-    "velocities": _VELOCITIES,
+    "velocities": _WEIGHTS,
 }
 REALS = (
     "normals", "draws", "tops", "levels", "scaled", "langevin", "underdamped", "velocities",

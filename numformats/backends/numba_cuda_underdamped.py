@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.numba_cuda_launch import compiled, launch, read, zeros
+from numformats.backends.numba_cuda_real import written
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
 
 
@@ -26,13 +27,7 @@ def _step(task: UnderdampedTask, found: Any) -> None:
     """Everything up to the velocity's scale."""
     k = task.keys
     keys = (*k.gradient, *k.noise, *k.weight, *k.other, *task.noise_key, np.uint64(k.first))
-    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
-    nothing = zeros(1, np.float32, task.theta)  # in the place of a result that is not written
-    stored = task.stored if "KEEPS" in task.flags or not rounds else nothing
-    arrays = (
-        task.theta, task.velocity, task.grad, stored, task.seen if rounds else nothing, task.moved,
-        task.left,
-    )  # fmt: skip
+    arrays = (task.theta, task.velocity, task.grad, *written(task), task.moved, task.left)
     scalars = (task.decay, task.scalars, task.variance)
     down, up = (low.grid for low in task.neighbours)
     grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.general)

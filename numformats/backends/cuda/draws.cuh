@@ -16,17 +16,14 @@ __device__ __forceinline__ void random_draws(const Real* mean, const F64* varian
                                              F64 common, Real* out, U64* counts, U64 n,
                                              const F64* totals, Tiling t, W32 k0, W32 k1, W32 h0,
                                              W32 h1, U64 first, DrawGrid g) {
-    U64 lacking = 0, beyond = 0;
+    U64 found[2] = {};
     for (U64 i = thread(); i < n; i += threads()) {
         const F64 total = totals ? totals[t.tile(i)] : 1.0;
         F64 m = F64(mean[i]), v = variance ? variance[i] : common;
         if (totals) m = unit_mean(m, total), v = unit_variance(v, total);
-        const F64 free = draw(m, v, word_of(first + i, k0, k1), word_of(first + i, h0, h1), g);
-        const F64 bounded = limit(free, g);
-        out[i] = real_of<Real>(totals ? rescaled(bounded, total) : bounded);
-        lacking += missing(m, v, g) > 0.0;
-        beyond += bounded != free;
+        const W32 one = word_of(first + i, k0, k1), two = word_of(first + i, h0, h1);
+        const F64 drawn = counted_draw(m, v, one, two, g, found);
+        out[i] = real_of<Real>(totals ? rescaled(drawn, total) : drawn);
     }
-    if (counts && lacking) atomicAdd(counts, lacking);
-    if (counts && beyond) atomicAdd(counts + 1, beyond);
+    if (counts) add_counts(found, counts);
 }

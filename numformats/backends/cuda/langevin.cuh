@@ -10,7 +10,8 @@ __device__ __forceinline__ void step_element(float theta, float grad, StepWords 
         slope = __uint_as_float(S::gradient(__float_as_uint(grad), w.gradient));
     float mean = drift(theta, slope, s.lr, s.decay, S::DECAYS);
     if constexpr (S::DRAWN) {
-        seen = settled(float(counted_draw(F64(mean), s.variance, w.weight, w.other, g, counts)));
+        const F64 drawn = counted_draw(F64(mean), s.variance, w.weight, w.other, g, counts);
+        seen = real_of<float>(drawn);
         return;
     }
     if constexpr (S::NOISY) mean = diffuse(mean, s.sigma, w.noise);
@@ -30,10 +31,7 @@ __device__ __forceinline__ void step_run(const float* theta, const float* grad, 
     const Some at = *reinterpret_cast<const Some*>(theta + e);
     const Some slope = *reinterpret_cast<const Some*>(grad + e);
     W32 words[4][N] = {};
-    if constexpr (S::GRADIENT && S::stochastic) fill<ODD>(words[0], e, k[0], k[1]);
-    if constexpr (S::NOISY) fill<ODD>(words[1], e, k[2], k[3]);
-    if constexpr (S::DRAWN || (S::WEIGHT && S::stochastic)) fill<ODD>(words[2], e, k[4], k[5]);
-    if constexpr (S::DRAWN) fill<ODD>(words[3], e, k[6], k[7]);
+    step_words<S, ODD>(words, e, k);
     Some kept = {}, used = {};
 #pragma unroll
     for (int j = 0; j < N; ++j)

@@ -1,13 +1,9 @@
-// Draws of a step, counted: too much variance, and beyond the range.
-__device__ __forceinline__ F64 counted_draw(F64 mean, F64 variance, W32 one, W32 two, DrawGrid g,
-                                            U64* counts) {
-    const F64 free = draw(mean, variance, one, two, g), bounded = limit(free, g);
-    counts[0] += missing(mean, variance, g) > 0.0;
-    counts[1] += bounded != free;
-    return bounded;
-}
-
-__device__ __forceinline__ void add_counts(const U64* found, U64* counts) {
-    if (found[0]) atomicAdd(counts, found[0]);
-    if (found[1]) atomicAdd(counts + 1, found[1]);
+// The random words that the parts of a step need: of gradient, noise, weight, and the second of a
+// draw.
+template <class S, bool ODD, int R, int N>
+__device__ __forceinline__ void step_words(W32 (&words)[R][N], U64 e, const W32* k) {
+    if constexpr (S::GRADIENT && S::stochastic) fill<ODD>(words[0], e, k[0], k[1]);
+    if constexpr (S::NOISY) fill<ODD>(words[1], e, k[2], k[3]);
+    if constexpr (S::DRAWN || (S::WEIGHT && S::stochastic)) fill<ODD>(words[2], e, k[4], k[5]);
+    if constexpr (S::DRAWN) fill<ODD>(words[3], e, k[6], k[7]);
 }

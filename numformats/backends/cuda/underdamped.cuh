@@ -29,7 +29,8 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
     float mean = carried(theta, velocity, slope, s.drift, s.kick_x);
     float v = kicked(velocity, slope, s.decay, s.kick_v);
     if constexpr (S::DRAWN) {
-        const float at = float(counted_draw(F64(mean), r.variance, w.weight, w.other, r.g, found));
+        const F64 drawn = counted_draw(F64(mean), r.variance, w.weight, w.other, r.g, found);
+        const float at = real_of<float>(drawn);
         const float share = share_of(forced<S>(mean, s), s.var_x, s.cov);
         return {at, at, fused(share, at - mean, v), left_over(share, s.rest, s.var_v)};
     }
@@ -55,10 +56,7 @@ __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
     const Some velocity = *reinterpret_cast<const Some*>(a.velocity + e);
     const Some grad = *reinterpret_cast<const Some*>(a.grad + e);
     W32 words[5][N] = {};
-    if constexpr (S::GRADIENT && S::stochastic) fill<ODD>(words[0], e, k[0], k[1]);
-    if constexpr (S::NOISY) fill<ODD>(words[1], e, k[2], k[3]);
-    if constexpr (S::DRAWN || (S::WEIGHT && S::stochastic)) fill<ODD>(words[2], e, k[4], k[5]);
-    if constexpr (S::DRAWN) fill<ODD>(words[3], e, k[6], k[7]);
+    step_words<S, ODD>(words, e, k);
     if constexpr (S::NOISY) fill<ODD>(words[4], e, k[8], k[9]);
     Some stored, seen, moved, left;
 #pragma unroll

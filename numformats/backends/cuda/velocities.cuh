@@ -7,7 +7,8 @@ __device__ __forceinline__ float velocity_element(float moved, float left, W32 o
     const float parts = in_units(moved, r.scale);
     if constexpr (S::DRAWN) {
         const F64 spread = spread_in_units(left, r.scale);
-        return from_units(float(counted_draw(F64(parts), spread, one, two, r.g, counts)), r.scale);
+        const F64 drawn = counted_draw(F64(parts), spread, one, two, r.g, counts);
+        return from_units(real_of<float>(drawn), r.scale);
     }
     counts[1] += outside(parts, r.low, r.high);
     return from_units(__uint_as_float(S::weight(__float_as_uint(parts), one)), r.scale);
