@@ -38,7 +38,7 @@ class Standing:
         self.launched: list[tuple[str, int, Any]] = []
         self.streams = [SimpleNamespace(ptr=0)]
         self.broken = False
-        current = SimpleNamespace(getDevice=lambda: 0)
+        current = SimpleNamespace(getDevice=lambda: 0, memsetAsync=self.clear)
         self.cuda = SimpleNamespace(
             runtime=current,
             Device=lambda number: SimpleNamespace(compute_capability="90"),
@@ -48,8 +48,6 @@ class Standing:
             ),
             get_current_stream=lambda: self.streams[-1],
             ExternalStream=self.external,
-            UnownedMemory=lambda pointer, size, owner, device: (pointer, size),
-            MemoryPointer=lambda held, at: SimpleNamespace(memset_async=self.clears(held)),
         )
         self.cleared: list[tuple[Any, int, int]] = []
 
@@ -60,11 +58,8 @@ class Standing:
         self.options.append(options)
         return f"machine code for {arch}".encode(), None
 
-    def ndarray(self, shape: Any, dtype: Any, memory: Any) -> Any:
-        return SimpleNamespace(data=memory, nbytes=int(np.prod(shape)) * dtype.itemsize)
-
-    def clears(self, held: Any) -> Any:
-        return lambda value, size: self.cleared.append((held, value, size))
+    def clear(self, pointer: int, value: int, size: int, stream: int) -> None:
+        self.cleared.append(((pointer, size), value, size))
 
     def external(self, handle: int, device: int) -> Any:
         warnings.warn("ExternalStream is deprecated", DeprecationWarning, stacklevel=2)

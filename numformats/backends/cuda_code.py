@@ -3,12 +3,10 @@ the folder of ``emitted.py``.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from numformats.backends.emitted import cache_folder
+from numformats.backends.emitted import cache_folder, put_whole
 
 # Subnormals count, and what the texts write as two operations is not contracted to one.
 OPTIONS = ("-std=c++20", "--fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true")
@@ -20,9 +18,5 @@ def on_disk(source: str, target: str, compiled: Callable[[], bytes]) -> Path:
     key = "\n".join([target, *OPTIONS, source])
     path = cache_folder() / f"cuda_{hashlib.sha256(key.encode()).hexdigest()[:20]}.cubin"
     if not path.exists():
-        code = compiled()
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        os.replace(temporary, path)
+        put_whole(path, compiled())
     return path

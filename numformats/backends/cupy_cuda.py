@@ -119,9 +119,7 @@ class CupyMachine:
     def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Zeroed scratch memory where ``like`` lies."""
         made = self.empty((n,) if isinstance(n, int) else n, dtype, like)
-        with _place(like):
-            view = _view(made)
-            view.data.memset_async(0, view.nbytes)
+        self.clear(made)
         return made
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:

@@ -44,11 +44,16 @@ def emit(label: str, imports: tuple[str, ...], text: str, version: str) -> str:
     digest = hashlib.sha256((source + version).encode()).hexdigest()[:20]
     path = _folder() / f"{label}_{digest}.py"
     if not path.exists():
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        os.replace(temporary, path)
+        put_whole(path, source.encode())
     return path.stem
+
+
+def put_whole(path: Path, content: bytes) -> None:
+    """Write a file that other processes see whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
 
 
 def both_ways(modules: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,18 @@ TARGET = "compute_90"
 def ptx(text: str) -> str:
     """CUDA C++ as PTX, with the options of the CuPy backend."""
     return compiled(text, TARGET, "ptx").rstrip(b"\0 ").decode()
+
+
+class Planted:
+    """A change of PTX; ``counts`` says how often it was made in each text."""
+
+    def __init__(self, before: str, after: str) -> None:
+        self.before, self.after, self.counts = before, after, list[int]()
+
+    def __call__(self, text: str) -> str:
+        changed, count = re.subn(self.before, self.after, text)
+        self.counts.append(count)
+        return changed
 
 
 class PtxMachine(HostMachine):

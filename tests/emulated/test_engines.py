@@ -5,12 +5,11 @@ unit, whichever thread of a block goes first, and touch no memory but their arra
 from __future__ import annotations
 
 import pathlib
-import re
 from typing import Any
 
 import pytest
 
-from tests.emulated.nvrtc import PtxMachine
+from tests.emulated.nvrtc import Planted, PtxMachine
 from tests.engines.inputs import assert_equal_bits
 from tests.engines.test_backends import DISTINCT, label, product
 from tests.engines.test_cuda_source import NAME, use
@@ -43,15 +42,9 @@ PLANTED = {
 def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
     before, after, message = PLANTED[name]
     unit = next(u for u in DISTINCT if u.a == "bf16" and getattr(u.engine, "frac_bits", 0) == 25)
-    planted = []
-
-    def change(text: str) -> str:
-        changed, count = re.subn(before, after, text)
-        planted.append(count)
-        return changed
-
+    change = Planted(before, after)
     use(PtxMachine(tmp_path, changed=change))
     wanted = product(unit, "reference", 21, 19)
     with pytest.raises((AssertionError, RuntimeError), match=message):
         assert_equal_bits(product(unit, NAME, 21, 19), wanted)
-    assert sum(planted), f"nothing to plant {name} in"
+    assert any(change.counts), f"nothing to plant {name} in"

@@ -6,7 +6,6 @@ where all do, whichever thread goes first. A planted error is seen.
 from __future__ import annotations
 
 import pathlib
-import re
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 import numformats as nf
 from tests import test_cuda_source
-from tests.emulated.nvrtc import PtxMachine
+from tests.emulated.nvrtc import Planted, PtxMachine
 from tests.inputs import DTYPES, MADE
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs
 from tests.test_cuda_source import compare, encoded, finite, prepared, rounded, use
@@ -115,12 +114,8 @@ def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) ->
     before, after, message = PLANTED[name]
     x = inputs(nf.E4M3, "float32")[: 96 * 8]
     work = [(rounded, nf.E4M3, x), (rounded, nf.MXFP8_E4M3, finite(x).reshape(-1, 96))]
-
-    def change(text: str) -> str:
-        changed, count = re.subn(before, after, text)
-        assert count, f"nothing to plant {name} in"
-        return changed
-
+    change = Planted(before, after)
     prepared(use, PtxMachine(tmp_path, changed=change), work, "nearest_even")
+    assert all(change.counts), f"nothing to plant {name} in"
     with pytest.raises((AssertionError, RuntimeError), match=message):
         compare(work, "nearest_even")

@@ -150,8 +150,7 @@ static std::string launch(Kernel kernel, bool waits, bool backwards, u32 grid, u
     failure.clear();
     try {
         for (ctaid = {0, 0, 0}; ctaid.x < grid; ++ctaid.x) {
-            std::memset(shared_memory, 0xA5, SHARED >> 2);
-            if (waits) run_block(backwards);
+            if (waits) std::memset(shared_memory, 0xA5, SHARED >> 2), run_block(backwards);
             else for (tid = {0, 0, 0}; tid.x < block; ++tid.x) kernel(params);
         }
     } catch (const std::exception& error) { return error.what(); }
