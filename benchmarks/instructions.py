@@ -1,90 +1,155 @@
-"""Instructions an element of the CUDA kernels, from their machine code: the arithmetic bound beside
-the memory bound, without a GPU.
+"""The arithmetic bound of the CUDA kernels beside the memory bound, without a GPU: what
+``benchmarks.gpu`` measures, counted in machine code for compute capability 9.0.
 
-Run ``python -m benchmarks.instructions`` (needs cuda-core and nvidia-cuda-nvdisasm). Every kernel
-is compiled by NVRTC for one target and disassembled; what is counted is its main loop, from its
-label to its jump back, divided by the elements that a thread handles in one turn.
+Run ``python -m benchmarks.instructions`` (needs cuda-core and nvidia-cuda-nvdisasm). Every case is
+called on a stand-in for the device that notes the kernels; each is compiled, disassembled, and the
+instructions of its main loop are counted by pipe.
 """
 
 import argparse
 import pathlib
 import re
-import subprocess
 import sys
-import sysconfig
-import tempfile
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
+import torch
+
 import numformats as nf
-from numformats.backends.cuda_launch import FLIGHT
-from numformats.backends.cuda_source import Spec, Unit
-from numformats.backends.cuda_text import source
-from numformats.block_tasks import scale_spec
-from numformats.lanes import CARRIERS
-from numformats.lowering import code_spec, lower
-from numformats.rounding import MODES
+from benchmarks.gpu import BYTES, CASES, run
+from benchmarks.machine_code import Loop, clocks, disassembled, main_loop
+from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import UnitBase, source
 
-CASES = [
-    ("e4m3", "nearest_even"), ("e4m3", "toward_zero"), ("e5m2", "nearest_even"),
-    ("bf16", "nearest_even"), ("fixed<8,4>", "nearest_even"), ("e4m3", "stochastic"),
-    ("fixed<8,4>", "stochastic"), ("mxfp8_e4m3", "nearest_even"), ("mxfp4", "nearest_even"),
-    ("bfp<8,block=16>", "nearest_even"), ("bfp<8,block=16>", "stochastic"),
-]  # fmt: skip
-VECTOR = 4  # float32 in 16 bytes
+TARGET = "sm_90"
+# An H100 SXM: multiprocessors, clock in Hz, bytes a second that a copy may reach at most.
+MULTIPROCESSORS, CLOCK, BANDWIDTH = 132, 1.755e9, 3.35e12
+ELEMENTS = 1 << 12
+# Arrays of float32 that a kernel reads; the others read one.
+READS = {"langevin": 2, "underdamped": 3}
+ONCE = ("levels",)  # once a block: not counted
+Compiled = tuple[bytes, str]
 
 
-def unit(fmt: Any, mode: str) -> Unit:
-    """The kernel of ``fmt`` on float32."""
-    c, m = CARRIERS["float32"], MODES[mode]
-    blocks = isinstance(fmt, nf.BlockFloat)
-    element = fmt.element if blocks else fmt
-    scale = scale_spec(fmt, c.lane) if blocks else None
-    spec = Spec(c, m, lower(element, c, m), code_spec(element, c.lane), False, "uint32", scale)
-    return Unit(c.lane, spec, fmt.block_size // VECTOR if blocks else 0)
-
-
-def machine_code(text: str, target: str) -> list[str]:
-    """The instructions and labels of a translation unit."""
+def machine_code(text: str, kind: str) -> bytes:
+    """Machine code of CUDA C++ or PTX, as both backends ask for it."""
     from cuda.core import Program, ProgramOptions
 
-    options = ProgramOptions(arch=target, std="c++20", fma=False)
-    code = Program(text, "c++", options).compile("cubin").code
-    tool = next(pathlib.Path(sysconfig.get_path("purelib")).glob("nvidia/**/bin/nvdisasm"))
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(code)
-        file.flush()
-        done = subprocess.run([str(tool), "-c", file.name], capture_output=True, text=True)
-    done.check_returncode()
-    return done.stdout.splitlines()
+    more = {"std": "c++20", "fma": False} if kind == "c++" else {}
+    return bytes(Program(text, kind, ProgramOptions(arch=TARGET, **more)).compile("cubin").code)
 
 
-def main_loop(lines: list[str]) -> list[str]:
-    """The instructions of the loop that stores vectors; of two (streams of random words start at an
-    even or an odd one) the shorter, which is the usual one."""
-    labels, body, loops = {}, [], []
-    for line in lines:
-        if found := re.match(r"(\.L_x_\d+):", line):
-            labels[found[1]] = len(body)
-        elif found := re.match(r"\s+/\*[0-9a-f]{4}\*/\s+(.*?);", line):
-            body.append(found[1])
-            jump = re.search(r"BRA.*`\((\.L_x_\d+)\)", found[1])
-            if jump and jump[1] in labels and labels[jump[1]] < len(body) - 1:
-                loops.append(body[labels[jump[1]] :])
-    vectors = [loop for loop in loops if sum(".128" in line and "STG" in line for line in loop) > 1]
-    return min(vectors, key=len)
+class Noted:
+    """A machine that compiles what is launched, and runs nothing."""
+
+    def __init__(self) -> None:
+        self.kernels: list[Compiled] = []
+
+    def address(self, array: Any) -> int:
+        """Aligned, as devices allocate."""
+        return 256
+
+    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Scratch memory."""
+        return np.zeros(n, dtype)
+
+    def clear(self, array: Any) -> None:
+        """Nothing is kept."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
+        """Scratch memory."""
+        return np.zeros(shape, dtype)
+
+    def upload(self, array: Any, like: Any) -> Any:
+        """The array."""
+        return array
+
+    def read(self, array: Any) -> Any:
+        """The array."""
+        return array
+
+    def launch(
+        self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any
+    ) -> None:
+        """Note the kernel."""
+        name = unit.entries("K")[entry].name
+        self.kernels.append((machine_code(source({"K": unit}), "c++"), name))
+
+
+def noted_by_cupy(call: Callable[[], object]) -> list[Compiled]:
+    """The kernels of the CuPy backend that a call launches."""
+    machine, registry = Noted(), sys.modules["numformats.backends"]
+    held = registry.Availability(True, "")
+    registry._BACKENDS["cupy_cuda"] = registry.Backend("host", lambda: held)
+    sys.modules["numformats.backends.cupy_cuda"] = CudaTasks(machine)  # type: ignore[assignment]
+    registry.select.cache_clear()
+    call()
+    return machine.kernels
+
+
+def noted_by_numba(call: Callable[[], object]) -> list[Compiled]:
+    """The same of the Numba CUDA backend."""
+    from numba import cuda, typeof
+
+    from numformats.backends import numba_cuda, numba_cuda_real, numba_cuda_underdamped
+    from tests.emulated.numba_kernels import Host, host_for
+
+    kernels: list[Compiled] = []
+
+    class Noting(Host):
+        def launch(self, kernel: Any, threads: int, like: Any, *args: Any) -> None:
+            signature = tuple(map(typeof, args))
+            text, _ = cuda.compile_ptx(kernel.py_func, signature, cc=(9, 0))
+            name = re.search(r"\.entry\s+(\S+?)\(", text)
+            assert name is not None
+            kernels.append((machine_code(text, "ptx"), name[1]))
+
+    host_for([numba_cuda, numba_cuda_real, numba_cuda_underdamped], Noting(pathlib.Path()))
+    sys.modules["numformats.backends"].select.cache_clear()
+    call()
+    return kernels
+
+
+def loops(kernels: list[Compiled]) -> list[Loop] | None:
+    """The main loops of a case's kernels; None where one cannot be counted."""
+    found = []
+    for cubin, name in kernels:
+        if any(once in name for once in ONCE):
+            continue
+        arrays = next((n for word, n in READS.items() if word in name), 1)
+        found.append(main_loop(disassembled(cubin), name, arrays))
+    return None if None in found else [loop for loop in found if loop]
+
+
+def row(fmt: str, rounding: str, bar: float, kernels: list[Compiled]) -> str:
+    """A line of the table."""
+    counted, moved = loops(kernels), BYTES.get(rounding, 8)
+    if counted is None:
+        return f"{fmt:16} {rounding:19} loops within the loop: not counted"
+    cells = []
+    for ways in ([loop.longest for loop in counted], [loop.all_ways for loop in counted]):
+        taken, pipe = sum(clocks(way)[0] for way in ways), clocks(ways[-1])[1]
+        rate = MULTIPROCESSORS * CLOCK / taken * moved
+        total = sum(way["issue"] for way in ways)
+        cells.append(f"{total:8.1f} {pipe:>9} {rate / BANDWIDTH:6.2f}")
+    return f"{fmt:16} {rounding:19} {bar or '-':>5} {cells[0]} {cells[1]}"
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", default="sm_90")
-    target = parser.parse_args().target
-    print(f"{target}, float32, {VECTOR * FLIGHT} elements a thread and turn of the main loop")
-    print(f"{'format':18} {'rounding':14} {'instructions an element':>24}")
-    for name, mode in CASES:
-        loop = main_loop(machine_code(source({"K": unit(nf.parse(name), mode)}), target))
-        print(f"{name:18} {mode:14} {len(loop) / (VECTOR * FLIGHT):24.1f}")
-        sys.stdout.flush()
+    parser.add_argument("--backend", choices=("cupy_cuda", "numba_cuda"), default="cupy_cuda")
+    backend = parser.parse_args().backend
+    noted = noted_by_cupy if backend == "cupy_cuda" else noted_by_numba
+    print(f"{backend}, {TARGET}, float32; instructions an element, the busiest pipe, and the share")
+    print(f"of {BANDWIDTH / 1e12} TB/s that {MULTIPROCESSORS} multiprocessors at", end=" ")
+    print(f"{CLOCK / 1e9} GHz allow, on the longest way and on all ways together")
+    x = torch.ones(ELEMENTS)
+    for fmt, rounding, bar in CASES:
+        call = partial(run, x, fmt, rounding, torch.zeros_like(x), backend)
+        print(row(fmt, rounding, bar, noted(call)), flush=True)
 
 
 if __name__ == "__main__":

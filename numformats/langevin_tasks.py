@@ -23,7 +23,7 @@ ACCUMULATORS = ("full", "low", "variance_corrected")
 GRADIENT, NOISE, WEIGHT = 0, 1, 2
 SINGLE = CARRIERS["float32"]
 IDENTITY = Float(8, 23)
-NO_DRAW = DrawGrid(np.int64(0), *(np.float64(0),) * 4)
+NO_DRAW = DrawGrid(np.int64(0), *(np.float64(0),) * 4, np.int64(0))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from numformats.request import Request
 from numformats.rounding import find
 
 
+SMALLEST_GAP = np.float64(2.0**-1020)  # of a draw: the reciprocals of gaps are powers of two, too
+
+
 def code_dtype(bits: int) -> Any:
     """The smallest unsigned dtype for codes of ``bits`` bits."""
     return np.dtype(f"uint{next(n for n in (8, 16, 32, 64) if bits <= n)}")
@@ -86,8 +89,9 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     man_bits, least = -1, np.float64(fmt.smallest)
     if isinstance(fmt, Float):
         man_bits, least = fmt.man_bits, np.ldexp(1.0, fmt.emin - fmt.man_bits)
+    steps = [max(np.float64(gap), SMALLEST_GAP) for gap in (fmt.smallest, least)]
     ends = (np.float64(largest), np.float64(-smallest))
-    return DrawGrid(np.int64(man_bits), np.float64(fmt.smallest), least, *ends)
+    return DrawGrid(np.int64(man_bits), *steps, *ends, np.int64(steps[0] > steps[1]))
 
 
 def decode_task(codes: Any, out: Any, fmt: FixedPoint | Float) -> DecodeTask:

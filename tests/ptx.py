@@ -63,16 +63,19 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
 
 def random_kernels(target: tuple[int, int]) -> int:
     word, first = kinds.uint32, kinds.uint64
-    grid = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
+    grid = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     for carrier, dtype in (("float32", np.uint32), ("float64", np.uint64)):
         ptx(target, "words", (array(dtype), word, word, first), carrier=CARRIERS[carrier])
     for dtype in (np.float32, np.float64):
         real, double = array(dtype), array(np.float64)
-        ptx(target, "normals", (real, word, word, first))
+        loop = "normals" if dtype is np.float32 else "long_normals"
+        ptx(target, loop, (real, word, word, first))
         counts, tiling = array(np.uint64), (kinds.int64,) * 8
         arrays = (real, double, real, double, kinds.boolean)
-        ptx(target, "draws", (*arrays, *(word,) * 4, first, grid, counts, *tiling))
-    return 6
+        for kind in ("neither", "uniform", "sparse"):
+            kinds_of = {name: name == kind for name in ("uniform", "sparse")}
+            ptx(target, "draws", (*arrays, *(word,) * 4, first, grid, counts, *tiling), **kinds_of)
+    return 10
 
 
 def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
@@ -98,7 +101,7 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     """A Langevin step."""
     real, lane = array(np.float32), CARRIERS["float32"]
     grid = typeof(lower(nf.E4M3, lane, mode).grid)
-    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
+    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = (*(kinds.float32,) * 3, kinds.float64)
     rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
     flags = kinds.UniTuple(kinds.boolean, 6)
@@ -111,7 +114,7 @@ def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
     """An underdamped step, and its velocity."""
     real, lane, found = array(np.float32), CARRIERS["float32"], array(np.uint64)
     grid = typeof(lower(nf.E4M3, lane, mode).grid)
-    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4))
+    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = typeof(StepScalars(*(np.float32(1),) * 13))
     limits, word = (kinds.boolean, kinds.float32, kinds.float32), kinds.uint32
     given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, draw, *limits)

@@ -15,6 +15,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_code import OPTIONS
+from numformats.backends.cuda_draw_source import DrawUnit
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
 from numformats.backends.cuda_source import Spec, Unit
@@ -25,6 +26,7 @@ from numformats.block_tasks import levels, scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
+from numformats.tasks import draw_grid
 from tests.nvrtc import compiled
 from tests.underdamped import STEPS
 
@@ -105,7 +107,7 @@ def test_cuda_source_compiles(carrier: str, target: str, mode: str) -> None:
 
 
 def real_units(mode: str) -> dict[str, UnitBase]:
-    """Float scales and powers of two as scales, draws, decoding."""
+    """Float scales and powers of two as scales, decoding."""
     how, m, double = levels(nf.NVFP4), MODES[mode], CARRIERS["float64"]
     made: dict[str, UnitBase] = {}
     for real in ("float32", "float64"):
@@ -118,20 +120,29 @@ def real_units(mode: str) -> dict[str, UnitBase]:
     return made
 
 
+DRAWN = [  # a format; whether each element has a variance, and whether draws are in blocks
+    (nf.E4M3, False, False), (nf.FixedPoint(8, 6), True, False), (nf.E2M1, False, True),
+]  # fmt: skip
+
+
 def step_units(mode: str) -> dict[str, UnitBase]:
-    """Langevin and underdamped steps of the three accumulators."""
+    """Langevin and underdamped steps of the three accumulators; draws."""
     c, m = CARRIERS["float32"], MODES[mode]
-    grids = lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)
+    grids, drawn = (lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)), draw_grid(nf.E4M3, c)
     parts = {
         "F": ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS"),
         "L": ("NOISY", "WEIGHT"),
         "V": ("GRADIENT", "DECAYS", "DRAWN"),
     }
-    made: dict[str, UnitBase] = {name: LangevinUnit(*grids, m, f) for name, f in parts.items()}
+    made: dict[str, UnitBase] = {name: LangevinUnit(*grids, m, drawn, f) for name, f in parts.items()}
     sides = tuple(lower(nf.E4M3, c, MODES[side]) for side in SIDES.values())
     for name, flags in (parts | {"G": ("DRAWN", "FIXED")}).items():
         between = sides if name == "V" else ()
-        made[f"U{name}"] = UnderdampedUnit(*grids, between, m, flags, name != "F")
+        made[f"U{name}"] = UnderdampedUnit(*grids, between, m, drawn, flags, name != "F")
+    for real in ("float32", "float64"):
+        for fmt, each, blocks in DRAWN:
+            grid = draw_grid(fmt, CARRIERS[real])
+            made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks)
     return made
 
 

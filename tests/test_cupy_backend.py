@@ -115,7 +115,7 @@ def test_machine_code_is_made_once_and_kept(standing: Standing) -> None:
 def test_its_options_keep_subnormals(standing: Standing) -> None:
     words()
     code = compiled(standing.sources[0], "compute_90", "ptx", standing.options[0]).decode()
-    assert "cvt.rn.f32.f64" in code
+    assert "fma.rn.f32" in code
     assert ".ftz" not in code
 
 

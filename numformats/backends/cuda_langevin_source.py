@@ -4,15 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from numformats.backends import cpp
-from numformats.backends.cuda_text import (
-    DRAW_GRID,
-    MADE_DRAW_GRID,
-    Entry,
-    Params,
-    UnitBase,
-    getter,
-)
+from numformats.backends.cuda_text import Entry, Params, UnitBase, draw_getter, getter
 from numformats.backends.task import STEP_FLAGS
+from numformats.core.draw import DrawGrid
 from numformats.lanes import LANE32, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -28,11 +22,12 @@ _SCALARS: Params = (
 
 
 def rules_text(
-    name: str, holds: dict[str, bool], rules: Iterable[tuple[str, Lowered, Mode]]
+    name: str, holds: dict[str, bool], draw: DrawGrid, rules: Iterable[tuple[str, Lowered, Mode]]
 ) -> str:
-    """A struct of flags and of functions that round bits: each rule's name, grid and mode."""
+    """A struct of flags, of the grid of draws, and of functions that round bits: each rule's name,
+    grid and mode."""
     flags = ", ".join(f"{flag} = {cpp.literal(held)}" for flag, held in holds.items())
-    lines = [f"static constexpr bool {flags};"]
+    lines = [f"static constexpr bool {flags};", draw_getter(draw)]
     for part, low, mode in rules:
         how = f"{cpp.literal(low.general)}, {cpp.literal(low.plain_inf)}"
         rule = f"mode_{mode.name}::round_bits(x, rand, ZERO, {part}_grid(), {how})"
@@ -48,6 +43,7 @@ class LangevinUnit(UnitBase):
     gradient: Lowered
     weight: Lowered
     mode: Mode
+    draw: DrawGrid
     flags: tuple[str, ...]
     lane: Lane = LANE32
     needs: tuple[str, ...] = ("DRAW", "STEP", "counts", "steps", "langevin")
@@ -61,16 +57,15 @@ class LangevinUnit(UnitBase):
         """The struct ``name`` that the skeletons take."""
         holds = {flag: flag in self.flags for flag in STEP_FLAGS}
         rules = (("gradient", self.gradient, self.mode), ("weight", self.weight, self.mode))
-        return rules_text(name, holds | {"stochastic": self.mode.stochastic}, rules)
+        return rules_text(name, holds | {"stochastic": self.mode.stochastic}, self.draw, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         keys: Params = tuple(("W32", key) for key in KEYS)
-        params = (*_ARRAYS, *_SCALARS, *keys, ("U64*", "counts"), *DRAW_GRID)
+        params = (*_ARRAYS, *_SCALARS, *keys, ("U64*", "counts"))
         body = (
             f"const W32 k[8] = {{{', '.join(KEYS)}}}; "
             f"langevin<{name}>(theta, grad, stored, seen, n, vectors, "
-            "LangevinScalars{lr, decay, sigma, low, high, variance}, k, "
-            f"{MADE_DRAW_GRID}, counts);"
+            "LangevinScalars{lr, decay, sigma, low, high, variance, root(variance)}, k, counts);"
         )
         return (Entry(f"langevin_{name}", params, body),)

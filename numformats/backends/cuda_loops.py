@@ -120,6 +120,11 @@ def words(out, k0, k1, first):
 
 def normals(out, k0, k1, first):
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+        out[i] = deviate(word_of(U64(first + U64(i)), k0, k1))
+
+
+def long_normals(out, k0, k1, first):
+    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         out[i] = normal(word_of(U64(first + U64(i)), k0, k1))
 
 

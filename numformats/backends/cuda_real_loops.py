@@ -16,15 +16,14 @@ def put_real(out, i, x):
         out[i] = bits_to_real(U64(0x7FF8000000000000))
 
 
-def counted_draw(m, variance, w0, w1, g, counts):
-    """A draw within the range; ``counts`` gathers too much variance and beyond the range."""
-    free = draw(m, variance, w0, w1, g)
-    bounded = limit(free, g)
-    if missing(m, variance, g) > 0.0:
+def counted(free, forced, g, counts):
+    """A draw, as its carrier holds it, within the range; ``counts`` gathers too much variance and
+    beyond the range."""
+    if forced:
         cuda.atomic.add(counts, 0, U64(1))
-    if bounded != free:
+    if outside(free, g.smallest, g.largest):
         cuda.atomic.add(counts, 1, U64(1))
-    return bounded
+    return limit(free, g.smallest, g.largest, bits_to_real(U64(0x7FF8000000000000)))
 
 
 def draws(
@@ -33,15 +32,22 @@ def draws(
 ):  # fmt: skip
     """``variance`` has one element or as many as ``mean``; ``totals`` are the scales of blocks;
     ``counts`` gathers too much variance and beyond the range."""
+    g, common = known(g), root(variance[0])
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
-        m, v = F64(mean[i]), variance[i] if variance.size > 1 else variance[0]
+        m, v, sigma = F64(mean[i]), variance[i] if variance.size > 1 else variance[0], common
         total = 1.0
         if in_blocks:
             total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
             m, v = unit_mean(m, total), unit_variance(v, total)
-        drawn = counted_draw(m, v, word_of(e, k0, k1), word_of(e, h0, h1), g, counts)
-        put_real(out, i, rescaled(drawn, total) if in_blocks else drawn)
+        if in_blocks or variance.size > 1:
+            sigma = root(v)
+        free, forced = draw(m, v, sigma, word_of(e, k0, k1), word_of(e, h0, h1), g)
+        if in_blocks:
+            put_real(out, i, rescaled(counted(free, forced, g, counts), total))
+        else:
+            out[i] = free
+            put_real(out, i, counted(F64(out[i]), forced, g, counts))
 
 
 def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
@@ -102,8 +108,9 @@ def rounded_single(x, rand, g, general):
     return bits_to_float(round_bits(float_to_bits(x), rand, ZERO, g, general, False))
 
 
-def drawn_single(m, variance, w0, w1, g, counts):
-    return settled(F32(counted_draw(F64(m), variance, w0, w1, g, counts)))
+def drawn_single(m, variance, sigma, w0, w1, g, counts):
+    free, forced = draw(F64(m), variance, sigma, w0, w1, g)
+    return settled(F32(counted(F64(F32(free)), forced, g, counts)))
 
 
 def weighed(mean, rand, g, general, low, high, counts):
@@ -126,8 +133,9 @@ def step_words(
 
 
 def step_element(
-    theta, grad, words, lr, decay, sigma, variance, gg, gw, gd, general, low, high, counts, flags
-):
+    theta, grad, words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high, counts,
+    flags,
+):  # fmt: skip
     """The accumulator and the weight after one step of one element."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn = flags
     wg, wn, ww, wo = words
@@ -136,7 +144,7 @@ def step_element(
     if noisy:
         mean = diffuse(mean, sigma, wn)
     if drawn:
-        return mean, drawn_single(mean, variance, ww, wo, gd, counts)
+        return mean, drawn_single(mean, variance, spread, ww, wo, gd, counts)
     if rounds_weight:
         return mean, weighed(mean, ww, gw, general, low, high, counts)
     return mean, mean
@@ -148,13 +156,14 @@ def langevin(
 ):  # fmt: skip
     """``flags`` in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
     rounds_gradient, _, noisy, rounds_weight, keeps, drawn = flags
+    gd, spread = known(gd), root(variance)
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         mean, used = step_element(
-            theta[i], grad[i], words, lr, decay, sigma, variance, gg, gw, gd, general, low, high,
-            counts, flags,
+            theta[i], grad[i], words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low,
+            high, counts, flags,
         )  # fmt: skip
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean

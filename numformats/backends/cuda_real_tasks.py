@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.cuda_draw_source import DrawUnit
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_launch import (
     NO_TILING,
@@ -34,31 +35,33 @@ class RealTasks(Launcher):
     def words(self, out: Any, key: tuple[Any, Any], first: int) -> None:
         """Random words for elements ``first`` onwards."""
         lane = LANE32 if np.dtype(out.dtype) == np.uint32 else LANE64
-        self._random(lane, "words", out, (), stream_of(key, first))
+        self._random(lane, "words", out, stream_of(key, first))
 
     def normals(self, out: Any, key: tuple[Any, Any], first: int) -> None:
         """Standard normals for elements ``first`` onwards."""
-        self._random(LANE32, f"normals_{np.dtype(out.dtype).name}", out, (), stream_of(key, first))
+        self._random(LANE32, f"normals_{np.dtype(out.dtype).name}", out, stream_of(key, first))
 
     def draws(self, task: DrawTask) -> tuple[int, int]:
         """Variance-corrected draws; the numbers of elements with too much variance and beyond the
         range."""
-        return self._draws(task, 0, NO_TILING)
+        return self._draws(task, None, None)
 
     def block_draws(self, task: BlockDrawTask) -> tuple[int, int]:
         """As ``draws``, in blocks."""
         d = task.draw
         totals, _ = self._levels(d.mean, d.variance, task.geometry, task.levels, None)
-        return self._draws(d, self.machine.address(totals), tiling_of(task.geometry))
+        return self._draws(d, totals, task.geometry)
 
-    def _draws(self, task: DrawTask, totals: int, tiling: tuple[Any, ...]) -> tuple[int, int]:
+    def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
+        real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
+        unit = DrawUnit(task.grid, real, task.variance.size > 1, g is not None)
         counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
-        given = (self.machine.address(task.mean), *self._variance(task.variance))
+        vectors = self.vectors(n, g, task.mean, task.out)
+        arrays = (at(task.mean), *self._variance(task.variance), at(task.out), self.place(counts))
+        where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
         keys = (*task.key, *task.other_key, np.uint64(task.first))
-        name = f"draws_{np.dtype(task.out.dtype).name}"
-        at = self.machine.address(counts) if task.counted else 0
-        after = (totals, *tiling, *keys, *task.grid)
-        self._random(LANE32, name, task.out, given, after, at)
+        args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
+        self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.out)
         if not task.counted:
             return 0, 0
         short, beyond = self.machine.read(counts)
@@ -121,7 +124,7 @@ class RealTasks(Launcher):
     def langevin(self, task: LangevinTask) -> tuple[int, int]:
         """One Langevin step; the numbers of elements with too much variance and beyond the range
         (where a weight is rounded; else nothing waits for them)."""
-        unit = LangevinUnit(task.gradient, task.weight, task.mode, task.flags)
+        unit = LangevinUnit(task.gradient, task.weight, task.mode, task.draw, task.flags)
         counts, n = self.machine.zeros(2, np.uint64, task.theta), task.theta.size
         arrays = (task.theta, task.grad, task.stored, task.seen)
         places = [self.machine.address(a) for a in arrays]
@@ -134,7 +137,7 @@ class RealTasks(Launcher):
             (
                 *places, np.uint64(n), np.uint64(vectors), task.lr, task.decay, task.sigma,
                 task.low, task.high, task.variance, *k.gradient, *k.noise, *k.weight, *k.other,
-                self.machine.address(counts), *task.draw,
+                self.machine.address(counts),
             ),
             task.theta,
         )  # fmt: skip
@@ -143,11 +146,8 @@ class RealTasks(Launcher):
         short, beyond = self.machine.read(counts)
         return int(short), int(beyond)
 
-    def _random(
-        self, lane: Lane, name: str, out: Any, before: tuple[Any, ...], after: tuple[Any, ...],
-        *counts: int,
-    ) -> None:  # fmt: skip
+    def _random(self, lane: Lane, name: str, out: Any, stream: tuple[Any, ...]) -> None:
         unit = Unit(lane)
         entry = [e.name for e in unit.entries("")].index(name)
-        args = (*before, self.machine.address(out), *counts, np.uint64(out.size), *after)
+        args = (self.machine.address(out), np.uint64(out.size), *stream)
         self.machine.launch(unit, entry, grid_of(out.size), args, out)

@@ -1,14 +1,10 @@
-"""The CUDA kernels of rounding, and of random words, normals and draws: what each is specialised
-for.
-"""
+"""The CUDA kernels of rounding, and of random words and normals: what each is specialised for."""
 
 from dataclasses import dataclass
 
 from numformats.backends import cpp
 from numformats.backends.cuda_text import (
     C_TYPES,
-    DRAW_GRID,
-    MADE_DRAW_GRID,
     MADE_TILING,
     STREAM,
     TILING,
@@ -83,8 +79,8 @@ def spec_text(spec: Spec, name: str) -> str:
 
 @dataclass(frozen=True)
 class Unit(UnitBase):
-    """What is compiled together: the kernels of one ``spec`` (or, without one, words, normals and
-    draws of ``lane``). ``lanes``: blocks of that many vectors of 16 bytes, in one pass."""
+    """What is compiled together: the kernels of one ``spec`` (or, without one, words and
+    normals of ``lane``). ``lanes``: blocks of that many vectors of 16 bytes, in one pass."""
 
     lane: Lane
     spec: Spec | None = None
@@ -99,7 +95,7 @@ class Unit(UnitBase):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Skeletons and groups of texts that the kernels call."""
         if self.spec is None:
-            return ("DRAW", "tiling", "counts", "draws")
+            return ("NORMAL", "DRAW", "normals")
         return ("SCALE", "scalar", "tiling", "blocks") if self.spec.scale else ("scalar",)
 
     @property
@@ -157,23 +153,13 @@ def _arrays(spec: Spec) -> Params:
 
 
 def random_entries() -> tuple[Entry, ...]:
-    """Words, normals and draws; names end with the dtype of the result."""
+    """Words and normals; names end with the dtype of the result."""
     found = [Entry("words", (("U*", "out"), ("U64", "n"), *STREAM), _WORDS)]
     for real, kind in (("float32", "float"), ("float64", "double")):
-        out = (f"{kind}*", "out")
-        found.append(Entry(f"normals_{real}", (out, ("U64", "n"), *STREAM), _NORMALS))
-        params = (
-            (f"const {kind}*", "mean"), ("const F64*", "variance"), ("F64", "common"), out,
-            ("U64*", "counts"), ("U64", "n"), ("const F64*", "totals"), *TILING, ("W32", "k0"),
-            ("W32", "k1"), ("W32", "h0"), ("W32", "h1"), ("U64", "first"), *DRAW_GRID,
-        )  # fmt: skip
-        found.append(Entry(f"draws_{real}", params, _DRAWS))
+        params = ((f"{kind}*", "out"), ("U64", "n"), *STREAM)
+        found.append(Entry(f"normals_{real}", params, _NORMALS))
     return tuple(found)
 
 
 _WORDS = "random_words(out, n, k0, k1, first);"
 _NORMALS = "random_normals(out, n, k0, k1, first);"
-_DRAWS = (
-    f"random_draws(mean, variance, common, out, counts, n, totals, {MADE_TILING}, k0, k1, h0, h1, "
-    f"first, {MADE_DRAW_GRID});"
-)

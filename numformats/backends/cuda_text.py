@@ -18,6 +18,7 @@ from numformats.backends.emit import (
     DRAW,
     ELEMENTS,
     LOADS,
+    NORMAL,
     SCALE,
     STEP,
     STORES,
@@ -48,9 +49,7 @@ STREAM = (("W32", "k0"), ("W32", "k1"), ("U64", "first"))
 TILING = tuple(("U64", f) for f in ("n1", "b", "n2", "c", "t1", "t2", "m1", "m2"))
 MADE_TILING = f"Tiling{{{', '.join(name for _, name in TILING)}}}"
 Params = tuple[tuple[str, str], ...]
-DRAW_KINDS = {f: "I64" if f == "man_bits" else "F64" for f in DrawGrid._fields}
-DRAW_GRID: Params = tuple((kind, f) for f, kind in DRAW_KINDS.items())
-MADE_DRAW_GRID = f"DrawGrid{{{', '.join(DrawGrid._fields)}}}"
+DRAW_KINDS = {f: "I64" if f in ("man_bits", "sparse") else "F64" for f in DrawGrid._fields}
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,12 @@ def getter(kind: str, name: str, fields: Iterable[Any]) -> str:
     """A constant record of integers as a member function ``name``."""
     made = f"{kind}{{{', '.join(cpp.literal(int(v)) for v in fields)}}}"
     return f"static __device__ constexpr {kind} {name}() {{ return {made}; }}"
+
+
+def draw_getter(g: DrawGrid) -> str:
+    """The grid of draws as a member function ``draw_grid``, constants that the compiler folds."""
+    made = ", ".join(cpp.literal(v.item()) for v in g)
+    return f"static __device__ constexpr DrawGrid draw_grid() {{ return DrawGrid{{{made}}}; }}"
 
 
 def _record(kind: type, types: Callable[[str], str]) -> str:
@@ -157,7 +162,7 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "counts", "draws", "levels", "scaled", "decode", "steps",
+    "scalar", "tiling", "blocks", "normals", "counts", "draws", "levels", "scaled", "decode", "steps",
     "langevin", "underdamped", "velocities", "layout", "factors", "reading", "casts", "groups",
     "results", "dots", "group_dots", "chains", "plain", "integers",
 )  # fmt: skip
@@ -166,6 +171,7 @@ _SKELETONS = (
 _SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
 _STEP_SCALARS = _record(StepScalars, lambda f: "F32")
 _GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
+    "NORMAL": ("", NORMAL),
     "DRAW": ("", DRAW),
     "STEP": ("", STEP),
     "UNDERDAMPED": (_STEP_SCALARS, UNDERDAMPED),

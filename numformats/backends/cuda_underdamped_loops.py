@@ -16,8 +16,8 @@ def forced(x, s, gb, ga, fixed):
 
 
 def moved_element(
-    theta, velocity, grad, words, wv, decay, s, variance, gg, gw, gb, ga, gd, general, low, high,
-    found, flags,
+    theta, velocity, grad, words, wv, decay, s, variance, spread, gg, gw, gb, ga, gd, general, low,
+    high, found, flags,
 ):  # fmt: skip
     """The accumulator, the weight, the velocity and what is left of its variance."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn, fixed = flags
@@ -27,7 +27,7 @@ def moved_element(
     mean = carried(theta, velocity, slope, s.drift, s.kick_x)
     v = kicked(velocity, slope, s.decay, s.kick_v)
     if drawn:
-        at = drawn_single(mean, variance, ww, wo, gd, found)
+        at = drawn_single(mean, variance, spread, ww, wo, gd, found)
         share = share_of(forced(mean, s, gb, ga, fixed), s.var_x, s.cov)
         return at, at, fused(share, F32(at - mean), v), left_over(share, s.rest, s.var_v)
     if noisy:
@@ -46,14 +46,15 @@ def underdamped(
     magnitudes, where an old value is a bound that spares atomics."""
     rounds_gradient, _, noisy, rounds_weight, keeps, drawn, _ = flags
     top, widest = U64(0), U64(0)
+    gd, spread = known(gd), root(variance)
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         wv = word_of(e, v0, v1) if noisy else ZERO
         mean, used, v, rest = moved_element(
-            theta[i], velocity[i], grad[i], words, wv, decay, s, variance, gg, gw, gb, ga, gd,
-            general, low, high, found, flags,
+            theta[i], velocity[i], grad[i], words, wv, decay, s, variance, spread, gg, gw, gb, ga,
+            gd, general, low, high, found, flags,
         )  # fmt: skip
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean
@@ -77,14 +78,15 @@ def velocities(
     and receives the scale as float64 bits."""
     top, widest = bits_to_float(W32(found[2])), bits_to_float(W32(found[3]))
     wide = velocity_scale(top, widest, largest, least)
-    scale = F32(wide)
+    scale, gd = F32(wide), known(gd)
     for i in range(cuda.grid(1), moved.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         one = word_of(e, k0, k1) if drawn or STOCHASTIC else ZERO
         parts = in_units(moved[i], scale)
         if drawn:
             spread_of = spread_in_units(left[i], scale)
-            value = drawn_single(parts, spread_of, one, word_of(e, h0, h1), gd, found)
+            words = one, word_of(e, h0, h1)
+            value = drawn_single(parts, spread_of, root(spread_of), *words, gd, found)
         else:
             value = weighed(parts, one, gw, general, low, high, found)
         moved[i] = from_units(value, scale)

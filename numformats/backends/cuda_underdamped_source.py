@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from numformats.backends.cuda_langevin_source import rules_text
-from numformats.backends.cuda_text import DRAW_GRID, MADE_DRAW_GRID, Entry, Params, UnitBase
+from numformats.backends.cuda_text import Entry, Params, UnitBase
 from numformats.backends.underdamped_task import SIDES, UNDERDAMPED_FLAGS
+from numformats.core.draw import DrawGrid
 from numformats.core.underdamped import StepScalars
 from numformats.lanes import LANE32, Lane
 from numformats.lowering import Lowered
@@ -33,6 +34,7 @@ class UnderdampedUnit(UnitBase):
     weight: Lowered
     neighbours: tuple[Lowered, ...]
     mode: Mode
+    draw: DrawGrid
     flags: tuple[str, ...]
     few_bits: bool
     lane: Lane = LANE32
@@ -55,7 +57,7 @@ class UnderdampedUnit(UnitBase):
             *((side, low, MODES[mode]) for (side, mode), low in sides),
         )
         more = {"stochastic": self.mode.stochastic, "FEW": self.few_bits}
-        return rules_text(name, holds | more, rules)
+        return rules_text(name, holds | more, self.draw, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """The step up to the velocity's scale; the velocity in few bits."""
@@ -64,13 +66,13 @@ class UnderdampedUnit(UnitBase):
 
     def _step(self, name: str) -> Entry:
         keys: Params = tuple(("W32", key) for key in KEYS)
-        params = (*_ARRAYS, *_SIZES, *_SCALARS, *keys, ("U64*", "all"), *DRAW_GRID)
+        params = (*_ARRAYS, *_SIZES, *_SCALARS, *keys, ("U64*", "all"))
         arrays = ", ".join(array for _, array in _ARRAYS)
         body = (
             f"const W32 k[10] = {{{', '.join(KEYS)}}}; "
             f"underdamped<{name}>(UnderdampedArrays{{{arrays}}}, n, vectors, "
             f"UnderdampedRule{{StepScalars{{{', '.join(StepScalars._fields)}}}, weight_decay, "
-            f"variance, low, high, {MADE_DRAW_GRID}}}, k, all);"
+            "variance, root(variance), low, high}, k, all);"
         )
         return Entry(f"underdamped_{name}", params, body)
 
@@ -78,10 +80,10 @@ class UnderdampedUnit(UnitBase):
         arrays: Params = (("float*", "moved"), ("const float*", "left"))
         limits: Params = (("F64", "top_value"), ("F64", "least_scale"))
         keys: Params = tuple(("W32", key) for key in KEYS[:4])
-        params = (*arrays, *_SIZES, *limits, *_RANGE, *keys, ("U64*", "all"), *DRAW_GRID)
+        params = (*arrays, *_SIZES, *limits, *_RANGE, *keys, ("U64*", "all"))
         body = (
             f"const W32 k[4] = {{{', '.join(KEYS[:4])}}}; "
             f"velocities<{name}>(moved, left, n, vectors, top_value, least_scale, "
-            f"VelocityRule{{1.0f, low, high, {MADE_DRAW_GRID}}}, k, all);"
+            "VelocityRule{1.0f, low, high}, k, all);"
         )
         return Entry(f"velocities_{name}", params, body)

@@ -18,7 +18,7 @@ class UnderdampedTasks(Launcher):
         between = "DRAWN" in task.flags and "FIXED" not in task.flags
         sides = task.neighbours if between else ()
         unit = UnderdampedUnit(
-            task.gradient, task.weight, sides, task.mode, task.flags, task.few_bits
+            task.gradient, task.weight, sides, task.mode, task.draw, task.flags, task.few_bits
         )
         found = self.machine.zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
         drawn = (task.left,) if "DRAWN" in task.flags else ()
@@ -45,7 +45,7 @@ class UnderdampedTasks(Launcher):
             (
                 *map(at, arrays), np.uint64(n), np.uint64(vectors), *task.scalars, task.decay,
                 task.variance, task.low, task.high, *k.gradient, *k.noise, *k.weight, *k.other,
-                *task.noise_key, at(found), *task.draw,
+                *task.noise_key, at(found),
             ),
             task.theta,
         )  # fmt: skip
@@ -60,7 +60,7 @@ class UnderdampedTasks(Launcher):
             grid_of(max(vectors, n - 4 * vectors)),
             (
                 at(task.moved), at(task.left), np.uint64(n), np.uint64(vectors), task.largest,
-                task.least, task.low, task.high, *key, *other, at(found), *task.draw,
+                task.least, task.low, task.high, *key, *other, at(found),
             ),
             task.theta,
         )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 from numformats.core import (
     carriers,
     decode,
+    deviate,
     draw,
     langevin,
     normal,
@@ -56,7 +57,7 @@ SCALE: tuple[Callable[..., Any], ...] = (
     scale.scaled_grid,
     scale.needs_general,
 )  # need CARRIER_MAX
-DRAW: tuple[Callable[..., Any], ...] = (
+NORMAL: tuple[Callable[..., Any], ...] = (
     normal.log_unit,
     normal.central,
     normal.tail,
@@ -66,20 +67,34 @@ DRAW: tuple[Callable[..., Any], ...] = (
     normal.middle,
     normal.outer,
     normal.normal,
-    draw.power_below,
+)
+DEVIATE: tuple[Callable[..., Any], ...] = (
+    deviate.log_single,
+    deviate.central_factor,
+    deviate.tail_factor,
+    deviate.deviate,
+)
+DRAW: tuple[Callable[..., Any], ...] = (
+    *DEVIATE,
+    draw.field_of,
+    draw.power_of,
+    draw.inverse_of,
+    draw.ratio_of,
+    draw.field_above,
     draw.gap,
     draw.gap_below,
-    draw.unit,
     draw.reach,
     draw.reach_gap,
+    draw.widest,
+    draw.narrowest,
+    draw.unit,
     draw.three_point,
-    draw.wide_draw,
-    draw.power_above,
-    draw.narrow_gap,
-    draw.narrow_draw,
-    draw.missing,
+    draw.wide_step,
+    draw.forced_part,
+    draw.narrow_step,
     draw.draw,
     draw.limit,
+    draw.outside,
 )
 UNITS: tuple[Callable[..., Any], ...] = (
     scaled.not_a_number,
@@ -98,9 +113,7 @@ STEP: tuple[Callable[..., Any], ...] = (
     langevin.settled,
     langevin.slope_of,
     langevin.drift,
-    langevin.spread,
     langevin.diffuse,
-    langevin.outside,
 )
 UNDERDAMPED: tuple[Callable[..., Any], ...] = (
     underdamped.kicked,

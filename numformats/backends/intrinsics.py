@@ -30,6 +30,20 @@ def bits_to_real(context, x):
     return types.float64(types.uint64), build
 
 
+def float_to_bits(context, x):
+    def build(ctx, builder, signature, args):
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.uint32(types.float32), build
+
+
+def bits_to_float(context, x):
+    def build(ctx, builder, signature, args):
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.uint32), build
+
+
 def whole_to_bits(context, n):
     def build(ctx, builder, signature, args):
         width = args[0].type.width

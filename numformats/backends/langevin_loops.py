@@ -15,9 +15,9 @@ def moved(theta, descent, mean, lr, decay, decays):
         mean[i] = drift(theta[i], descent[i], lr, decay, decays)
 
 
-def diffused(mean, z, sigma):
+def diffused(mean, words, sigma):
     for i in range(mean.size):
-        mean[i] = spread(mean[i], sigma, z[i])
+        mean[i] = diffuse(mean[i], sigma, words[i])
 
 
 def beyond(x, low, high):
@@ -46,8 +46,8 @@ def weighed(mean, stored, seen, words, first, g, low, high, k0, k1, rounds_weigh
 
 
 def langevin_chunk(
-    theta, grad, stored, seen, first, words, two, descent, mean, z, tails, places, lr, decay, sigma,
-    variance, gg, gw, gd, low, high, keys, flags,
+    theta, grad, stored, seen, first, words, two, descent, mean, lr, decay, sigma, variance, root_of,
+    gg, gw, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn = flags
     n, slope = theta.size, grad
@@ -57,12 +57,11 @@ def langevin_chunk(
     moved(theta, slope, mean, lr, decay, decays)
     if noisy:
         skip = fill(words, first, n, keys[2], keys[3])
-        deviates(words[skip:], z[:n], places, two, tails)
-        diffused(mean, z, sigma)
+        diffused(mean, words[skip:], sigma)
     if drawn:
         skip = fill(words, first, n, keys[4], keys[5])
         fill(two, first, n, keys[6], keys[7])
-        return draw_run(mean, variance[:n], seen, words[skip:], two[skip:], gd)
+        return draw_run(mean, variance, root_of, seen, words[skip:], two[skip:], gd)
     how = (first, gw, low, high, keys[4], keys[5], rounds_weight, keeps)
     return 0, weighed(mean, stored, seen, words, *how)
 
@@ -77,14 +76,13 @@ def langevin(
         task = I64(index)
         words, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
         descent, mean = np.empty(CHUNK, F32), np.empty(CHUNK, F32)
-        z, tails, places = np.empty(CHUNK, F64), np.empty(CHUNK, F64), np.empty(CHUNK, I64)
-        wanted = np.full(CHUNK, variance)
+        wanted, root_of = np.full(CHUNK, variance), np.full(CHUNK, root(variance))
         for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
             b = min(a + CHUNK, n)
             short, over = langevin_chunk(
                 theta[a:b], grad[a:b], stored[a:b], seen[a:b], first + a, words, two, descent,
-                mean[: b - a], z, tails, places, lr, decay, sigma, wanted, gg, gw, gd, low, high,
-                keys, flags,
+                mean[: b - a], lr, decay, sigma, wanted, root_of, gg, gw, gd, low, high, keys,
+                flags,
             )  # fmt: skip
             counts[task, 0] += short
             counts[task, 1] += over

@@ -18,9 +18,11 @@ from numformats.backends.numba_cuda_text import (
     kernel_text,
     lane_text,
     mode_text,
+    normal_text,
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES
+from numformats.core.draw import DrawGrid
 from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
@@ -54,6 +56,11 @@ def reals_module(lane: Lane) -> str:
     return module("reals", (lane_module(lane),), reals_text())
 
 
+def draws_on(g: DrawGrid) -> dict[str, bool]:
+    """What a kernel may take for granted of the grid of its draws."""
+    return {"uniform": bool(g.man_bits < 0), "sparse": bool(g.sparse)}
+
+
 @cache
 def compiled(
     loop: str,
@@ -62,6 +69,8 @@ def compiled(
     general: bool = False,
     plain_inf: bool = False,
     encode: bool = False,
+    uniform: bool = False,
+    sparse: bool = False,
 ) -> Any:
     """The kernel for these choices; it serves all formats."""
     lane = lane_module(carrier.lane)
@@ -71,7 +80,9 @@ def compiled(
     if loop in REALS:
         reals = reals_module(carrier.lane)
         imports += [reals, module("draw", (lane, reals), draw_text())]
-    text = kernel_text(loop, mode, carrier, general, plain_inf, encode)
+    if loop == "long_normals":
+        imports.append(module("normal", (lane, reals), normal_text()))
+    text = kernel_text(loop, mode, carrier, general, plain_inf, encode, uniform, sparse)
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
         text = both_ways(sides) + text

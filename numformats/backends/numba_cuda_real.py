@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.numba_cuda_launch import DOUBLE, compiled, launch, read, zeros
+from numformats.backends.numba_cuda_launch import (
+    DOUBLE,
+    compiled,
+    draws_on,
+    launch,
+    read,
+    zeros,
+)
 from numformats.backends.task import (
     STEP_FLAGS,
     BlockDrawTask,
@@ -28,7 +35,8 @@ def words(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    launch(compiled("normals"), out.size, out, out, *key, np.uint64(first))
+    loop = "normals" if np.dtype(out.dtype) == np.float32 else "long_normals"
+    launch(compiled(loop), out.size, out, out, *key, np.uint64(first))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
@@ -51,7 +59,7 @@ def _draws(
     counts = zeros(2, np.uint64, task.out)
     keys = (*task.key, *task.other_key, np.uint64(task.first))
     arrays = (task.mean, task.variance, task.out, totals, in_blocks)
-    kernel = compiled("draws")
+    kernel = compiled("draws", **draws_on(task.grid))
     launch(kernel, task.out.size, task.out, *arrays, *keys, task.grid, counts, *tiling)
     if not task.counted:
         return 0, 0
@@ -120,7 +128,7 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     scalars = (task.lr, task.decay, task.sigma, task.variance)
     grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
-    kernel = compiled("langevin", task.mode)
+    kernel = compiled("langevin", task.mode, **draws_on(task.draw))
     given = (*arrays, *scalars, *grids, *keys, counts, flags)
     launch(kernel, task.theta.size, task.theta, *given)
     if not rounds:

@@ -16,12 +16,21 @@ if config.ENABLE_CUDASIM:
 
     single_product = product
     root, floor_of = np.sqrt, np.floor
+    single_root, single_floor = root, floor_of
 else:
     from numba.cuda import libdevice
 
     @device
     def product(a, b):
         return libdevice.dmul_rn(a, b)
+
+    @device
+    def single_root(x):
+        return libdevice.fsqrt_rn(x)
+
+    @device
+    def single_floor(x):
+        return libdevice.floorf(x)
 
     @device
     def single_product(a, b):
@@ -71,6 +80,9 @@ def single_bits(bits):
 """
 
 
+_SINGLE = {"product": "single_product", "root": "single_root", "floor_of": "single_floor"}
+
+
 class _Products(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
@@ -78,6 +90,14 @@ class _Products(ast.NodeTransformer):
             return node
         name = ast.Name("product", ast.Load())
         return ast.Call(name, [node.left, node.right], [])
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """``F32`` around an operation makes it one of float32."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(ast.Name("F32"), [ast.Call(ast.Name(name) as called)]):
+                called.id = _SINGLE.get(name, name)
+        return node
 
 
 def real_text(function: Callable[..., Any]) -> str:

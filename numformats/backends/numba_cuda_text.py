@@ -5,13 +5,19 @@ share, as for the CPU.
 from collections.abc import Callable
 from typing import Any
 
-from numformats.backends import cuda_loops, cuda_real_loops, cuda_underdamped_loops
+from numformats.backends import (
+    cuda_loops,
+    cuda_real_loops,
+    cuda_underdamped_loops,
+    random_loops,
+)
 from numformats.backends.emit import (
     CORE,
     DRAW,
     ELEMENTS,
     LEVELS,
     LOADS,
+    NORMAL,
     SCALE,
     STEP,
     STORES,
@@ -84,7 +90,8 @@ def single(x):
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
 _WEIGHTS = (
-    cuda_real_loops.counted_draw,
+    random_loops.known,
+    cuda_real_loops.counted,
     cuda_real_loops.rounded_single,
     cuda_real_loops.drawn_single,
     cuda_real_loops.weighed,
@@ -94,7 +101,12 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "rows": (block_bits, cuda_loops.member),
     "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
     "maxima": (cuda_loops.tile_of,),
-    "draws": (cuda_loops.tile_of, cuda_real_loops.put_real, cuda_real_loops.counted_draw),
+    "draws": (
+        random_loops.known,
+        cuda_loops.tile_of,
+        cuda_real_loops.put_real,
+        cuda_real_loops.counted,
+    ),
     "tops": (scaled.magnitude_of, cuda_loops.tile_of),
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
@@ -110,7 +122,7 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "velocities": _WEIGHTS,
 }
 REALS = (
-    "normals", "draws", "tops", "levels", "scaled", "langevin", "underdamped", "velocities",
+    "normals", "long_normals", "draws", "tops", "levels", "scaled", "langevin", "underdamped", "velocities",
 )  # fmt: skip  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
@@ -137,17 +149,24 @@ def scale_text(carrier: Carrier) -> str:
 
 
 def draw_text() -> str:
-    """Normals, variance-corrected draws, and steps made of them."""
+    """Normals in float32, variance-corrected draws, and steps made of them."""
     return "\n\n".join(map(real_text, (*DRAW, *UNITS, *STEP, *UNDERDAMPED))) + "\n"
 
 
+def normal_text() -> str:
+    """Normals in float64."""
+    return "\n\n".join(map(real_text, NORMAL)) + "\n"
+
+
 def kernel_text(
-    loop: str, mode: Mode, carrier: Carrier, general: bool, plain_inf: bool, encode: bool
-) -> str:
+    loop: str, mode: Mode, carrier: Carrier, general: bool, plain_inf: bool, encode: bool,
+    uniform: bool, sparse: bool,
+) -> str:  # fmt: skip
     """The loop for these choices; its entry is called ``kernel``."""
     head = (
         f"STOCHASTIC, ENCODE = {mode.stochastic}, {encode}\n"
-        f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n\n"
+        f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n"
+        f"UNIFORM, SPARSE = {uniform}, {sparse}\n\n"
         f"{_STORE_CODE if encode else _STORE}"
     )
     moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]

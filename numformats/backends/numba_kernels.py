@@ -11,6 +11,7 @@ from numformats.backends.emitted import both_ways, emit, load
 from numformats.backends.numba_text import (
     Flags,
     draw_text,
+    normal_text,
     kernel_text,
     lane_text,
     mode_text,
@@ -61,6 +62,8 @@ def compiled(
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", *STEPS):
         imports.append(module("draw", (lane,), draw_text()))
+    if loop == "long_normals":
+        imports.append(module("normal", (lane,), normal_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())

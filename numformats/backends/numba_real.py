@@ -18,6 +18,7 @@ from numformats.backends.task import (
     ScaledTask,
 )
 from numformats.blocking import Geometry
+from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS
 
 PIECE = 1 << 20  # elements whose scales are at hand at a time
@@ -31,14 +32,21 @@ def words(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    compiled("normals", out.size > SMALL)(out, *key, first)
+    loop = "normals" if out.dtype == np.float32 else "long_normals"
+    compiled(loop, out.size > SMALL)(out, *key, first)
+
+
+def drawn_flags(g: DrawGrid, general: int = False) -> Flags:
+    """What a kernel may take for granted of the grid of its draws."""
+    return Flags(general, uniform=bool(g.man_bits < 0), sparse=bool(g.sparse))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    keys, run = (*task.key, *task.other_key), compiled("draws", task.mean.size > SMALL)
+    run = compiled("draws", task.mean.size > SMALL, flags=drawn_flags(task.grid))
+    keys = (*task.key, *task.other_key)
     run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)
@@ -89,7 +97,7 @@ def scaled(task: ScaledTask) -> float:
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
     d, nothing, found = task.draw, np.empty(1, np.uint8), np.zeros(2, np.int64)
-    kernel = compiled("block_draws", d.mean.size > SMALL)
+    kernel = compiled("block_draws", d.mean.size > SMALL, flags=drawn_flags(d.grid))
     top = _finite_top(d.mean, d.variance, task.levels)
     for g, at, _ in task.geometry.pieces(PIECE):
         part = slice(at, at + g.size)
@@ -115,8 +123,8 @@ def decode(task: DecodeTask) -> None:
 
 def langevin(task: LangevinTask) -> tuple[int, int]:
     """One Langevin step; the numbers of elements with too much variance and beyond the range."""
-    large, general = task.theta.size > SMALL, Flags(task.general)
-    kernel = compiled("langevin", large, task.mode, flags=general)
+    flags_of = drawn_flags(task.draw, task.general)
+    kernel = compiled("langevin", task.theta.size > SMALL, task.mode, flags=flags_of)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
     counts = np.zeros((-(-task.theta.size // TASK), 2), np.int64)
     k = task.keys

@@ -22,6 +22,7 @@ from numformats.backends.emit import (
     ELEMENTS,
     LEVELS,
     LOADS,
+    NORMAL,
     SCALE,
     STEP,
     STORES,
@@ -90,13 +91,15 @@ _KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 class Flags(NamedTuple):
     """What a kernel may take for granted: of its grid (see ``lowering.Lowered``), of its scales
-    (that they are powers of two, that they have to cover draws)."""
+    (that they are powers of two, that they have to cover draws), of the grid of draws."""
 
     general: int = False
     mirrored: bool = False
     saturating: bool = False
     power: bool = False
     reach: bool = False
+    uniform: bool = False
+    sparse: bool = False
 
 
 Part = tuple[Callable[..., Any], str | None, str]
@@ -105,6 +108,8 @@ _INTRINSICS: Parts = (
     intrinsics.leading_zeros,
     intrinsics.real_to_bits,
     intrinsics.bits_to_real,
+    intrinsics.float_to_bits,
+    intrinsics.bits_to_float,
     intrinsics.whole_to_bits,
     intrinsics.where,
     intrinsics.fused,
@@ -129,13 +134,13 @@ _STEPS: Parts = (
     loops.shaped,
     loops.round_over,
     loops.round_all,
+    random_loops.known,
     random_loops.draw_run,
     langevin_loops.beyond,
     langevin_loops.rounded_run,
 )
 _LANGEVIN: Parts = (
     *_STEPS,
-    random_loops.deviates,
     langevin_loops.weighed,
     langevin_loops.moved,
     langevin_loops.diffused,
@@ -143,7 +148,6 @@ _LANGEVIN: Parts = (
 )
 _UNDERDAMPED: Parts = (
     *_STEPS,
-    random_loops.deviates,
     langevin_loops.weighed,
     loops.amax_of,
     underdamped_loops.means,
@@ -158,8 +162,9 @@ _PARTS: dict[str, Parts] = {
     "rows": (scale.block_bits, *_ROWS),
     "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
     "words": (random_loops.copy_run,),
-    "normals": (random_loops.copy_run, random_loops.deviates),
-    "draws": (random_loops.draw_run,),
+    "normals": (),
+    "long_normals": (random_loops.copy_run, random_loops.deviates),
+    "draws": (random_loops.roots, random_loops.known, random_loops.draw_run),
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (
         scaled.magnitude_of,
@@ -172,6 +177,8 @@ _PARTS: dict[str, Parts] = {
     "block_draws": (
         *UNITS,
         scaled_loops.run_of,
+        random_loops.roots,
+        random_loops.known,
         random_loops.draw_run,
         scaled_loops.in_block_units,
         scaled_loops.out_of_units,
@@ -179,7 +186,7 @@ _PARTS: dict[str, Parts] = {
     "decoded": (),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,
-    "velocities": (*_STEPS, underdamped_loops.velocity_chunk),
+    "velocities": (*_STEPS, random_loops.roots, underdamped_loops.velocity_chunk),
     "block_decoded": (scaled_loops.run_of,),
 }
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
@@ -217,8 +224,13 @@ def scale_text(carrier: Carrier) -> str:
     return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
 
 
+def normal_text() -> str:
+    """Normals in float64."""
+    return module_text("", [(f, None, _INLINE) for f in NORMAL])
+
+
 def draw_text() -> str:
-    """Normals and variance-corrected draws."""
+    """Normals in float32, variance-corrected draws, and steps made of them."""
     return module_text("", [(f, None, _INLINE) for f in (*DRAW, *STEP, *UNDERDAMPED)])
 
 
@@ -244,6 +256,7 @@ def kernel_text(
         f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n"
+        f"UNIFORM, SPARSE = {flags.uniform}, {flags.sparse}\n"
         f"LARGE = {parallel and not encode}\n\n"
         f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )

@@ -77,6 +77,19 @@ def words(out, k0, k1, first):
 
 
 def normals(out, k0, k1, first):
+    """Float32 ones."""
+    n = out.size
+    for chunk in prange((n + CHUNK - 1) // CHUNK):
+        a = chunk * CHUNK
+        b = min(a + CHUNK, n)
+        buffer, part = np.empty(CHUNK + 2, U), out[a:b]
+        words = buffer[fill(buffer, first + a, b - a, k0, k1) :]
+        for i in range(part.size):
+            part[i] = deviate(words[i])
+
+
+def long_normals(out, k0, k1, first):
+    """Float64 ones."""
     n = out.size
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
@@ -88,18 +101,29 @@ def normals(out, k0, k1, first):
         copy_run(out[a:b], z)
 
 
-def draw_run(mean, variance, out, one, two, g):
+def known(g):
+    """A grid of which the compiler knows the kind."""
+    man_bits = I64(-1) if UNIFORM else maximum(g.man_bits, I64(0))
+    return DrawGrid(man_bits, g.lowest, g.least, g.largest, g.smallest, I64(SPARSE))
+
+
+def draw_run(mean, variance, sigma, out, one, two, g):
     """One run of draws; the numbers of elements with too much variance and beyond the range."""
     short = 0
-    beyond = 0
+    over = 0
+    g = known(g)
     for i in range(mean.size):
-        m = F64(mean[i])
-        free = draw(m, variance[i], one[i], two[i], g)
-        bounded = limit(free, g)
-        short += I64(missing(m, variance[i], g) > 0.0)
-        beyond += I64(bounded != free)
-        out[i] = bounded
-    return short, beyond
+        free, forced_more = draw(F64(mean[i]), variance[i], sigma[i], one[i], two[i], g)
+        out[i] = free
+        short += I64(forced_more)
+        over += I64(outside(F64(out[i]), g.smallest, g.largest))
+        out[i] = limit(F64(out[i]), g.smallest, g.largest, np.nan)
+    return short, over
+
+
+def roots(variance, sigma):
+    for i in range(variance.size):
+        sigma[i] = root(variance[i])
 
 
 def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
@@ -108,11 +132,12 @@ def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        wanted = np.empty(b - a, F64)
-        for i in range(b - a):
-            wanted[i] = variance[a + i] if variance.size > 1 else variance[0]
+        wanted, sigma = np.full(b - a, variance[0]), np.full(b - a, root(variance[0]))
+        if variance.size > 1:
+            wanted[:] = variance[a:b]
+            roots(wanted, sigma)
         skip = fill(one, first + a, b - a, k0, k1)
         fill(two, first + a, b - a, h0, h1)
         counts[chunk, 0], counts[chunk, 1] = draw_run(
-            mean[a:b], wanted, out[a:b], one[skip:], two[skip:], g
+            mean[a:b], wanted, sigma, out[a:b], one[skip:], two[skip:], g
         )

@@ -13,7 +13,7 @@ from numformats.backends.reference_text import random_words
 from numformats.backends.reference_underdamped import underdamped_step
 from numformats.backends.task import DrawTask, LangevinTask
 from numformats.backends.underdamped_task import UnderdampedTask
-from numformats.core import draw, normal
+from numformats.core import deviate, draw, normal
 from numformats.lanes import LANE32, LANE64
 
 __all__ = [
@@ -29,7 +29,8 @@ def words(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     """Standard normals for elements ``first`` onwards."""
-    out[...] = normal.normal(random_words(key, first, out.size, LANE32))
+    text = deviate.deviate if out.dtype == np.float32 else normal.normal
+    out[...] = text(random_words(key, first, out.size, LANE32))
 
 
 def draws(task: DrawTask) -> tuple[int, int]:
@@ -38,11 +39,11 @@ def draws(task: DrawTask) -> tuple[int, int]:
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
     one, two = (random_words(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
     with np.errstate(all="ignore"):
-        free = draw.draw(mean, variance, one, two, task.grid)
-        bounded = draw.limit(free, task.grid)
-        short = int(np.count_nonzero(draw.missing(mean, variance, task.grid) > 0.0))
-    task.out[...] = bounded
-    return short, int(np.count_nonzero(bounded != free))
+        free, short = draw.draw(mean, variance, np.sqrt(variance), one, two, task.grid)
+        free, ends = free.astype(task.out.dtype), (task.grid.smallest, task.grid.largest)
+        task.out[...] = draw.limit(free, *ends, np.nan)
+        over = draw.outside(free, *ends)
+    return int(np.count_nonzero(short)), int(np.count_nonzero(over))
 
 
 def langevin(task: LangevinTask) -> tuple[int, int]:

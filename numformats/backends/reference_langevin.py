@@ -7,7 +7,7 @@ import numpy as np
 
 from numformats.backends.reference_text import random_words, texts
 from numformats.backends.task import DrawTask, LangevinTask
-from numformats.core import langevin
+from numformats.core import draw, langevin
 from numformats.lanes import CARRIERS, LANE32
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -45,4 +45,4 @@ def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
     if "KEEPS" in flags:
         task.stored[...] = mean
     task.seen[...] = rounded(task.mode, mean, task.weight, k.weight)
-    return 0, int(np.count_nonzero(langevin.outside(mean, task.low, task.high)))
+    return 0, int(np.count_nonzero(draw.outside(mean, task.low, task.high)))

@@ -70,11 +70,11 @@ def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     total = _levels(reach, g, task.levels, None, False)[0].reshape(-1)
     means, variances = text.unit_mean(mean, total), text.unit_variance(d.variance, total)
     one, two = (random_words(k, d.first, mean.size, LANE32) for k in (d.key, d.other_key))
-    free = draw.draw(means, variances, one, two, d.grid)
-    bounded = draw.limit(free, d.grid)
-    d.out[...] = text.rescaled(bounded, total).astype(d.out.dtype)
-    short = int(np.count_nonzero(draw.missing(means, variances, d.grid) > 0.0))
-    return short, int(np.count_nonzero(bounded != free))
+    free, short = draw.draw(means, variances, np.sqrt(variances), one, two, d.grid)
+    ends = d.grid.smallest, d.grid.largest
+    d.out[...] = text.rescaled(draw.limit(free, *ends, np.nan), total).astype(d.out.dtype)
+    over = draw.outside(free, *ends)
+    return int(np.count_nonzero(short)), int(np.count_nonzero(over))
 
 
 @np.errstate(all="ignore")

@@ -9,7 +9,7 @@ from numformats.backends.reference_langevin import rounded
 from numformats.backends.reference_text import random_words
 from numformats.backends.task import DrawTask
 from numformats.backends.underdamped_task import UnderdampedTask
-from numformats.core import langevin
+from numformats.core import draw, langevin
 from numformats.core import underdamped as texts
 from numformats.core.lane import fused
 from numformats.lanes import LANE32
@@ -49,7 +49,7 @@ def _positions(task: UnderdampedTask, draws: Any) -> tuple[int, int]:
         task.stored[...] = mean
     if "WEIGHT" in task.flags:
         task.seen[...] = rounded(task.mode, mean, task.weight, task.keys.weight)
-        count = int(np.count_nonzero(langevin.outside(mean, task.low, task.high)))
+        count = int(np.count_nonzero(draw.outside(mean, task.low, task.high)))
     return 0, count
 
 
@@ -62,7 +62,7 @@ def _velocities(task: UnderdampedTask, scale: float, draws: Any) -> tuple[int, i
         wanted = texts.spread_in_units(task.left, unit)
         counts = draws(DrawTask(parts, wanted, task.moved, key, other, 0, task.draw))
     else:
-        counts = 0, int(np.count_nonzero(langevin.outside(parts, task.low, task.high)))
+        counts = 0, int(np.count_nonzero(draw.outside(parts, task.low, task.high)))
         task.moved[...] = rounded(task.mode, parts, task.weight, key)
     task.moved[...] = texts.from_units(task.moved, unit)
     return counts

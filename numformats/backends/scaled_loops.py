@@ -138,7 +138,8 @@ def block_draws(
     for index in prange((tiles + CHUNK - 1) // CHUNK):
         group = I64(index)  # unsigned and signed would make a float
         one, two = np.empty(size + 2, U), np.empty(size + 2, U)
-        parts, wanted, drawn = np.empty(size, F64), np.empty(size, F64), np.empty(size, F64)
+        parts, wanted, sigma = np.empty(size, F64), np.empty(size, F64), np.empty(size, F64)
+        drawn = np.empty(size, F64)
         for tile in range(group * CHUNK, min((group + 1) * CHUNK, tiles)):
             scales = totals[tile * nc : (tile + 1) * nc]
             for i in range(t1):
@@ -150,7 +151,9 @@ def block_draws(
                     in_block_units(mean[a:b], spread, scales, at, parts[:n], wanted[:n])
                     skip = fill(one, first + a, n, k0, k1)
                     fill(two, first + a, n, h0, h1)
-                    short, over = draw_run(parts[:n], wanted[:n], drawn, one[skip:], two[skip:], g)
+                    roots(wanted[:n], sigma)
+                    given = (parts[:n], wanted, sigma, drawn)
+                    short, over = draw_run(*given, one[skip:], two[skip:], g)
                     out_of_units(drawn, out[a:b], scales, at)
                     counts[group, 0] += short
                     counts[group, 1] += over

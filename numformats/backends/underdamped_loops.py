@@ -17,11 +17,11 @@ def means(theta, velocity, descent, mean, moved, decay, s, decays):
         moved[i] = kicked(v, slope, s.decay, s.kick_v)
 
 
-def shaken(mean, moved, z, own, s):
+def shaken(mean, moved, shared, own, s):
     """One normal for both, and one for the velocity alone."""
     for i in range(mean.size):
-        moved[i] = spread(spread(moved[i], s.shared, z[i]), s.own, own[i])
-        mean[i] = spread(mean[i], s.std_x, z[i])
+        moved[i] = diffuse(diffuse(moved[i], s.shared, shared[i]), s.own, own[i])
+        mean[i] = diffuse(mean[i], s.std_x, shared[i])
 
 
 def forced_run(mean, forced, s, gb, ga, fixed):
@@ -48,8 +48,8 @@ def tied(mean, drawn, moved, left, forced, s):
 
 
 def underdamped_chunk(
-    theta, velocity, grad, stored, seen, moved, left, first, one, two, descent, mean, z, own, tails,
-    places, few, decay, s, variance, gg, gw, gb, ga, gd, low, high, keys, flags,
+    theta, velocity, grad, stored, seen, moved, left, first, one, two, descent, mean, decay, s,
+    variance, sigma, gg, gw, gb, ga, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn, fixed = flags
     n, slope = theta.size, grad
@@ -60,13 +60,11 @@ def underdamped_chunk(
     if noisy:
         skip = fill(one, first, n, keys[2], keys[3])
         fill(two, first, n, keys[8], keys[9])
-        deviates(one[skip:], z[:n], places, few, tails)
-        deviates(two[skip:], own[:n], places, few, tails)
-        shaken(mean, moved, z, own, s)
+        shaken(mean, moved, one[skip:], two[skip:], s)
     if drawn:
         skip = fill(one, first, n, keys[4], keys[5])
         fill(two, first, n, keys[6], keys[7])
-        short, over = draw_run(mean, variance[:n], seen, one[skip:], two[skip:], gd)
+        short, over = draw_run(mean, variance, sigma, seen, one[skip:], two[skip:], gd)
         forced_run(mean, descent[:n], s, gb, ga, fixed)
         tied(mean, seen, moved, left, descent[:n], s)
         return short, over
@@ -85,17 +83,15 @@ def underdamped(
         task = I64(index)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
         descent, mean = np.empty(CHUNK, F32), np.empty(CHUNK, F32)
-        z, own, tails = np.empty(CHUNK, F64), np.empty(CHUNK, F64), np.empty(CHUNK, F64)
-        places, few = np.empty(CHUNK, I64), np.empty(CHUNK, U)
-        wanted = np.full(CHUNK, variance)
+        wanted, sigma = np.full(CHUNK, variance), np.full(CHUNK, root(variance))
         top, widest = ZERO, ZERO
         for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
             b = min(a + CHUNK, n)
             spare = left[a:b] if drawn else left
             short, over = underdamped_chunk(
                 theta[a:b], velocity[a:b], grad[a:b], stored[a:b], seen[a:b], moved[a:b], spare,
-                first + a, one, two, descent, mean[: b - a], z, own, tails, places, few, decay, s,
-                wanted, gg, gw, gb, ga, gd, low, high, keys, flags,
+                first + a, one, two, descent, mean[: b - a], decay, s, wanted, sigma, gg, gw, gb,
+                ga, gd, low, high, keys, flags,
             )  # fmt: skip
             counts[task, 0] += short
             counts[task, 1] += over
@@ -106,7 +102,7 @@ def underdamped(
 
 
 def velocity_chunk(
-    moved, left, first, one, two, parts, wanted, scale, gw, gd, low, high, keys, drawn
+    moved, left, first, one, two, parts, wanted, sigma, scale, gw, gd, low, high, keys, drawn
 ):
     n = moved.size
     for i in range(n):
@@ -114,9 +110,10 @@ def velocity_chunk(
     if drawn:
         for i in range(n):
             wanted[i] = spread_in_units(left[i], scale)
+        roots(wanted[:n], sigma)
         skip = fill(one, first, n, keys[0], keys[1])
         fill(two, first, n, keys[2], keys[3])
-        short, over = draw_run(parts, wanted, moved, one[skip:], two[skip:], gd)
+        short, over = draw_run(parts, wanted, sigma, moved, one[skip:], two[skip:], gd)
     else:
         short, over = 0, beyond(parts, low, high)
         rounded_run(parts, moved, one, first, gw, keys[0], keys[1])
@@ -131,12 +128,12 @@ def velocities(moved, left, scale, gw, gd, low, high, keys, first, counts, drawn
     for index in prange((n + TASK - 1) // TASK):
         task = I64(index)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        parts, wanted = np.empty(CHUNK, F32), np.empty(CHUNK, F64)
+        parts, wanted, sigma = np.empty(CHUNK, F32), np.empty(CHUNK, F64), np.empty(CHUNK, F64)
         for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
             b = min(a + CHUNK, n)
             short, over = velocity_chunk(
                 moved[a:b], left[a:b] if drawn else left, first + a, one, two, parts[: b - a],
-                wanted[: b - a], scale, gw, gd, low, high, keys, drawn,
+                wanted, sigma, scale, gw, gd, low, high, keys, drawn,
             )  # fmt: skip
             counts[task, 0] += short
             counts[task, 1] += over

@@ -1,70 +1,99 @@
-"""Variance-corrected draws: a grid value with exactly a given mean and, where the grid allows, a
-given variance.
+"""Variance-corrected draws: a grid value with a given mean and, where the grid allows, a given
+variance, both exact but for rounding of probabilities and deviates in float32 (2^-22).
 
-Works on float64 values and serves uniform and non-uniform grids. Two laws:
+Serves uniform and non-uniform grids. Gaps are powers of two, kept as exponent fields of float64;
+everything is in units of the gap in use, so that few operations are left and none divides by it.
+Two laws for a magnitude a = (whole + part) gaps:
 
-* wide (variance > D^2/4, D the largest gap within reach): x = mean + sqrt(variance - D^2/4) * xi,
-  then the three-point law around the nearest multiple of D with mean x and variance D^2/4. The
-  float grid contains every multiple of D within reach, so the result is representable and both
-  moments are exact.
+* wide (variance > D^2/4, D the largest gap within reach): y = part + sqrt(variance - D^2/4) * xi,
+  then the three-point law around the nearest whole number with mean y and variance 1/4. The float
+  grid contains every multiple of D within reach, so the result is representable and both moments
+  are exact.
 * narrow: stochastic rounding to the neighbours at a gap >= sqrt(variance), then a zero-mean
   three-point step that adds what variance is missing. Where stochastic rounding alone has more
   variance than asked, no unbiased law has less.
 
-References: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithm 2 and Q^vc;
-docs/decisions for the grids.
+References: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithm 2 and Q^vc; docs/decisions
+for the grids and for the arithmetic (0023).
 """
 
 from typing import Any, NamedTuple
 
+from numformats.core.deviate import deviate
 from numformats.core.lane import (
+    F32,
     F64,
     I64,
     U64,
+    W32,
+    Flag,
     Real,
     Word,
+    bits_to_float,
     bits_to_real,
     floor_of,
+    fused,
     maximum,
     minimum,
     real_to_bits,
     root,
     where,
 )
-from numformats.core.normal import normal
+
+Single = Real  #: float32
+Field = Word  #: exponent field of a float64: the power of two with that exponent
 
 
 class DrawGrid(NamedTuple):
-    """A format as the draw sees it, in float64."""
+    """A format as the draw sees it, in float64; gaps are at least 2^-1020."""
 
     man_bits: Any  #: int64, -1 for fixed point (constant gap)
     lowest: Any  #: smallest positive value, the gap below it
     least: Any  #: smallest gap: another where there are no subnormals
     largest: Any
     smallest: Any  #: most negative value
+    sparse: Any  #: int64: whether the gap around zero is larger than that beside it
 
 
-def power_below(a: Real) -> Real:
-    """Largest power of two <= ``a`` (normal float64), 0 for 0."""
-    return bits_to_real(U64(real_to_bits(a) & U64(0x7FF0000000000000)))
+def field_of(a: Real) -> Field:
+    """Exponent field of ``a`` >= 0."""
+    return W32(U64(real_to_bits(a) >> U64(52)))
 
 
-def gap(a: Real, g: DrawGrid) -> Real:
+def power_of(field: Field) -> Real:
+    """The power of two with this exponent field."""
+    return bits_to_real(U64(U64(field) << U64(52)))
+
+
+def inverse_of(field: Field) -> Real:
+    """One over the power of two."""
+    return power_of(W32(W32(2046) - field))
+
+
+def ratio_of(field: Field, other: Field) -> Single:
+    """One power of two over another, at most 2^126 apart."""
+    return bits_to_float(W32(W32(W32(field - other) + W32(127)) << W32(23)))
+
+
+def field_above(a: Real) -> Field:
+    """Field of the smallest power of two >= ``a``, 0 for 0."""
+    bits = real_to_bits(a)
+    return W32(U64(U64(bits + U64(0x000FFFFFFFFFFFFF)) >> U64(52)))
+
+
+def gap(a: Real, g: DrawGrid) -> Field:
     """Gap of the grid just above magnitude ``a``."""
-    down = bits_to_real(U64(U64(I64(I64(1023) - maximum(g.man_bits, I64(0)))) << U64(52)))
-    floor = where(a < g.lowest, g.lowest, g.least)
-    return where(g.man_bits < I64(0), g.lowest, maximum(power_below(a) * down, floor))
+    man = W32(maximum(g.man_bits, I64(0)))
+    bottom = W32(field_of(g.least) + man)
+    found = W32(maximum(field_of(a), bottom) - man)
+    constant = (g.man_bits < I64(0)) | ((g.sparse > I64(0)) & (a < g.lowest))
+    return where(constant, field_of(g.lowest), found)
 
 
-def gap_below(a: Real, g: DrawGrid) -> Real:
+def gap_below(a: Real, g: DrawGrid) -> Field:
     """Gap of the grid just below magnitude ``a`` > 0; at 0 that above it."""
     bits = real_to_bits(a)
     return gap(bits_to_real(U64(bits - where(a > 0.0, U64(1), U64(0)))), g)
-
-
-def unit(word: Word) -> Real:
-    """A 32-bit word as a uniform in (0, 1)."""
-    return (F64(word) + 0.5) * 2.3283064365386963e-10
 
 
 def reach(mean: Real, sigma: Real) -> Real:
@@ -72,85 +101,101 @@ def reach(mean: Real, sigma: Real) -> Real:
     return where(mean < 0.0, 0.0 - mean, mean) + 6.34 * sigma
 
 
-def reach_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
-    """The largest gap that a draw can meet, plus one step of the three-point law; the one around
-    zero, which may be larger than those beside it, where a draw can come that near."""
-    far = reach(mean, sigma)
-    one = gap(far, g)
-    step = gap(far + one, g)
-    wide = where(g.man_bits == I64(0), step + step, step)
-    near = where(mean < 0.0, 0.0 - mean, mean) - 6.34 * sigma - (wide + wide)
-    return where(near < g.lowest, maximum(wide, g.lowest), wide)
+def reach_gap(a: Real, sigma: Real, g: DrawGrid) -> Field:
+    """The largest gap that a draw from magnitude ``a`` can meet, plus one step of the three-point
+    law; the one around zero, which may be larger than those beside it, where a draw can come that
+    near."""
+    far = a + 6.34 * sigma
+    step = gap(far + power_of(gap(far, g)), g)
+    wide = W32(step + where(g.man_bits == I64(0), W32(1), W32(0)))
+    near = a - 6.34 * sigma - power_of(W32(wide + W32(1)))
+    zero = where((g.sparse > I64(0)) & (near < g.lowest), field_of(g.lowest), W32(0))
+    return maximum(wide, zero)
 
 
-def three_point(below: Real, above: Real, m: Real, v: Real, u: Real) -> Real:
-    """A step of ``above``, ``-below`` or 0 with mean ``m`` and variance ``v``, decided by the
-    uniform ``u``."""
-    up = (v + m * m + m * below) / (above * (above + below))
-    down = (v + m * m - m * above) / (below * (above + below))
-    return where(u < up, above, where(u < up + down, 0.0 - below, 0.0))
+def widest(variance: Real) -> Field:
+    """The largest gap that ``variance`` allows the wide law: D^2/4 is less."""
+    field = W32(W32(field_above(variance) + W32(1024)) >> W32(1))
+    return where(variance > 0.0, field, W32(0))
 
 
-def wide_draw(mean: Real, spread: Real, d: Real, xi: Real, u: Real) -> Real:
-    """The Gaussian law on multiples of ``d``; ``spread`` is the variance left to the Gaussian."""
-    x = mean + root(spread) * xi
-    n = floor_of(x / d + 0.5)
-    m = x - n * d
-    return n * d + three_point(d, d, m, d * d * 0.25, u)
+def narrowest(sigma: Real, g: DrawGrid) -> Field:
+    """The gap that the narrow law needs at least: the power of two just above sigma."""
+    return where(g.man_bits < I64(0), W32(0), field_above(sigma))
 
 
-def power_above(a: Real) -> Real:
-    """Smallest power of two >= ``a``, 0 for 0."""
-    low = power_below(a)
-    return where(low < a, low + low, low)
+def unit(word: Word) -> Single:
+    """A 32-bit word as a uniform in (0, 1]."""
+    return fused(F32(word), F32(2.3283064365386963e-10), F32(1.1641532182693481e-10))
 
 
-def narrow_gap(mean: Real, sigma: Real, g: DrawGrid) -> Real:
-    """Gap for stochastic rounding: the grid's, or the power of two just above sigma if that is
-    larger."""
-    return maximum(gap(where(mean < 0.0, 0.0 - mean, mean), g), power_above(sigma))
+def three_point(above: Single, below: Single, up: Single, down: Single, u: Single) -> Single:
+    """A step of ``above`` with probability ``up``, of ``-below`` with ``down``, or 0, decided by
+    the uniform ``u``."""
+    low = where(u < F32(up + down), F32(F32(0.0) - below), F32(0.0))
+    return where(u < up, above, low)
 
 
-def narrow_draw(mean: Real, variance: Real, sigma: Real, g: DrawGrid, u0: Real, u1: Real) -> Real:
-    """Stochastic rounding, topped up to ``variance``."""
-    a = where(mean < 0.0, 0.0 - mean, mean)
-    d = narrow_gap(mean, sigma, g)
-    low = floor_of(a / d) * d
-    part = (a - low) / d
-    q = low + where(u0 < part, d, 0.0)
-    rest = maximum(variance - part * (1.0 - part) * d * d, 0.0)
-    lattice = maximum(g.least, power_above(sigma))
-    above = maximum(gap(q, g), lattice)
-    below = maximum(gap_below(q, g), lattice)
-    moved = q + three_point(below, above, 0.0, rest, u1)
-    return where(mean < 0.0, 0.0 - moved, moved)
+def wide_step(part: Single, variance: Single, xi: Single, u: Single) -> Single:
+    """The Gaussian law, in gaps."""
+    left = F32(variance - F32(0.25))
+    y = fused(F32(root(where(left > F32(0.0), left, F32(0.0)))), xi, part)
+    n = F32(floor_of(F32(y + F32(0.5))))
+    m = F32(y - n)
+    to_up, to_down = F32(m + F32(0.5)), F32(m - F32(0.5))
+    up, down = F32(F32(to_up * to_up) * F32(0.5)), F32(F32(to_down * to_down) * F32(0.5))
+    return F32(n + three_point(F32(1.0), F32(1.0), up, down, u))
 
 
-def missing(mean: Real, variance: Real, g: DrawGrid) -> Real:
-    """Variance that the grid forces beyond the one asked for; 0 where the draw is exact."""
-    sigma = root(variance)
-    a = where(mean < 0.0, 0.0 - mean, mean)
-    widest = reach_gap(mean, sigma, g)
-    d = narrow_gap(mean, sigma, g)
-    part = a / d - floor_of(a / d)
-    forced = part * (1.0 - part) * d * d
-    return where(
-        variance > widest * widest * 0.25, 0.0, maximum(forced - variance * 1.000000001, 0.0)
-    )
+def forced_part(part: Single) -> Single:
+    """Variance of stochastic rounding, in squared gaps."""
+    return F32(F32(F32(1.0) - part) * part)
 
 
-def draw(mean: Real, variance: Real, w0: Word, w1: Word, g: DrawGrid) -> Real:
-    """The draw before it is limited to the range; two random 32-bit words."""
-    sigma = root(variance)
-    d = reach_gap(mean, sigma, g)
-    v0 = d * d * 0.25
-    wide = wide_draw(mean, maximum(variance - v0, 0.0), d, normal(w0), unit(w1))
-    narrow = narrow_draw(mean, variance, sigma, g, unit(w0), unit(w1))
-    out = where(variance > v0, wide, narrow)
-    return where(mean == mean, out, mean)
+def narrow_step(
+    near: Single, part: Single, variance: Single, above: Field, below: Field, used: Field, u: Single
+) -> Single:
+    """``near`` (0 or 1), the rounded ``part``, topped up to ``variance`` with steps of the gaps
+    ``above`` and ``below``, in units of the gap ``used``."""
+    rest = F32(variance - forced_part(part))
+    up_by, down_by = ratio_of(above, used), ratio_of(below, used)
+    third = F32(where(rest > F32(0.0), rest, F32(0.0)) / F32(up_by + down_by))
+    up, down = F32(third * ratio_of(used, above)), F32(third * ratio_of(used, below))
+    return F32(near + three_point(up_by, down_by, up, down, u))
 
 
-def limit(x: Real, g: DrawGrid) -> Real:
-    """``x`` limited to the range of the grid; NaN is the one that all processors make alike."""
-    inside = minimum(maximum(x, g.smallest), g.largest)
-    return where(x == x, inside, bits_to_real(U64(0x7FF8000000000000)))
+def draw(
+    mean: Real, variance: Real, sigma: Real, w0: Word, w1: Word, g: DrawGrid
+) -> tuple[Real, Flag]:
+    """The draw before it is limited to the range, and whether the grid forces more variance on it
+    than asked for; ``sigma`` is the root of ``variance``, and there are two random 32-bit words."""
+    sign = U64(real_to_bits(mean) & U64(0x8000000000000000))
+    a = bits_to_real(U64(real_to_bits(mean) ^ sign))
+    far = reach_gap(a, sigma, g)
+    is_wide = far <= widest(variance)
+    least = narrowest(sigma, g)
+    used = where(is_wide, far, maximum(gap(a, g), least))
+    per = inverse_of(used)
+    place, asked = a * per, variance * per * per
+    whole = floor_of(place)
+    part, v = F32(place - whole), F32(asked)
+    near = where(unit(w0) < part, F32(1.0), F32(0.0))
+    at = (whole + F64(near)) * power_of(used)
+    above, below = maximum(gap(at, g), least), maximum(gap_below(at, g), least)
+    narrow = narrow_step(near, part, v, above, below, used, unit(w1))
+    steps = where(is_wide, wide_step(part, v, deviate(w0), unit(w1)), narrow)
+    moved = (whole + F64(steps)) * power_of(used)
+    out = bits_to_real(U64(real_to_bits(moved) ^ sign)) + 0.0
+    short = forced_part(part) > F32(v * F32(1.000001))
+    return where(mean - mean == 0.0, out, mean), short
+
+
+def limit(x: Real, low: Real, high: Real, nan: Real) -> Real:
+    """``x`` limited to the range of a format; ``nan`` for NaN, which processors make in different
+    ways."""
+    return where(x == x, minimum(maximum(x, low), high), nan)
+
+
+def outside(x: Real, low: Real, high: Real) -> Flag:
+    """Whether ``x`` lies beyond the range of a format; NaN does not."""
+    return (x < low) | (x > high)

@@ -3,7 +3,8 @@
 A core text (``rounding.py``, ``core/*.py``) uses only these names, integer operators and calls of
 other texts. Backends re-bind the names to another lane width or another target and compile the
 same text (``backends/emit.py``). Every integer operation is cast back to the lane (``U(a + b)``),
-since Numba and C would otherwise widen it.
+since Numba and C would otherwise widen it. ``F32`` around an operation on float32 makes it one of
+float32.
 """
 
 from typing import Any, TypeAlias
@@ -72,6 +73,16 @@ def real_to_bits(x: Real) -> Word:
 def bits_to_real(x: Word) -> Real:
     """The float64 with this 64-bit pattern."""
     return np.asarray(x, np.uint64).view(np.float64)
+
+
+def float_to_bits(x: Real) -> Word:
+    """The 32-bit pattern of a float32."""
+    return np.asarray(x, np.float32).view(np.uint32)
+
+
+def bits_to_float(x: Word) -> Real:
+    """The float32 with this 32-bit pattern."""
+    return np.asarray(x, np.uint32).view(np.float32)
 
 
 def whole_to_bits(n: Int) -> Word:

@@ -5,7 +5,7 @@ Reference: Welling and Teh, ICML 2011; Zhang, Wilson, De Sa, ICML 2022 (arXiv 22
 """
 
 from numformats.core.lane import F32, U64, Flag, Real, Word, bits_to_real, fused, where
-from numformats.core.normal import normal
+from numformats.core.deviate import deviate
 
 Single = Real  #: float32
 
@@ -27,16 +27,6 @@ def drift(theta: Single, descent: Single, lr: Single, decay: Single, decays: Fla
     return settled(fused(slope_of(theta, descent, decay, decays), lr, theta))
 
 
-def spread(mean: Single, sigma: Single, z: Real) -> Single:
-    """``mean`` plus ``sigma`` times a deviate, which is rounded to float32."""
-    return settled(fused(F32(z), sigma, mean))
-
-
 def diffuse(mean: Single, sigma: Single, word: Word) -> Single:
-    """``mean`` plus ``sigma`` times the normal deviate of a random word, rounded to float32."""
-    return spread(mean, sigma, normal(word))
-
-
-def outside(x: Single, low: Single, high: Single) -> Flag:
-    """Whether ``x`` lies beyond the range of a format; NaN does not."""
-    return (x < low) | (x > high)
+    """``mean`` plus ``sigma`` times the normal deviate of a random word."""
+    return settled(fused(deviate(word), sigma, mean))

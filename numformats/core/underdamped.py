@@ -7,7 +7,7 @@ the position corrected; docs/decisions/0013 for the corrected draws.
 
 from typing import Any, NamedTuple
 
-from numformats.core.draw import power_above, reach
+from numformats.core.draw import field_above, power_of, reach
 from numformats.core.lane import F32, F64, Real, floor_of, fused, maximum, minimum, root, where
 
 Single = Real  #: float32
@@ -70,7 +70,7 @@ def velocity_scale(top: Single, widest: Single, largest: Real, least: Real) -> R
     """The smallest power of two S, ``least`` <= S <= 1, with every draw of a mean up to ``top`` and
     a variance up to ``widest`` within S * ``largest``; 1 where there is nothing to scale."""
     far = reach(F64(top), root(F64(widest)))
-    fits = minimum(maximum(power_above(far / largest), least), 1.0)
+    fits = minimum(maximum(power_of(field_above(far / largest)), least), 1.0)
     return where(far > 0.0, fits, 1.0)
 
 

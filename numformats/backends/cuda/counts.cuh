@@ -1,13 +1,19 @@
-// Draws that are counted: too much variance, and beyond the range.
-__device__ __forceinline__ F64 counted_draw(F64 mean, F64 variance, W32 one, W32 two, DrawGrid g,
-                                            U64* counts) {
-    const F64 free = draw(mean, variance, one, two, g), bounded = limit(free, g);
-    counts[0] += missing(mean, variance, g) > 0.0;
-    counts[1] += bounded != free;
-    return bounded;
+// Draws that are counted: too much variance, and beyond the range. S gives the grid. A thread meets
+// fewer than 2^32 elements.
+__device__ __forceinline__ float nan_of(float) { return __uint_as_float(0x7fc00000u); }
+__device__ __forceinline__ F64 nan_of(F64) { return bits_to_real(0x7ff8ull << 48); }
+
+template <class S, class Real>
+__device__ __forceinline__ Real counted_draw(Real mean, F64 variance, F64 sigma, W32 one, W32 two,
+                                             W32* counts) {
+    const auto [drawn, forced] = draw(F64(mean), variance, sigma, one, two, S::draw_grid());
+    const Real free = Real(drawn), low = Real(S::draw_grid().smallest), high = Real(S::draw_grid().largest);
+    counts[0] += forced;
+    counts[1] += outside(free, low, high);
+    return limit(free, low, high, nan_of(free));
 }
 
-__device__ __forceinline__ void add_counts(const U64* found, U64* counts) {
-    if (found[0]) atomicAdd(counts, found[0]);
-    if (found[1]) atomicAdd(counts + 1, found[1]);
+__device__ __forceinline__ void add_counts(const W32* found, U64* counts) {
+    if (found[0]) atomicAdd(counts, U64(found[0]));
+    if (found[1]) atomicAdd(counts + 1, U64(found[1]));
 }

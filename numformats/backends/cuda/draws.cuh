@@ -1,29 +1,58 @@
-// Words, normals and variance-corrected draws, one element a thread.
-__device__ __forceinline__ void random_words(U* out, U64 n, W32 k0, W32 k1, U64 first) {
-    for (U64 i = thread(); i < n; i += threads()) out[i] = word_of(first + i, k0, k1);
+// Variance-corrected draws. S gives the grid and the types; EACH where every element has a variance
+// of its own, BLOCKS where draws are in units of the scales of blocks.
+struct DrawKeys { W32 k0, k1, h0, h1; };
+
+template <class S>
+__device__ __forceinline__ typename S::Real drawn_element(typename S::Real mean, F64 variance, F64 sigma,
+                                                          F64 total, W32 one, W32 two, W32* counts) {
+    if constexpr (S::BLOCKS) variance = unit_variance(variance, total);
+    if constexpr (S::BLOCKS || S::EACH) sigma = root(variance);
+    if constexpr (!S::BLOCKS) return counted_draw<S>(mean, variance, sigma, one, two, counts);
+    const F64 drawn = counted_draw<S>(unit_mean(F64(mean), total), variance, sigma, one, two, counts);
+    return real_of<typename S::Real>(rescaled(drawn, total));
 }
 
-template <class Real>
-__device__ __forceinline__ void random_normals(Real* out, U64 n, W32 k0, W32 k1, U64 first) {
-    for (U64 i = thread(); i < n; i += threads()) out[i] = Real(normal(word_of(first + i, k0, k1)));
+// Elements i .. i + N, of one block; ODD is the parity of first + i.
+template <class S, int N, bool ODD>
+__device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F64* variance, F64 common,
+                                          F64 sigma, typename S::Real* out, U64 i,
+                                          const F64* totals, const Tiling& t, DrawKeys k, U64 first,
+                                          W32* counts) {
+    using Some = Pack<typename S::Real, N>;
+    const Some given = *reinterpret_cast<const Some*>(mean + i);
+    const F64 total = S::BLOCKS ? totals[t.tile(i)] : 1.0;
+    W32 one[N], two[N];
+    fill<ODD>(one, first + i, k.k0, k.k1);
+    fill<ODD>(two, first + i, k.h0, k.h1);
+    Some result;
+#pragma unroll
+    for (int j = 0; j < N; ++j)
+        result.v[j] = drawn_element<S>(given.v[j], S::EACH ? variance[i + j] : common, sigma, total,
+                                       one[j], two[j], counts);
+    *reinterpret_cast<Some*>(out + i) = result;
 }
 
-// Variance-corrected draws, of a common variance where there is no array of them, in units of the
-// scales of blocks where there are totals; counts (may be null) gathers too much variance and
-// beyond the range.
-template <class Real>
-__device__ __forceinline__ void random_draws(const Real* mean, const F64* variance,
-                                             F64 common, Real* out, U64* counts, U64 n,
-                                             const F64* totals, Tiling t, W32 k0, W32 k1, W32 h0,
-                                             W32 h1, U64 first, DrawGrid g) {
-    U64 found[2] = {};
-    for (U64 i = thread(); i < n; i += threads()) {
-        const F64 total = totals ? totals[t.tile(i)] : 1.0;
-        F64 m = F64(mean[i]), v = variance ? variance[i] : common;
-        if (totals) m = unit_mean(m, total), v = unit_variance(v, total);
-        const W32 one = word_of(first + i, k0, k1), two = word_of(first + i, h0, h1);
-        const F64 drawn = counted_draw(m, v, one, two, g, found);
-        out[i] = real_of<Real>(totals ? rescaled(drawn, total) : drawn);
+// The first `vectors` groups of four elements are aligned and lie in one block each; counts (may be
+// null) gathers too much variance and beyond the range.
+template <class S, bool ODD>
+__device__ __forceinline__ void draws_of(const typename S::Real* mean, const F64* variance, F64 common,
+                                         typename S::Real* out, U64* counts, U64 n, U64 vectors,
+                                         const F64* totals, Tiling t, DrawKeys k, U64 first) {
+    W32 found[2] = {};
+    const F64 sigma = root(common);
+    for (U64 v = thread(); v < vectors; v += threads())
+        drawn_run<S, 4, ODD>(mean, variance, common, sigma, out, 4 * v, totals, t, k, first, found);
+    for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
+        if (i & 1) drawn_run<S, 1, !ODD>(mean, variance, common, sigma, out, i, totals, t, k, first, found);
+        else drawn_run<S, 1, ODD>(mean, variance, common, sigma, out, i, totals, t, k, first, found);
     }
     if (counts) add_counts(found, counts);
+}
+
+template <class S>
+__device__ __forceinline__ void draws(const typename S::Real* mean, const F64* variance, F64 common,
+                                      typename S::Real* out, U64* counts, U64 n, U64 vectors,
+                                      const F64* totals, Tiling t, DrawKeys k, U64 first) {
+    if (first & 1) draws_of<S, true>(mean, variance, common, out, counts, n, vectors, totals, t, k, first);
+    else draws_of<S, false>(mean, variance, common, out, counts, n, vectors, totals, t, k, first);
 }

@@ -3,10 +3,14 @@ template <class T> __device__ __forceinline__ T where(bool c, T a, T b) { return
 template <class T> __device__ __forceinline__ T minimum(T a, T b) { return a < b ? a : b; }
 template <class T> __device__ __forceinline__ T maximum(T a, T b) { return a > b ? a : b; }
 __device__ __forceinline__ F64 root(F64 x) { return sqrt(x); }
+__device__ __forceinline__ F32 root(F32 x) { return sqrtf(x); }
 __device__ __forceinline__ F64 floor_of(F64 x) { return floor(x); }
+__device__ __forceinline__ F32 floor_of(F32 x) { return floorf(x); }
 __device__ __forceinline__ F64 single(F64 x) { return F64(float(x)); }
 __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong(x); }
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
+__device__ __forceinline__ W32 float_to_bits(F32 x) { return __float_as_uint(x); }
+__device__ __forceinline__ F32 bits_to_float(W32 x) { return __uint_as_float(x); }
 __device__ __forceinline__ W32 whole_to_bits(int n) { return __float_as_uint(F32(n)); }
 __device__ __forceinline__ U64 whole_to_bits(I64 n) { return __double_as_longlong(F64(n)); }
 __device__ __forceinline__ F32 fused(F32 a, F32 b, F32 c) { return __fmaf_rn(a, b, c); }

@@ -4,7 +4,7 @@ struct UnderdampedArrays {
     const float *theta, *velocity, *grad;
     float *stored, *seen, *moved, *left;
 };
-struct UnderdampedRule { StepScalars s; float decay; F64 variance; float low, high; DrawGrid g; };
+struct UnderdampedRule { StepScalars s; float decay; F64 variance, spread; float low, high; };
 struct UnderdampedWords { W32 gradient, noise, weight, other, own; };
 struct Moved { float stored, seen, velocity, left; };
 
@@ -20,7 +20,7 @@ __device__ __forceinline__ float forced(float x, const StepScalars& s) {
 template <class S>
 __device__ __forceinline__ Moved moved_element(float theta, float velocity, float grad,
                                                UnderdampedWords w, const UnderdampedRule& r,
-                                               U64* found) {
+                                               W32* found) {
     const StepScalars& s = r.s;
     float descent = grad;
     if constexpr (S::GRADIENT)
@@ -29,8 +29,7 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
     float mean = carried(theta, velocity, slope, s.drift, s.kick_x);
     float v = kicked(velocity, slope, s.decay, s.kick_v);
     if constexpr (S::DRAWN) {
-        const F64 drawn = counted_draw(F64(mean), r.variance, w.weight, w.other, r.g, found);
-        const float at = real_of<float>(drawn);
+        const float at = counted_draw<S>(mean, r.variance, r.spread, w.weight, w.other, found);
         const float share = share_of(forced<S>(mean, s), s.var_x, s.cov);
         return {at, at, fused(share, at - mean, v), left_over(share, s.rest, s.var_v)};
     }
@@ -44,13 +43,13 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
 }
 
 // The pattern of |x|, which orders magnitudes.
-__device__ __forceinline__ U64 size_of(float x) { return __float_as_uint(x) & MAGNITUDE; }
+__device__ __forceinline__ W32 size_of(float x) { return __float_as_uint(x) & MAGNITUDE; }
 
 // Elements e .. e + N; ODD is the parity of e. `found` gathers counts and largest magnitudes.
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
                                           const UnderdampedRule& r, const W32 (&k)[10],
-                                          U64* found) {
+                                          W32* found) {
     using Some = Pack<float, N>;
     const Some theta = *reinterpret_cast<const Some*>(a.theta + e);
     const Some velocity = *reinterpret_cast<const Some*>(a.velocity + e);
@@ -82,7 +81,7 @@ template <class S>
 __device__ __forceinline__ void underdamped(const UnderdampedArrays& a, U64 n, U64 vectors,
                                             const UnderdampedRule& r, const W32 (&k)[10],
                                             U64* all) {
-    U64 found[4] = {};
+    W32 found[4] = {};
     for (U64 v = thread(); v < vectors; v += threads()) moved_run<S, 4, false>(a, 4 * v, r, k, found);
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
         if (i & 1) moved_run<S, 1, true>(a, i, r, k, found);
@@ -90,5 +89,5 @@ __device__ __forceinline__ void underdamped(const UnderdampedArrays& a, U64 n, U
     }
     add_counts(found, all);
     for (int i = 2; i < 4; ++i)
-        if (found[i] > *(volatile U64*)(all + i)) atomicMax(all + i, found[i]);
+        if (found[i] > *(volatile U64*)(all + i)) atomicMax(all + i, U64(found[i]));
 }

@@ -1,14 +1,14 @@
 // The velocity of an underdamped step, rounded or drawn in units of a power of two.
-struct VelocityRule { float scale, low, high; DrawGrid g; };
+struct VelocityRule { float scale, low, high; };
 
 template <class S>
 __device__ __forceinline__ float velocity_element(float moved, float left, W32 one, W32 two,
-                                                  const VelocityRule& r, U64* counts) {
+                                                  const VelocityRule& r, W32* counts) {
     const float parts = in_units(moved, r.scale);
     if constexpr (S::DRAWN) {
         const F64 spread = spread_in_units(left, r.scale);
-        const F64 drawn = counted_draw(F64(parts), spread, one, two, r.g, counts);
-        return from_units(real_of<float>(drawn), r.scale);
+        const float drawn = counted_draw<S>(parts, spread, root(spread), one, two, counts);
+        return from_units(drawn, r.scale);
     }
     counts[1] += outside(parts, r.low, r.high);
     return from_units(__uint_as_float(S::weight(__float_as_uint(parts), one)), r.scale);
@@ -18,7 +18,7 @@ __device__ __forceinline__ float velocity_element(float moved, float left, W32 o
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void velocity_run(float* moved, const float* left, U64 e,
                                              const VelocityRule& r, const W32 (&k)[4],
-                                             U64* counts) {
+                                             W32* counts) {
     using Some = Pack<float, N>;
     Some v = *reinterpret_cast<const Some*>(moved + e), rest = {};
     W32 words[2][N] = {};
@@ -39,7 +39,7 @@ __device__ __forceinline__ void velocities(float* moved, const float* left, U64 
     const F64 scale = velocity_scale(__uint_as_float(W32(all[2])), __uint_as_float(W32(all[3])),
                                      largest, least);
     r.scale = float(scale);
-    U64 found[2] = {};
+    W32 found[2] = {};
     for (U64 v = thread(); v < vectors; v += threads())
         velocity_run<S, 4, false>(moved, left, 4 * v, r, k, found);
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
