@@ -19,6 +19,7 @@ from numformats.backends.cuda_text import Entry, source
 HEADER = pathlib.Path(__file__).with_name("host_cuda.h")
 # No contraction: the device code is compiled without it too.
 COMMAND = "g++ -std=c++20 -O1 -ffp-contract=off -fPIC -shared -w"
+SHUFFLING = ("rows", "tops", "draws", "langevin", "underdamped", "velocities")
 SIMPLE = {
     "U64": ctypes.c_uint64,
     "I64": ctypes.c_int64,
@@ -32,7 +33,7 @@ def wrapper(entry: Entry) -> str:
     """A C function that runs all threads of ``entry``."""
     params = ", ".join(f"{kind} {name}" for kind, name in entry.params)
     names = ", ".join(name for _, name in entry.params)
-    warps = "true" if entry.name.startswith("rows") else "false"
+    warps = "true" if entry.name.startswith(SHUFFLING) else "false"
     return (
         f'extern "C" void run_{entry.name}(unsigned grid, unsigned block, {params}) {{ '
         f"launch(grid, block, {warps}, [=] {{ {entry.name}({names}); }}); }}"

@@ -28,7 +28,7 @@ class DrawUnit(UnitBase):
     each: bool
     blocks: bool
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "tiling", "counts", "draws")
+    needs: tuple[str, ...] = ("DRAW", "tiling", "gather", "counts", "draws")
 
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""

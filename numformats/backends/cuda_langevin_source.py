@@ -46,7 +46,7 @@ class LangevinUnit(UnitBase):
     draw: DrawGrid
     flags: tuple[str, ...]
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "STEP", "counts", "steps", "langevin")
+    needs: tuple[str, ...] = ("DRAW", "STEP", "gather", "counts", "steps", "langevin")
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -12,6 +12,7 @@ from numformats.blocking import Geometry
 THREADS = 256
 FLIGHT = 4  # vectors that a thread has under way, as in cuda/scalar.cuh
 MOST_BLOCKS = 1 << 20  # beyond them threads stride over the rest
+FEW_BLOCKS = 1 << 12  # the same of kernels whose threads prepare much, or gather what they found
 VECTOR = 16  # bytes of one load
 NO_TILING = (np.uint64(1),) * 8
 
@@ -43,9 +44,9 @@ class Machine(Protocol):
         """Launch kernel ``entry`` of ``unit``, ``THREADS`` threads a block, where ``like`` lies."""
 
 
-def grid_of(threads: int) -> int:
+def grid_of(threads: int, most: int = MOST_BLOCKS) -> int:
     """Thread blocks of a launch for so many threads."""
-    return min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
+    return min(max(-(-threads // THREADS), 1), most)
 
 
 def tiling_of(g: Geometry) -> tuple[Any, ...]:
@@ -74,6 +75,11 @@ class Launcher:
     def place(self, array: Any) -> int:
         """Address of an array, 0 for None."""
         return 0 if array is None else self.machine.address(array)
+
+    def few(self, n: int, vectors: int) -> int:
+        """Thread blocks for ``vectors`` groups of four of ``n`` elements, and the rest one by
+        one."""
+        return grid_of(max(vectors, n - 4 * vectors), FEW_BLOCKS)
 
     def vectors(self, n: int, g: Geometry | None, *arrays: Any) -> int:
         """Groups of four elements that are aligned in all ``arrays`` and lie in one block each."""

@@ -5,6 +5,7 @@
 # mypy: ignore-errors
 # ruff: noqa: F821, D103, ANN
 
+import numpy as np
 from numba import cuda
 
 
@@ -16,13 +17,37 @@ def put_real(out, i, x):
         out[i] = bits_to_real(U64(0x7FF8000000000000))
 
 
-def counted(free, forced, g, counts):
-    """A draw, as its carrier holds it, within the range; ``counts`` gathers too much variance and
-    beyond the range."""
-    if forced:
-        cuda.atomic.add(counts, 0, U64(1))
-    if outside(free, g.smallest, g.largest):
-        cuda.atomic.add(counts, 1, U64(1))
+def gather(counts, at, found):
+    """What the threads of a block counted, into one place; all of them call."""
+    shared = cuda.shared.array(1, np.uint64)
+    if cuda.threadIdx.x == 0:
+        shared[0] = U64(0)
+    cuda.syncthreads()
+    if found > U64(0):
+        cuda.atomic.add(shared, 0, found)
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0 and shared[0] > U64(0):
+        cuda.atomic.add(counts, at, shared[0])
+    cuda.syncthreads()
+
+
+def gather_top(tops, at, found):
+    """The largest that the threads of a block found; an old value is a bound that spares
+    atomics."""
+    shared = cuda.shared.array(1, np.uint64)
+    if cuda.threadIdx.x == 0:
+        shared[0] = U64(0)
+    cuda.syncthreads()
+    if found > shared[0]:
+        cuda.atomic.max(shared, 0, found)
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 0 and shared[0] > tops[at]:
+        cuda.atomic.max(tops, at, shared[0])
+    cuda.syncthreads()
+
+
+def bounded(free, g):
+    """A draw, as its carrier holds it, within the range."""
     return limit(free, g.smallest, g.largest, bits_to_real(U64(0x7FF8000000000000)))
 
 
@@ -33,6 +58,7 @@ def draws(
     """``variance`` has one element or as many as ``mean``; ``totals`` are the scales of blocks;
     ``counts`` gathers too much variance and beyond the range."""
     g, common = known(g), root(variance[0])
+    short, over = U64(0), U64(0)
     for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         m, v, sigma = F64(mean[i]), variance[i] if variance.size > 1 else variance[0], common
@@ -43,11 +69,14 @@ def draws(
         if in_blocks or variance.size > 1:
             sigma = root(v)
         free, forced = draw(m, v, sigma, word_of(e, k0, k1), word_of(e, h0, h1), g)
-        if in_blocks:
-            put_real(out, i, rescaled(counted(free, forced, g, counts), total))
-        else:
+        if not in_blocks:
             out[i] = free
-            put_real(out, i, counted(F64(out[i]), forced, g, counts))
+            free = F64(out[i])
+        short += U64(forced)
+        over += U64(outside(free, g.smallest, g.largest))
+        put_real(out, i, rescaled(bounded(free, g), total) if in_blocks else bounded(free, g))
+    gather(counts, 0, short)
+    gather(counts, 1, over)
 
 
 def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
@@ -61,8 +90,7 @@ def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
         cuda.atomic.max(top, tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2), size)
         if size < INF_BITS:
             most = maximum(most, size)
-    if most > U64(0):
-        cuda.atomic.max(finite, 0, most)
+    gather_top(finite, 0, most)
 
 
 def levels(top, finite, totals, scales, second, v, power, is_power, g, general, c):
@@ -108,16 +136,17 @@ def rounded_single(x, rand, g, general):
     return bits_to_float(round_bits(float_to_bits(x), rand, ZERO, g, general, False))
 
 
-def drawn_single(m, variance, sigma, w0, w1, g, counts):
-    free, forced = draw(F64(m), variance, sigma, w0, w1, g)
-    return settled(F32(counted(F64(F32(free)), forced, g, counts)))
+def drawn_single(m, variance, sigma, w0, w1, g):
+    """A draw, whether it has too much variance, and whether it was beyond the range."""
+    drawn, forced = draw(F64(m), variance, sigma, w0, w1, g)
+    free = F64(F32(drawn))
+    over = outside(free, g.smallest, g.largest)
+    return settled(F32(bounded(free, g))), U64(forced), U64(over)
 
 
-def weighed(mean, rand, g, general, low, high, counts):
-    """The weight that is rounded from the accumulator."""
-    if outside(mean, low, high):
-        cuda.atomic.add(counts, 1, U64(1))
-    return rounded_single(mean, rand, g, general)
+def weighed(mean, rand, g, general, low, high):
+    """The weight that is rounded from the accumulator, and what ``drawn_single`` says of it."""
+    return rounded_single(mean, rand, g, general), U64(0), U64(outside(mean, low, high))
 
 
 def step_words(
@@ -133,10 +162,9 @@ def step_words(
 
 
 def step_element(
-    theta, grad, words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high, counts,
-    flags,
-):  # fmt: skip
-    """The accumulator and the weight after one step of one element."""
+    theta, grad, words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high, flags
+):
+    """The accumulator, and the weight with its counts, after one step of one element."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn = flags
     wg, wn, ww, wo = words
     slope = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
@@ -144,10 +172,10 @@ def step_element(
     if noisy:
         mean = diffuse(mean, sigma, wn)
     if drawn:
-        return mean, drawn_single(mean, variance, spread, ww, wo, gd, counts)
+        return mean, drawn_single(mean, variance, spread, ww, wo, gd)
     if rounds_weight:
-        return mean, weighed(mean, ww, gw, general, low, high, counts)
-    return mean, mean
+        return mean, weighed(mean, ww, gw, general, low, high)
+    return mean, (mean, U64(0), U64(0))
 
 
 def langevin(
@@ -157,15 +185,20 @@ def langevin(
     """``flags`` in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
     rounds_gradient, _, noisy, rounds_weight, keeps, drawn = flags
     gd, spread = known(gd), root(variance)
+    short, over = U64(0), U64(0)
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
-        mean, used = step_element(
+        mean, (used, excess, cut) = step_element(
             theta[i], grad[i], words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low,
-            high, counts, flags,
+            high, flags,
         )  # fmt: skip
+        short += excess
+        over += cut
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean
         if rounds_weight or drawn:
             seen[i] = used
+    gather(counts, 0, short)
+    gather(counts, 1, over)

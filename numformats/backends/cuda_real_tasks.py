@@ -61,7 +61,7 @@ class RealTasks(Launcher):
         where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
         keys = (*task.key, *task.other_key, np.uint64(task.first))
         args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
-        self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.out)
+        self.machine.launch(unit, 0, self.few(n, vectors), args, task.out)
         if not task.counted:
             return 0, 0
         short, beyond = self.machine.read(counts)
@@ -89,7 +89,7 @@ class RealTasks(Launcher):
         vectors = self.vectors(x.size, g, x)
         seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
         args = (*seen, np.uint64(vectors), *tiling_of(g))
-        self.machine.launch(unit, 0, grid_of(max(vectors, x.size - 4 * vectors)), args, x)
+        self.machine.launch(unit, 0, self.few(x.size, vectors), args, x)
         made = (at(totals), at(scales) if code else 0, at(second), np.uint64(g.blocks))
         self.machine.launch(unit, 1, grid_of(g.blocks), (at(tops), at(finite), *made), x)
         return totals, second
@@ -133,7 +133,7 @@ class RealTasks(Launcher):
         self.machine.launch(
             unit,
             0,
-            grid_of(max(vectors, n - 4 * vectors)),
+            self.few(n, vectors),
             (
                 *places, np.uint64(n), np.uint64(vectors), task.lr, task.decay, task.sigma,
                 task.low, task.high, task.variance, *k.gradient, *k.noise, *k.weight, *k.other,

@@ -34,7 +34,7 @@ class LevelsUnit(UnitBase):
     reach: bool
     scales: str
     lane: Lane = LANE64
-    needs: tuple[str, ...] = ("SCALE", "DRAW", "tiling", "levels")
+    needs: tuple[str, ...] = ("SCALE", "DRAW", "tiling", "gather", "levels")
 
     @property
     def modes(self) -> tuple[Mode, ...]:

@@ -17,9 +17,10 @@ def forced(x, s, gb, ga, fixed):
 
 def moved_element(
     theta, velocity, grad, words, wv, decay, s, variance, spread, gg, gw, gb, ga, gd, general, low,
-    high, found, flags,
+    high, flags,
 ):  # fmt: skip
-    """The accumulator, the weight, the velocity and what is left of its variance."""
+    """The accumulator, the weight with its counts, the velocity and what is left of its
+    variance."""
     rounds_gradient, decays, noisy, rounds_weight, _, drawn, fixed = flags
     wg, wn, ww, wo = words
     descent = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
@@ -27,15 +28,16 @@ def moved_element(
     mean = carried(theta, velocity, slope, s.drift, s.kick_x)
     v = kicked(velocity, slope, s.decay, s.kick_v)
     if drawn:
-        at = drawn_single(mean, variance, spread, ww, wo, gd, found)
+        weight = drawn_single(mean, variance, spread, ww, wo, gd)
+        at = weight[0]
         share = share_of(forced(mean, s, gb, ga, fixed), s.var_x, s.cov)
-        return at, at, fused(share, F32(at - mean), v), left_over(share, s.rest, s.var_v)
+        return at, weight, fused(share, F32(at - mean), v), left_over(share, s.rest, s.var_v)
     if noisy:
         v = diffuse(diffuse(v, s.shared, wn), s.own, wv)
         mean = diffuse(mean, s.std_x, wn)
     if rounds_weight:
-        return mean, weighed(mean, ww, gw, general, low, high, found), v, F32(0.0)
-    return mean, mean, v, F32(0.0)
+        return mean, weighed(mean, ww, gw, general, low, high), v, F32(0.0)
+    return mean, (mean, U64(0), U64(0)), v, F32(0.0)
 
 
 def underdamped(
@@ -45,17 +47,19 @@ def underdamped(
     """``flags`` in the order of ``UNDERDAMPED_FLAGS``; ``found`` gathers counts, then largest
     magnitudes, where an old value is a bound that spares atomics."""
     rounds_gradient, _, noisy, rounds_weight, keeps, drawn, _ = flags
-    top, widest = U64(0), U64(0)
+    top, most, short, over = U64(0), U64(0), U64(0), U64(0)
     gd, spread = known(gd), root(variance)
     for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         wv = word_of(e, v0, v1) if noisy else ZERO
-        mean, used, v, rest = moved_element(
+        mean, (used, excess, cut), v, rest = moved_element(
             theta[i], velocity[i], grad[i], words, wv, decay, s, variance, spread, gg, gw, gb, ga,
-            gd, general, low, high, found, flags,
+            gd, general, low, high, flags,
         )  # fmt: skip
+        short += excess
+        over += cut
         if keeps or not (rounds_weight or drawn):
             stored[i] = mean
         if rounds_weight or drawn:
@@ -64,11 +68,11 @@ def underdamped(
         top = maximum(top, U64(float_to_bits(v) & MAGNITUDE))
         if drawn:
             left[i] = rest
-            widest = maximum(widest, U64(float_to_bits(rest) & MAGNITUDE))
-    if top > found[2]:
-        cuda.atomic.max(found, 2, top)
-    if widest > found[3]:
-        cuda.atomic.max(found, 3, widest)
+            most = maximum(most, U64(float_to_bits(rest) & MAGNITUDE))
+    gather(found, 0, short)
+    gather(found, 1, over)
+    gather_top(found, 2, top)
+    gather_top(found, 3, most)
 
 
 def velocities(
@@ -78,7 +82,7 @@ def velocities(
     and receives the scale as float64 bits."""
     top, widest = bits_to_float(W32(found[2])), bits_to_float(W32(found[3]))
     wide = velocity_scale(top, widest, largest, least)
-    scale, gd = F32(wide), known(gd)
+    scale, gd, short, over = F32(wide), known(gd), U64(0), U64(0)
     for i in range(cuda.grid(1), moved.size, cuda.gridsize(1)):
         e = U64(first + U64(i))
         one = word_of(e, k0, k1) if drawn or STOCHASTIC else ZERO
@@ -86,9 +90,13 @@ def velocities(
         if drawn:
             spread_of = spread_in_units(left[i], scale)
             words = one, word_of(e, h0, h1)
-            value = drawn_single(parts, spread_of, root(spread_of), *words, gd, found)
+            value, excess, cut = drawn_single(parts, spread_of, root(spread_of), *words, gd)
         else:
-            value = weighed(parts, one, gw, general, low, high, found)
+            value, excess, cut = weighed(parts, one, gw, general, low, high)
         moved[i] = from_units(value, scale)
+        short += excess
+        over += cut
+    gather(found, 0, short)
+    gather(found, 1, over)
     if cuda.grid(1) == 0:
         found[4] = real_to_bits(wide)

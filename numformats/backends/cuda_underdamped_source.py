@@ -39,7 +39,7 @@ class UnderdampedUnit(UnitBase):
     few_bits: bool
     lane: Lane = LANE32
     needs: tuple[str, ...] = (
-        "DRAW", "STEP", "UNDERDAMPED", "counts", "steps", "underdamped", "velocities",
+        "DRAW", "STEP", "UNDERDAMPED", "gather", "counts", "steps", "underdamped", "velocities",
     )  # fmt: skip
 
     @property

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_launch import Launcher, grid_of
+from numformats.backends.cuda_launch import Launcher
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
 from numformats.backends.underdamped_task import UnderdampedTask
 
@@ -41,7 +41,7 @@ class UnderdampedTasks(Launcher):
         self.machine.launch(
             unit,
             0,
-            grid_of(max(vectors, n - 4 * vectors)),
+            self.few(n, vectors),
             (
                 *map(at, arrays), np.uint64(n), np.uint64(vectors), *task.scalars, task.decay,
                 task.variance, task.low, task.high, *k.gradient, *k.noise, *k.weight, *k.other,
@@ -57,7 +57,7 @@ class UnderdampedTasks(Launcher):
         self.machine.launch(
             unit,
             1,
-            grid_of(max(vectors, n - 4 * vectors)),
+            self.few(n, vectors),
             (
                 at(task.moved), at(task.left), np.uint64(n), np.uint64(vectors), task.largest,
                 task.least, task.low, task.high, *key, *other, at(found),

@@ -30,6 +30,7 @@ from numformats.rounding import MODES, Mode
 load_numba_cuda()
 THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
+FEW_THREADS = 1 << 20
 SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
 _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
@@ -126,6 +127,12 @@ def upload(array: Any, like: Any) -> Any:
     """A NumPy array where ``like`` lies."""
     with _device(like), enough_memory(f"{array.size} elements of {array.dtype}"):
         return cuda.to_device(array, stream=_stream(like))
+
+
+def few(n: int) -> int:
+    """Threads for ``n`` elements of a kernel whose threads prepare much, or gather what they
+    found."""
+    return min(n, FEW_THREADS)
 
 
 def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:

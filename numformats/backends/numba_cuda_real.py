@@ -10,6 +10,7 @@ from numformats.backends.numba_cuda_launch import (
     DOUBLE,
     compiled,
     draws_on,
+    few,
     launch,
     read,
     zeros,
@@ -60,7 +61,7 @@ def _draws(
     keys = (*task.key, *task.other_key, np.uint64(task.first))
     arrays = (task.mean, task.variance, task.out, totals, in_blocks)
     kernel = compiled("draws", **draws_on(task.grid))
-    launch(kernel, task.out.size, task.out, *arrays, *keys, task.grid, counts, *tiling)
+    launch(kernel, few(task.out.size), task.out, *arrays, *keys, task.grid, counts, *tiling)
     if not task.counted:
         return 0, 0
     short, beyond = read(counts, task.out)
@@ -75,7 +76,7 @@ def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tup
     reaching = variance is not None
     given = variance if reaching else second
     kernel = compiled("tops", carrier=DOUBLE)
-    launch(kernel, x.size, x, x, given, reaching, top, finite, *g.tiling)
+    launch(kernel, few(x.size), x, x, given, reaching, top, finite, *g.tiling)
     encode, low = scales is not None, how.lowered
     codes = scales if encode else zeros(1, np.uint8, x)
     kernel = compiled("levels", how.mode, DOUBLE, encode=encode)
@@ -130,7 +131,7 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     flags = tuple(name in task.flags for name in STEP_FLAGS)
     kernel = compiled("langevin", task.mode, **draws_on(task.draw))
     given = (*arrays, *scalars, *grids, *keys, counts, flags)
-    launch(kernel, task.theta.size, task.theta, *given)
+    launch(kernel, few(task.theta.size), task.theta, *given)
     if not rounds:
         return 0, 0
     short, beyond = read(counts, task.theta)

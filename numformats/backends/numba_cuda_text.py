@@ -91,7 +91,8 @@ _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
 _WEIGHTS = (
     random_loops.known,
-    cuda_real_loops.counted,
+    cuda_real_loops.gather,
+    cuda_real_loops.bounded,
     cuda_real_loops.rounded_single,
     cuda_real_loops.drawn_single,
     cuda_real_loops.weighed,
@@ -105,9 +106,10 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
         random_loops.known,
         cuda_loops.tile_of,
         cuda_real_loops.put_real,
-        cuda_real_loops.counted,
+        cuda_real_loops.gather,
+        cuda_real_loops.bounded,
     ),
-    "tops": (scaled.magnitude_of, cuda_loops.tile_of),
+    "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
     "decoded": (cuda_real_loops.put_real,),
@@ -116,6 +118,7 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "underdamped": (
         *_WEIGHTS,
         cuda_real_loops.step_words,
+        cuda_real_loops.gather_top,
         cuda_underdamped_loops.forced,
         cuda_underdamped_loops.moved_element,
     ),

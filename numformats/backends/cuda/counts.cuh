@@ -14,6 +14,6 @@ __device__ __forceinline__ Real counted_draw(Real mean, F64 variance, F64 sigma,
 }
 
 __device__ __forceinline__ void add_counts(const W32* found, U64* counts) {
-    if (found[0]) atomicAdd(counts, U64(found[0]));
-    if (found[1]) atomicAdd(counts + 1, U64(found[1]));
+    gather_sum(counts, found[0]);
+    gather_sum(counts + 1, found[1]);
 }

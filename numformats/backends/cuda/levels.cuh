@@ -27,7 +27,7 @@ __device__ __forceinline__ void tops(const Real* x, const F64* variance, F64 com
         atomicMax(top + t.tile(i), size);
         if (size < INF_BITS) most = maximum(most, size);
     }
-    if (most) atomicMax(finite, most);
+    gather_max(finite, most);
 }
 
 // The scale of every block times that of the array (`second`), and its code. S gives the rule.

@@ -88,6 +88,6 @@ __device__ __forceinline__ void underdamped(const UnderdampedArrays& a, U64 n, U
         else moved_run<S, 1, false>(a, i, r, k, found);
     }
     add_counts(found, all);
-    for (int i = 2; i < 4; ++i)
-        if (found[i] > *(volatile U64*)(all + i)) atomicMax(all + i, U64(found[i]));
+    gather_max(all + 2, found[2]);
+    gather_max(all + 3, found[3]);
 }
