@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import numformats as nf
 from benchmarks.gpu import BYTES, CASES, run
 from benchmarks.machine_code import Loop, clocks, disassembled, main_loop
 from numformats.backends.cuda_tasks import CudaTasks

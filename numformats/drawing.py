@@ -55,8 +55,8 @@ def variance_corrected(
         An array like ``mean``, every element a value of ``fmt`` (``(array, DrawCounts)`` with
         ``return_counts``). Within the range the mean is exact; the variance is exact unless plain
         stochastic rounding to the two neighbours already has more (``deficit``). Elements cut off
-        at the range are counted in ``saturated``. Promise: bit-identical across backends; moments
-        exact in law, up to the 2^-32 resolution of the random words.
+        at the range are counted in ``saturated``; Inf is. Promise: bit-identical across backends;
+        moments exact in law, up to a relative 2^-22 (probabilities and deviates are float32).
 
     Raises:
         ValueError: missing key, negative variance, shapes that differ, wrapping or zero-less

@@ -13,7 +13,6 @@ from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
 from numformats.rounding import find
 
-
 SMALLEST_GAP = np.float64(2.0**-1020)  # of a draw: the reciprocals of gaps are powers of two, too
 
 
@@ -89,9 +88,9 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     man_bits, least = -1, np.float64(fmt.smallest)
     if isinstance(fmt, Float):
         man_bits, least = fmt.man_bits, np.ldexp(1.0, fmt.emin - fmt.man_bits)
-    steps = [max(np.float64(gap), SMALLEST_GAP) for gap in (fmt.smallest, least)]
+    lowest, least = (max(np.float64(gap), SMALLEST_GAP) for gap in (fmt.smallest, least))
     ends = (np.float64(largest), np.float64(-smallest))
-    return DrawGrid(np.int64(man_bits), *steps, *ends, np.int64(steps[0] > steps[1]))
+    return DrawGrid(np.int64(man_bits), lowest, least, *ends, np.int64(lowest > least))
 
 
 def decode_task(codes: Any, out: Any, fmt: FixedPoint | Float) -> DecodeTask:

@@ -134,7 +134,9 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         "L": ("NOISY", "WEIGHT"),
         "V": ("GRADIENT", "DECAYS", "DRAWN"),
     }
-    made: dict[str, UnitBase] = {name: LangevinUnit(*grids, m, drawn, f) for name, f in parts.items()}
+    made: dict[str, UnitBase] = {
+        name: LangevinUnit(*grids, m, drawn, f) for name, f in parts.items()
+    }
     sides = tuple(lower(nf.E4M3, c, MODES[side]) for side in SIDES.values())
     for name, flags in (parts | {"G": ("DRAWN", "FIXED")}).items():
         between = sides if name == "V" else ()

@@ -11,6 +11,7 @@ import torch
 from scipy import special, stats
 
 import numformats as nf
+from numformats.core.deviate import deviate
 from numformats.core.threefry import threefry
 from tests import oracle
 from tests.inputs import assert_same, assert_same_bits, hard_inputs
@@ -227,7 +228,26 @@ def test_normals_are_the_quantiles_of_the_words(dtype: Any) -> None:
     wanted = -special.ndtri(tail) * np.where(words >> np.uint32(31), -1, 1)
     got = nf.random.normal((DRAWS,), 15, dtype)
     assert got.dtype == dtype
-    np.testing.assert_allclose(got, wanted, rtol=1e-7 if dtype == np.float32 else 4e-15)
+    if dtype == np.float32:
+        assert (np.abs(got - wanted) <= 7e-7 * np.maximum(np.abs(wanted), 1)).all()
+    else:
+        np.testing.assert_allclose(got, wanted, rtol=4e-15)
+
+
+def test_single_deviates_over_the_whole_range_of_words() -> None:
+    """Words at both ends, at the change of branch, and a lattice through all of them: each within
+    its bound, opposite for the two signs, in order; the second moment is that of the quantiles."""
+    ends = np.arange(100_000, dtype=np.uint32)
+    branch = np.uint32(0.00168730 * 2**32) + ends - np.uint32(50_000)  # 4 p (1 - p) = exp(-5)
+    lattice = np.arange(0, 1 << 31, 1009, dtype=np.uint32)
+    for words in (ends, branch, np.uint32(0x7FFFFFFF) - ends, lattice):
+        wanted = -special.ndtri((words + 0.5) * 2.0**-32)
+        got = deviate(words)
+        assert (np.abs(got - wanted) <= 7e-7 * np.maximum(wanted, 1)).all()
+        np.testing.assert_array_equal(deviate(words | np.uint32(1 << 31)), -got)
+        assert np.abs(got).max() < 6.34
+    assert abs((got.astype(np.float64) ** 2 - wanted**2).mean()) < 3e-7
+    assert (np.diff(got[::1000]) < 0).all()
 
 
 def test_normals_are_normal() -> None:

@@ -162,8 +162,9 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "normals", "gather", "counts", "draws", "levels", "scaled", "decode", "steps",
-    "langevin", "underdamped", "velocities", "layout", "factors", "reading", "casts", "groups",
+    "scalar", "tiling", "blocks", "normals", "gather", "counts", "draws", "levels", "scaled",
+    "decode", "steps", "langevin", "underdamped", "velocities", "layout", "factors",
+    "reading", "casts", "groups",
     "results", "dots", "group_dots", "chains", "plain", "integers",
 )  # fmt: skip
 

@@ -46,8 +46,8 @@ def weighed(mean, stored, seen, words, first, g, low, high, k0, k1, rounds_weigh
 
 
 def langevin_chunk(
-    theta, grad, stored, seen, first, words, two, descent, mean, lr, decay, sigma, variance, root_of,
-    gg, gw, gd, low, high, keys, flags,
+    theta, grad, stored, seen, first, words, two, descent, mean, lr, decay, sigma, variance,
+    root_of, gg, gw, gd, low, high, keys, flags,
 ):  # fmt: skip
     rounds_gradient, decays, noisy, rounds_weight, keeps, drawn = flags
     n, slope = theta.size, grad

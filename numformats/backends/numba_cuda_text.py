@@ -125,7 +125,8 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "velocities": _WEIGHTS,
 }
 REALS = (
-    "normals", "long_normals", "draws", "tops", "levels", "scaled", "langevin", "underdamped", "velocities",
+    "normals", "long_normals", "draws", "tops", "levels", "scaled", "langevin",
+    "underdamped", "velocities",
 )  # fmt: skip  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"

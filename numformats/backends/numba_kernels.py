@@ -11,10 +11,10 @@ from numformats.backends.emitted import both_ways, emit, load
 from numformats.backends.numba_text import (
     Flags,
     draw_text,
-    normal_text,
     kernel_text,
     lane_text,
     mode_text,
+    normal_text,
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES

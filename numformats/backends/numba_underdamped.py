@@ -46,7 +46,9 @@ def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
 
 
 def _kernel(loop: str, task: UnderdampedTask) -> Any:
-    return compiled(loop, task.theta.size > SMALL, task.mode, flags=drawn_flags(task.draw, task.general))
+    return compiled(
+        loop, task.theta.size > SMALL, task.mode, flags=drawn_flags(task.draw, task.general)
+    )
 
 
 def _per_task(task: UnderdampedTask, dtype: Any) -> Any:

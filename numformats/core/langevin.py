@@ -4,8 +4,8 @@ multiply-adds, as torch adds a scaled tensor.
 Reference: Welling and Teh, ICML 2011; Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909).
 """
 
-from numformats.core.lane import F32, U64, Flag, Real, Word, bits_to_real, fused, where
 from numformats.core.deviate import deviate
+from numformats.core.lane import F32, U64, Flag, Real, Word, bits_to_real, fused, where
 
 Single = Real  #: float32
 

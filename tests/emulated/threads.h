@@ -46,8 +46,9 @@ template <class T, int words = 1> static inline void st_global(u64 at, In<T> x) 
 }
 template <class T, int words = 1> static inline void st_local(u64 at, In<T> x) { put<T>(at, x); }
 template <class T, int words = 1> static inline void st_shared(u64 at, In<T> x) { put<T>(at, x); }
-#define ATOMIC(NAME, EXPR) template <class T> static inline Out<T> atom_global_##NAME(u64 at, In<T> given) { \
-    const T old = ld_global<T>(at), x = given; st_global<T>(at, T(EXPR)); return {old}; }
+#define ATOMIC_IN(SPACE, NAME, EXPR) template <class T> static inline Out<T> atom_##SPACE##_##NAME(u64 at, In<T> given) { \
+    const T old = ld_##SPACE<T>(at), x = given; st_##SPACE<T>(at, T(EXPR)); return {old}; }
+#define ATOMIC(NAME, EXPR) ATOMIC_IN(global, NAME, EXPR) ATOMIC_IN(shared, NAME, EXPR)
 ATOMIC(add, plus<T>(old, x)) ATOMIC(max, most<T>(old, x)) ATOMIC(min, least<T>(old, x))
 ATOMIC(or, old | x) ATOMIC(and, old & x) ATOMIC(exch, x)
 
