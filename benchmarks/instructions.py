@@ -10,8 +10,6 @@ import argparse
 import pathlib
 import re
 import sys
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,23 +75,21 @@ class Noted:
         self.kernels.append((machine_code(source({"K": unit}), "c++"), name))
 
 
-def noted_by_cupy(call: Callable[[], object]) -> list[Compiled]:
-    """The kernels of the CuPy backend that a call launches."""
+def cupy_kernels() -> list[Compiled]:
+    """What the CuPy backend launches from now on."""
     machine, registry = Noted(), sys.modules["numformats.backends"]
     held = registry.Availability(True, "")
     registry._BACKENDS["cupy_cuda"] = registry.Backend("host", lambda: held)
     sys.modules["numformats.backends.cupy_cuda"] = CudaTasks(machine)  # type: ignore[assignment]
-    registry.select.cache_clear()
-    call()
     return machine.kernels
 
 
-def noted_by_numba(call: Callable[[], object]) -> list[Compiled]:
-    """The same of the Numba CUDA backend."""
+def numba_kernels() -> list[Compiled]:
+    """What the Numba CUDA backend launches from now on."""
     from numba import cuda, typeof
 
     from numformats.backends import numba_cuda, numba_cuda_real, numba_cuda_underdamped
-    from tests.emulated.numba_kernels import Host, host_for
+    from tests.emulated.numba_kernels import Host, stand_in
 
     kernels: list[Compiled] = []
 
@@ -105,9 +101,7 @@ def noted_by_numba(call: Callable[[], object]) -> list[Compiled]:
             assert name is not None
             kernels.append((machine_code(text, "ptx"), name[1]))
 
-    host_for([numba_cuda, numba_cuda_real, numba_cuda_underdamped], Noting(pathlib.Path()))
-    sys.modules["numformats.backends"].select.cache_clear()
-    call()
+    stand_in(Noting(pathlib.Path()), [numba_cuda, numba_cuda_real, numba_cuda_underdamped])
     return kernels
 
 
@@ -128,7 +122,7 @@ def row(fmt: str, rounding: str, bar: float, kernels: list[Compiled]) -> str:
     if counted is None:
         return f"{fmt:16} {rounding:19} loops within the loop: not counted"
     cells = []
-    for ways in ([loop.longest for loop in counted], [loop.all_ways for loop in counted]):
+    for ways in ([loop.in_line for loop in counted], [loop.in_all for loop in counted]):
         taken, pipe = sum(clocks(way)[0] for way in ways), clocks(ways[-1])[1]
         rate = MULTIPROCESSORS * CLOCK / taken * moved
         total = sum(way["issue"] for way in ways)
@@ -141,14 +135,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", choices=("cupy_cuda", "numba_cuda"), default="cupy_cuda")
     backend = parser.parse_args().backend
-    noted = noted_by_cupy if backend == "cupy_cuda" else noted_by_numba
+    kernels = cupy_kernels() if backend == "cupy_cuda" else numba_kernels()
     print(f"{backend}, {TARGET}, float32; instructions an element, the busiest pipe, and the share")
     print(f"of {BANDWIDTH / 1e12} TB/s that {MULTIPROCESSORS} multiprocessors at", end=" ")
-    print(f"{CLOCK / 1e9} GHz allow, on the longest way and on all ways together")
+    print(f"{CLOCK / 1e9} GHz allow: of the loop in line, and with all that branches away")
     x = torch.ones(ELEMENTS)
     for fmt, rounding, bar in CASES:
-        call = partial(run, x, fmt, rounding, torch.zeros_like(x), backend)
-        print(row(fmt, rounding, bar, noted(call)), flush=True)
+        kernels.clear()
+        run(x, fmt, rounding, torch.zeros_like(x), backend)
+        print(row(fmt, rounding, bar, kernels), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ Code = list[str]
 
 
 class Loop(NamedTuple):
-    """A loop: elements a turn, and instructions an element by pipe: of the longest way through it,
-    and of all ways together, which a warp goes whose threads part."""
+    """A loop: elements a turn, and instructions an element by pipe: of those between its label
+    and its jump back, where the compiler leaves what it expects, and of all that belong to it."""
 
     elements: int
-    longest: dict[str, float]
-    all_ways: dict[str, float]
+    in_line: dict[str, float]
+    in_all: dict[str, float]
 
 
 def disassembled(cubin: bytes) -> list[str]:
@@ -116,22 +116,15 @@ def _body(edges: list[list[int]], head: int, back: int) -> set[int]:
     return body
 
 
-def _longest(edges: list[list[int]], body: set[int], head: int, back: int) -> list[int] | None:
-    """The longest way of one turn; None where the loop holds another."""
-    inside = {at: [w for w in edges[at] if w in body and w != head] for at in body}
+def _nests(edges: list[list[int]], body: set[int], head: int) -> bool:
+    """Whether a loop holds another."""
     try:
-        order = [*TopologicalSorter(inside).static_order()]  # what comes later first
+        TopologicalSorter(
+            {at: [way for way in edges[at] if way in body and way != head] for at in body}
+        ).prepare()
     except CycleError:
-        return None
-    best = {back: (1, back)}
-    for at in order:
-        lengths = [(best[way][0] + 1, way) for way in inside[at] if way in best]
-        if lengths and at != back:
-            best[at] = max(lengths)
-    way = [head]
-    while way[-1] != back:
-        way.append(best[way[-1]][1])
-    return way
+        return True
+    return False
 
 
 def _loaded(instructions: Code) -> int:
@@ -151,14 +144,14 @@ def main_loop(lines: list[str], name: str, arrays: int) -> Loop | None:
         if head is None or head >= back:
             continue
         body = _body(edges, head, back)
-        way, loaded = _longest(edges, body, head, back), _loaded([code[at] for at in body])
-        if way and loaded >= arrays:
-            found.append((-loaded, len(body), way, body))
+        loaded = _loaded([code[at] for at in body])
+        if loaded >= arrays and not _nests(edges, body, head):
+            found.append((-loaded, len(body), head, back, body))
     if not found:
         return None
-    loaded, _, way, whole = min(found, key=lambda loop: loop[:2])
+    loaded, _, head, back, body = min(found, key=lambda loop: loop[:2])
     elements = -loaded // arrays
-    both = ([code[at] for at in way], [code[at] for at in whole])
+    both = ([code[at] for at in body if head <= at <= back], [code[at] for at in body])
     return Loop(elements, *({p: n / elements for p, n in counted(c).items()} for c in both))
 
 

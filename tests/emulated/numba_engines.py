@@ -13,13 +13,13 @@ from numformats.backends import (
     numba_cuda_dots,
     numba_cuda_reading,
 )
-from tests.emulated.numba_kernels import host_for
+from tests.emulated.numba_kernels import Host, stand_in
 from tests.engines import simulated
 
 
 def main() -> None:
     modules = [numba_cuda, numba_cuda_chains, numba_cuda_dots, numba_cuda_reading]
-    host_for(modules, pathlib.Path(sys.argv[1]))
+    stand_in(Host(pathlib.Path(sys.argv[1])), modules)
     print(f"{simulated.devices()} device, {simulated.chains()} chain cases agree")
 
 

@@ -103,13 +103,12 @@ def scalars() -> int:
     return done
 
 
-def host_for(modules: list[Any], folder: pathlib.Path, planted: str = "") -> Host:
-    """A host in the place of the device for these modules of the backend."""
+def stand_in(host: Host, modules: list[Any]) -> None:
+    """Put a host in the place of the device for these modules of the backend."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     device = types.SimpleNamespace(compute_capability=TARGET)
     numba.cuda.dispatcher.get_current_device = lambda: device  # only asked for its target
-    host = Host(folder, planted)
     for module in modules:
         for name, value in list(vars(module).items()):
             for own in ("launch", "zeros", "upload", "read", "scratch"):
@@ -118,12 +117,12 @@ def host_for(modules: list[Any], folder: pathlib.Path, planted: str = "") -> Hos
     registry = sys.modules["numformats.backends"]
     found = registry.Availability(True, "")
     registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)
-    return host
 
 
 def main() -> None:
     modules = [numba_cuda, numba_cuda_real, numba_cuda_underdamped]
-    host = host_for(modules, pathlib.Path(sys.argv[1]), *sys.argv[2:])
+    host = Host(pathlib.Path(sys.argv[1]), *sys.argv[2:])
+    stand_in(host, modules)
     if host.planted:
         for fmt in (nf.E4M3, nf.MXFP4):
             x = np.resize(simulated.sample(nf.E4M3, "float32", 60), (2, 32))
