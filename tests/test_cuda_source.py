@@ -139,6 +139,26 @@ def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) ->
         compare(work, "nearest_even")
 
 
+DRAWN_IN = [
+    "e4m3", "fixed<8,4>", "e2m1", "float<4,3,subnormals=false>", "mxfp8_e4m3", "bfp<8,block=7>",
+    "nvfp4",
+]  # fmt: skip
+
+
+def drawn(fmt: Any, given: Any, _: str, backend: str) -> Any:
+    return nf.variance_corrected(*given, fmt, key=3, return_counts=True, backend=backend)
+
+
+def draws_of(mean: np.ndarray) -> list[Any]:
+    """Draws on grids of every kind, with a common variance and one for each element."""
+    return [
+        (drawn, fmt, (mean.astype(dtype), np.asarray(variance, dtype)))
+        for fmt in DRAWN_IN
+        for variance in (0.0, 1e-4, 0.7, np.abs(mean))
+        for dtype in (np.float32, np.float64)
+    ]
+
+
 def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> None:
     use(HostMachine(tmp_path))
     key = nf.Key(5, 6, 3)
@@ -149,19 +169,12 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
         for dtype in (np.float32, np.float64):
             wanted = nf.random.normal((n,), 9, dtype, backend="reference")
             assert_same_bits(nf.random.normal((n,), 9, dtype, backend=NAME), wanted)
-    mean = np.random.default_rng(0).normal(size=3000)
-    for fmt in ("e4m3", "fixed<8,4>", "e2m1", "mxfp8_e4m3", "bfp<8,block=7>", "nvfp4"):
-        for variance in (0.0, 1e-4, 0.7, np.abs(mean)):
-            for dtype in (np.float32, np.float64):
-                given = (
-                    mean.astype(dtype),
-                    variance if np.isscalar(variance) else variance.astype(dtype),
-                )
-                how = {"key": 3, "return_counts": True}
-                wanted = nf.variance_corrected(*given, fmt, backend="reference", **how)
-                got = nf.variance_corrected(*given, fmt, backend=NAME, **how)
-                assert_same_bits(got[0], wanted[0])
-                assert got[1] == wanted[1]
+    work = draws_of(np.random.default_rng(0).normal(size=3000))
+    prepared(use, HostMachine(tmp_path), work, "stochastic")
+    for _, fmt, given in work:
+        got, wanted = (drawn(fmt, given, "", backend) for backend in (NAME, "reference"))
+        assert_same_bits(got[0], wanted[0])
+        assert got[1] == wanted[1]
 
 
 @pytest.mark.parametrize("rounding", TWO_MODES)
