@@ -42,6 +42,8 @@ def main() -> None:
     """Print the table and the share."""
     words = [word.lower() for word in sys.argv[1:]]
     chosen = [f for f in FAULTS if not words or any(w in f.name.lower() for w in words)]
+    if not chosen:
+        raise SystemExit(f"no fault has one of {words} in its name; see tests/mutants/faults.py")
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
