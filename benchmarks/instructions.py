@@ -12,13 +12,13 @@ import re
 import sys
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.gpu import BYTES, CASES, run
 from benchmarks.machine_code import Loop, clocks, disassembled, main_loop
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source
+from tests.host_cuda import Collector
 
 TARGET = "sm_90"
 # An H100 SXM: multiprocessors, clock in Hz, bytes a second that a copy may reach at most.
@@ -38,34 +38,12 @@ def machine_code(text: str, kind: str) -> bytes:
     return bytes(Program(text, kind, ProgramOptions(arch=TARGET, **more)).compile("cubin").code)
 
 
-class Noted:
+class Noted(Collector):
     """A machine that compiles what is launched, and runs nothing."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kernels: list[Compiled] = []
-
-    def address(self, array: Any) -> int:
-        """Aligned, as devices allocate."""
-        return 256
-
-    def zeros(self, n: int | tuple[int, ...], dtype: Any, like: Any) -> Any:
-        """Scratch memory."""
-        return np.zeros(n, dtype)
-
-    def clear(self, array: Any) -> None:
-        """Nothing is kept."""
-
-    def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
-        """Scratch memory."""
-        return np.zeros(shape, dtype)
-
-    def upload(self, array: Any, like: Any) -> Any:
-        """The array."""
-        return array
-
-    def read(self, array: Any) -> Any:
-        """The array."""
-        return array
 
     def launch(
         self, unit: UnitBase, entry: int, blocks: int, args: tuple[Any, ...], like: Any

@@ -48,7 +48,7 @@ def gather_top(tops, at, found):
 
 def bounded(free, g):
     """A draw, as its carrier holds it, within the range."""
-    return limit(free, g.smallest, g.largest, bits_to_real(U64(0x7FF8000000000000)))
+    return limit(free, g.smallest, g.largest, not_a_number())
 
 
 def draws(

@@ -22,7 +22,6 @@ from numformats.backends.numba_cuda_text import (
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES
-from numformats.core.draw import DrawGrid
 from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
@@ -30,7 +29,7 @@ from numformats.rounding import MODES, Mode
 load_numba_cuda()
 THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
-FEW_THREADS = 1 << 20
+FEW_THREADS = 1 << 20  # the same, of kernels that ``few`` is for
 SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
 _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
@@ -55,11 +54,6 @@ def mode_module(mode: Mode, lane: Lane) -> str:
 def reals_module(lane: Lane) -> str:
     """The module of operations on reals that are not contracted."""
     return module("reals", (lane_module(lane),), reals_text())
-
-
-def draws_on(g: DrawGrid) -> dict[str, bool]:
-    """What a kernel may take for granted of the grid of its draws."""
-    return {"uniform": bool(g.man_bits < 0), "sparse": bool(g.sparse)}
 
 
 @cache

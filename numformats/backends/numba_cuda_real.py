@@ -9,7 +9,6 @@ import numpy as np
 from numformats.backends.numba_cuda_launch import (
     DOUBLE,
     compiled,
-    draws_on,
     few,
     launch,
     read,
@@ -23,6 +22,7 @@ from numformats.backends.task import (
     LangevinTask,
     Levels,
     ScaledTask,
+    drawn_on,
 )
 from numformats.blocking import Geometry
 from numformats.lanes import CARRIERS
@@ -60,7 +60,7 @@ def _draws(
     counts = zeros(2, np.uint64, task.out)
     keys = (*task.key, *task.other_key, np.uint64(task.first))
     arrays = (task.mean, task.variance, task.out, totals, in_blocks)
-    kernel = compiled("draws", **draws_on(task.grid))
+    kernel = compiled("draws", **drawn_on(task.grid))
     launch(kernel, few(task.out.size), task.out, *arrays, *keys, task.grid, counts, *tiling)
     if not task.counted:
         return 0, 0
@@ -129,7 +129,7 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     scalars = (task.lr, task.decay, task.sigma, task.variance)
     grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
-    kernel = compiled("langevin", task.mode, **draws_on(task.draw))
+    kernel = compiled("langevin", task.mode, **drawn_on(task.draw))
     given = (*arrays, *scalars, *grids, *keys, counts, flags)
     launch(kernel, few(task.theta.size), task.theta, *given)
     if not rounds:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.numba_cuda_launch import compiled, draws_on, few, launch, read, zeros
+from numformats.backends.numba_cuda_launch import compiled, few, launch, read, zeros
 from numformats.backends.numba_cuda_real import written
+from numformats.backends.task import drawn_on
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
 
 
@@ -33,7 +34,7 @@ def _step(task: UnderdampedTask, found: Any) -> None:
     grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.general)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
     given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found, flags)
-    kernel = compiled("underdamped", task.mode, **draws_on(task.draw))
+    kernel = compiled("underdamped", task.mode, **drawn_on(task.draw))
     launch(kernel, few(task.theta.size), task.theta, *given)
 
 
@@ -43,5 +44,5 @@ def _velocities(task: UnderdampedTask, found: Any) -> None:
     grids = (task.weight.grid, task.draw, task.general, task.low, task.high)
     keys = (*(word for key in task.velocity_keys for word in key), np.uint64(task.keys.first))
     given = (*arrays, *limits, *grids, *keys, found, "DRAWN" in task.flags)
-    kernel = compiled("velocities", task.mode, **draws_on(task.draw))
+    kernel = compiled("velocities", task.mode, **drawn_on(task.draw))
     launch(kernel, few(task.theta.size), task.theta, *given)

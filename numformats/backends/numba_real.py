@@ -16,9 +16,9 @@ from numformats.backends.task import (
     LangevinTask,
     Levels,
     ScaledTask,
+    drawn_on,
 )
 from numformats.blocking import Geometry
-from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS
 
 PIECE = 1 << 20  # elements whose scales are at hand at a time
@@ -36,16 +36,11 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     compiled(loop, out.size > SMALL)(out, *key, first)
 
 
-def drawn_flags(g: DrawGrid, general: int = False) -> Flags:
-    """What a kernel may take for granted of the grid of its draws."""
-    return Flags(general, uniform=bool(g.man_bits < 0), sparse=bool(g.sparse))
-
-
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    run = compiled("draws", task.mean.size > SMALL, flags=drawn_flags(task.grid))
+    run = compiled("draws", task.mean.size > SMALL, flags=Flags(**drawn_on(task.grid)))
     keys = (*task.key, *task.other_key)
     run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
     short, beyond = counts.sum(axis=0)
@@ -97,7 +92,7 @@ def scaled(task: ScaledTask) -> float:
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
     d, nothing, found = task.draw, np.empty(1, np.uint8), np.zeros(2, np.int64)
-    kernel = compiled("block_draws", d.mean.size > SMALL, flags=drawn_flags(d.grid))
+    kernel = compiled("block_draws", d.mean.size > SMALL, flags=Flags(**drawn_on(d.grid)))
     top = _finite_top(d.mean, d.variance, task.levels)
     for g, at, _ in task.geometry.pieces(PIECE):
         part = slice(at, at + g.size)
@@ -123,7 +118,7 @@ def decode(task: DecodeTask) -> None:
 
 def langevin(task: LangevinTask) -> tuple[int, int]:
     """One Langevin step; the numbers of elements with too much variance and beyond the range."""
-    flags_of = drawn_flags(task.draw, task.general)
+    flags_of = Flags(task.general, **drawn_on(task.draw))
     kernel = compiled("langevin", task.theta.size > SMALL, task.mode, flags=flags_of)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
     counts = np.zeros((-(-task.theta.size // TASK), 2), np.int64)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.numba_kernels import SMALL, compiled
-from numformats.backends.numba_real import drawn_flags
-from numformats.backends.numba_text import TASK
+from numformats.backends.numba_text import TASK, Flags
+from numformats.backends.task import drawn_on
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
 from numformats.core.underdamped import velocity_scale
 
@@ -46,9 +46,8 @@ def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
 
 
 def _kernel(loop: str, task: UnderdampedTask) -> Any:
-    return compiled(
-        loop, task.theta.size > SMALL, task.mode, flags=drawn_flags(task.draw, task.general)
-    )
+    flags = Flags(task.general, **drawn_on(task.draw))
+    return compiled(loop, task.theta.size > SMALL, task.mode, flags=flags)
 
 
 def _per_task(task: UnderdampedTask, dtype: Any) -> Any:

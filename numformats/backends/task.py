@@ -88,6 +88,11 @@ class DrawTask:
     counted: bool = True  #: whether the numbers that ``draws`` returns are wanted
 
 
+def drawn_on(g: DrawGrid) -> dict[str, bool]:
+    """What a kernel may take for granted of the grid of its draws."""
+    return {"uniform": bool(g.man_bits < 0), "sparse": bool(g.sparse)}
+
+
 @dataclass(frozen=True)
 class Levels:
     """How the scales of blocks are chosen over reals (64-bit lane): powers of two by ``power``,

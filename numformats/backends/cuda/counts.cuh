@@ -1,8 +1,5 @@
 // Draws that are counted: too much variance, and beyond the range. S gives the grid. A thread meets
 // fewer than 2^32 elements.
-__device__ __forceinline__ float nan_of(float) { return __uint_as_float(0x7fc00000u); }
-__device__ __forceinline__ F64 nan_of(F64) { return bits_to_real(0x7ff8ull << 48); }
-
 template <class S, class Real>
 __device__ __forceinline__ Real counted_draw(Real mean, F64 variance, F64 sigma, W32 one, W32 two,
                                              W32* counts) {
@@ -10,7 +7,7 @@ __device__ __forceinline__ Real counted_draw(Real mean, F64 variance, F64 sigma,
     const Real free = Real(drawn), low = Real(S::draw_grid().smallest), high = Real(S::draw_grid().largest);
     counts[0] += forced;
     counts[1] += outside(free, low, high);
-    return limit(free, low, high, nan_of(free));
+    return limit(free, low, high, real_of<Real>(not_a_number()));
 }
 
 __device__ __forceinline__ void add_counts(const W32* found, U64* counts) {
