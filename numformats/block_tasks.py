@@ -1,6 +1,5 @@
 """What the verbs ask of a backend for block formats, made from a format and a request."""
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,11 +16,12 @@ from numformats.backends.task import (
 from numformats.blocking import geometry
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
-from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.formats import BlockFloat, FixedPoint, Format
 from numformats.lanes import CARRIERS, LANE64, Carrier, Lane
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
 from numformats.rounding import find
+from numformats.short_blocks import saturating, short
 
 _SCALE_ROUNDING = {
     "floor": "toward_zero",
@@ -101,14 +101,9 @@ def rounding_lane(fmt: Format, carrier: Carrier) -> Lane:
     return LANE64 if divides else carrier.lane
 
 
-def _saturating(fmt: FixedPoint | Float) -> FixedPoint | Float:
-    """``fmt`` with every overflow at its largest value."""
-    return replace(fmt, overflow="clamp") if isinstance(fmt, Float) else fmt
-
-
 def levels(fmt: BlockFloat) -> Levels:
     """How the scales of ``fmt`` are chosen over reals."""
-    mode, scale = find(_SCALE_ROUNDING[fmt.scale_rule]), _saturating(fmt.scale)
+    mode, scale = find(_SCALE_ROUNDING[fmt.scale_rule]), saturating(fmt.scale)
     top = float(fmt.element.max)
     limit = float(fmt.scale.exact_max) * top if fmt.tensor_scale else 0.0
     return Levels(
@@ -133,13 +128,13 @@ def scaled_task(
 ) -> ScaledTask:
     """The task of rounding the flat reals ``x`` of an array of ``shape`` in blocks with float
     scales."""
-    element = _saturating(fmt.element)
+    element, how = saturating(fmt.element), levels(fmt)
     return ScaledTask(
         x=x,
         out=out,
         scales=scales,
         geometry=geometry(fmt, shape),
-        levels=levels(fmt),
+        levels=how,
         lowered=lower(element, _DOUBLE, wanted.mode),
         codes=code_spec(element, LANE64),
         mode=wanted.mode,
@@ -147,6 +142,7 @@ def scaled_task(
         first=wanted.first,
         spare=wanted.spare,
         encode=encode,
+        short=short(fmt, wanted.mode, how.mode, np.dtype(x.dtype).name),
     )
 
 

@@ -19,7 +19,9 @@ from numformats.backends.cuda_text import Entry, source
 HEADER = pathlib.Path(__file__).with_name("host_cuda.h")
 # No contraction: the device code is compiled without it too.
 COMMAND = "g++ -std=c++20 -O1 -ffp-contract=off -fPIC -shared -w"
-SHUFFLING = ("rows", "tops", "draws", "langevin", "underdamped", "velocities")
+SHUFFLING = (
+    "rows", "float_rows", "finite", "tops", "draws", "langevin", "underdamped", "velocities",
+)  # fmt: skip
 SIMPLE = {
     "U64": ctypes.c_uint64,
     "I64": ctypes.c_int64,

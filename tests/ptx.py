@@ -22,6 +22,7 @@ from numformats.core.underdamped import StepScalars
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
+from numformats.short_blocks import short
 
 TWO_MODES = ("nearest_even", "stochastic")  # of all carriers and targets; the others of one
 
@@ -91,10 +92,26 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
         ptx(target, "levels", (tops, tops, double, code, double, *rule), **more)
         given = (real, out, double, *stream, grid, kinds.boolean, codes, *tiling)
         ptx(target, "scaled", given, **more)
+    quotients = short_kernels(target, mode, tops, double)
     spec = typeof(decode_spec(nf.E2M1, lane.lane))
     ptx(target, "decoded", (code, real, spec), carrier=lane)
     ptx(target, "block_decoded", (code, real, double, kinds.float64, spec, *tiling), carrier=lane)
-    return 7
+    return 7 + quotients
+
+
+def short_kernels(target: tuple[int, int], mode: Mode, tops: Any, double: Any) -> int:
+    """Blocks with float scales in the 32-bit lane, where ``mode`` allows it."""
+    how, real, code = levels(nf.NVFP4), array(np.float32), array(np.uint8)
+    found = short(nf.NVFP4, mode, how.mode, "float32")
+    if found is None:
+        return 0
+    ptx(target, "finite_top", (real, tops))
+    low, codes = typeof(found.level.grid), typeof(found.codes)
+    for encode in (False, True):
+        given = (real, code if encode else real, code, tops, double, typeof(how.spec))
+        rule = (low, codes, low, codes, kinds.int64)
+        ptx(target, "float_rows", (*given, *rule), mode=mode, encode=encode, level_mode=how.mode)
+    return 3
 
 
 def step_kernel(target: tuple[int, int], mode: Mode) -> int:

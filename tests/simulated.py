@@ -12,6 +12,7 @@ import numpy as np
 
 import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
+from tests import float_scaled
 from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
 from tests.underdamped import STEPS
 from tests.underdamped import compare as compare_step
@@ -82,6 +83,11 @@ def blocks() -> int:
         codes = nf.encode(np.where(moderate, finite, finite.dtype.type(1)), fmt)
         wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
         assert_same_bits(nf.decode(codes, fmt, dtype=np.float64, backend="numba_cuda"), wanted)
+    exact = float_scaled.ties(nf.NVFP4, np.random.default_rng(3))[:8].reshape(2, -1)
+    for mode in ("nearest_even", "toward_positive"):
+        compare(nf.quantize, exact, nf.NVFP4, mode)
+        compare(nf.encode, exact, nf.NVFP4, mode)
+        done += 1
     return done
 
 

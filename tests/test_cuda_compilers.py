@@ -17,7 +17,7 @@ import numformats as nf
 from numformats.backends.cuda_code import OPTIONS
 from numformats.backends.cuda_draw_source import DrawUnit
 from numformats.backends.cuda_langevin_source import LangevinUnit
-from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
+from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit, ShortUnit
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.cuda_text import UnitBase, source
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
@@ -26,6 +26,7 @@ from numformats.block_tasks import levels, scale_spec
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
+from numformats.short_blocks import short
 from numformats.tasks import draw_grid
 from tests.nvrtc import compiled
 from tests.underdamped import STEPS
@@ -47,7 +48,7 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    found = f"{scalar} scalar, 32 block, 12 draw, 7 step, {len(STEPS)} underdamped cases agree"
+    found = f"{scalar} scalar, 34 block, 12 draw, 7 step, {len(STEPS)} underdamped cases agree"
     assert found in done.stdout
 
 
@@ -126,7 +127,8 @@ DRAWN = [  # a format; whether each element has a variance, and whether draws ar
 
 
 def step_units(mode: str) -> dict[str, UnitBase]:
-    """Langevin and underdamped steps of the three accumulators; draws."""
+    """Langevin and underdamped steps of the three accumulators; draws; float scales in the 32-bit
+    lane."""
     c, m = CARRIERS["float32"], MODES[mode]
     grids, drawn = (lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)), draw_grid(nf.E4M3, c)
     parts = {
@@ -145,6 +147,12 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         for fmt, each, blocks in DRAWN:
             grid = draw_grid(fmt, CARRIERS[real])
             made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks)
+    how = levels(nf.NVFP4)
+    for encode in (False, True):
+        found, out = short(nf.NVFP4, m, how.mode, "float32"), "uint8" if encode else "float32"
+        if found:
+            unit = ShortUnit(found, (6.0, 2688.0), how.mode, m, 4, out, encode, "uint8")
+            made[f"Q{encode:d}"] = unit
     return made
 
 

@@ -15,6 +15,7 @@ import pytest
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.tasks import code_dtype
+from tests import float_scaled
 from tests.host_cuda import Collector, HostMachine
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
@@ -238,6 +239,49 @@ def test_a_planted_error_in_a_step_is_seen(name: str, use: Any, tmp_path: pathli
         except AssertionError:
             caught.append(step)
     assert caught
+
+
+def with_float_scales(use: Any, folder: pathlib.Path, change: Build, cases: Any) -> None:
+    """The shared hard arrays, after compiling all their kernels together."""
+    collector = use(Collector())
+    for name, mode in cases:
+        fmt = float_scaled.FORMATS[name]
+        for x in (np.ones(2 * fmt.block_size, np.float32), np.ones(9, np.float32)):
+            for verb in (rounded, encoded):
+                verb(fmt, x, mode, NAME)
+    machine = use(HostMachine(folder))
+    for lane in {unit.lane for unit in collector.units}:
+        machine.prepare([unit for unit in collector.units if unit.lane is lane], change)
+    for name, mode in cases:
+        float_scaled.compare(NAME, float_scaled.FORMATS[name], mode)
+
+
+def test_float_scales_in_the_32_bit_lane(use: Any, tmp_path: pathlib.Path) -> None:
+    with_float_scales(use, tmp_path, lambda text: text, float_scaled.CASES)
+
+
+PLANTED_IN_QUOTIENTS = {
+    "a side": ("(rest_ < 0.0)", "(rest_ > 0.0)"),
+    "what is odd": ("(rest_ != 0.0)", "(rest_ < 0.0)"),
+    "a block without scale": ("where((total_ > 0.0), MAGNITUDE", "where((total_ < 9.0), MAGNITUDE"),
+    "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
+    "the scale of the array": ("size < INF_BITS", "size <= INF_BITS"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_IN_QUOTIENTS)
+def test_a_planted_error_in_quotients_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
+    """Negative control: one change in the emitted text makes the comparison fail."""
+    before, after = PLANTED_IN_QUOTIENTS[name]
+    found = []
+
+    def change(text: str) -> str:
+        found.append(before in text)
+        return text.replace(before, after)
+
+    with pytest.raises(AssertionError, match="differ"):
+        with_float_scales(use, tmp_path, change, [("nvfp4", "nearest_even")])
+    assert any(found), f"nothing to plant {name} in"
 
 
 def assert_decoded(fmt: Any, dtype: Any) -> None:

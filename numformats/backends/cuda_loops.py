@@ -53,6 +53,17 @@ def member(x, rand, spare, g, amax, general, c):
     return store(block_bits(load(x), rand, spare, g, amax, general), g, c)
 
 
+def block_top(shared, me, parts, top, busy):
+    """The largest of what ``parts`` threads that share a block found; all threads call."""
+    cuda.syncthreads()
+    shared[me] = top
+    cuda.syncthreads()
+    if busy:
+        for i in range(me // parts * parts, (me // parts + 1) * parts):
+            top = maximum(top, shared[i])
+    return top
+
+
 def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
     """Blocks of ``size`` (a multiple of 4, up to 1024) that fill memory: a thread has four
     elements, and reads the partial maxima of its block from shared memory."""
@@ -66,12 +77,8 @@ def rows(x, out, scales, k0, k1, first, spare, g, general, c, b, size):
         if busy:
             for i in range(at, at + 4):
                 top = maximum(top, U(load(x[i]) & MAGNITUDE))
-        cuda.syncthreads()
-        shared[me] = top
-        cuda.syncthreads()
+        top = block_top(shared, me, parts, top, busy)
         if busy:
-            for i in range(me // parts * parts, (me // parts + 1) * parts):
-                top = maximum(top, shared[i])
             k = scale_exponent(top, b)
             moved = scaled_grid(g, k)
             wide = general or needs_general(g, k)

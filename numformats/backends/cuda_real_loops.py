@@ -95,7 +95,7 @@ def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
 
 def levels(top, finite, totals, scales, second, v, power, is_power, g, general, c):
     """The scale of every block times that of the array (``second``), and its code."""
-    whole = tensor_level(finite[0], v)
+    whole = tensor_level(bits_to_real(finite[0]), v)
     for k in range(cuda.grid(1), top.size, cuda.gridsize(1)):
         if is_power:
             level = power_level(top[k], power)
@@ -118,6 +118,49 @@ def scaled(x, out, totals, k0, k1, first, spare, g, general, c, n1, nb, n2, nc, 
             out[i] = code_bits(bits, g, c)
         else:
             put_real(out, i, rescaled(bits_to_real(bits), total))
+
+
+def finite_top(x, finite):
+    """The largest finite magnitude of float32 elements, into zeroed memory."""
+    most = ZERO
+    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        size = U(float_to_bits(x[i]) & MAGNITUDE)
+        most = maximum(most, where(size < INF_BITS, size, ZERO))
+    gather_top(finite, 0, U64(most))
+
+
+def float_rows(x, out, scales, finite, second, v, gl, cl, g, c, size):
+    """Blocks of ``size`` float32 elements that fill memory, as in ``rows``; ``short_level`` is that
+    of the mode that rounds scales."""
+    shared = cuda.shared.array(256, SHARED)
+    me, parts = cuda.threadIdx.x, size // 4
+    span = cuda.blockDim.x // parts * parts  # threads at work
+    whole = tensor_level(F64(bits_to_float(W32(finite[0]))), v)
+    unit = v.element_max * whole
+    per_unit = 1.0 / unit
+    if cuda.grid(1) == 0:
+        second[0] = whole
+    for base in range(cuda.blockIdx.x * span, x.size // 4, cuda.gridDim.x * span):
+        at = 4 * (base + me)
+        busy = me < span and at < x.size
+        top = ZERO
+        if busy:
+            for i in range(at, at + 4):
+                top = maximum(top, U(float_to_bits(x[i]) & MAGNITUDE))
+        top = block_top(shared, me, parts, top, busy)
+        if busy:
+            level = short_level(top, unit, per_unit, gl)
+            if ENCODE and me % parts == 0:
+                scales[at // size] = code_bits(level, gl, cl)
+            total = F64(bits_to_float(level)) * whole
+            divisor, kept = divisor_of(total), kept_of(total)
+            inverse = 1.0 / divisor
+            for i in range(at, at + 4):
+                bits = short_bits(float_to_bits(x[i]), divisor, inverse, kept, g)
+                if ENCODE:
+                    out[i] = code_bits(bits, g, c)
+                else:
+                    put_real(out, i, rescaled(F64(bits_to_float(bits)), total))
 
 
 def decoded(codes, out, d):

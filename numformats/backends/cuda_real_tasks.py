@@ -9,13 +9,15 @@ import numpy as np
 from numformats.backends.cuda_draw_source import DrawUnit
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_launch import (
+    FEW_BLOCKS,
+    FLIGHT,
     NO_TILING,
     Launcher,
     grid_of,
     stream_of,
     tiling_of,
 )
-from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit
+from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit, ShortUnit
 from numformats.backends.cuda_source import Unit
 from numformats.backends.task import (
     BlockDrawTask,
@@ -97,6 +99,9 @@ class RealTasks(Launcher):
     def scaled(self, task: ScaledTask) -> float:
         """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the
         whole array."""
+        lanes = self.row_lanes(task.x, task.out, task.geometry) if task.short else 0
+        if lanes:
+            return self._float_rows(task, lanes)
         scales = task.scales if task.encode else None
         totals, second = self._levels(task.x, None, task.geometry, task.levels, scales)
         real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
@@ -107,6 +112,23 @@ class RealTasks(Launcher):
         stream = (*stream_of(task.words, task.first), LANE64.unsigned(task.spare))
         args = (at(task.x), at(task.out), *where, *stream)
         self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.x)
+        return float(self.machine.read(second)[0]) if task.encode else 1.0
+
+    def _float_rows(self, task: ScaledTask, lanes: int) -> float:
+        """``scaled`` in the 32-bit lane."""
+        short, how, at = task.short, task.levels, self.machine.address
+        assert short is not None
+        scale, out = (np.dtype(a.dtype).name for a in (task.scales, task.out))
+        spec = (float(how.spec.element_max), float(how.spec.tensor_limit))
+        unit = ShortUnit(short, spec, how.mode, task.mode, lanes, out, task.encode, scale)
+        finite, second = (self.machine.zeros(1, kind, task.x) for kind in (np.uint64, np.float64))
+        vectors = task.x.size // 4
+        size, grid = np.uint64(vectors), grid_of(-(-vectors // FLIGHT), FEW_BLOCKS)
+        if how.spec.tensor_limit > 0:
+            self.machine.launch(unit, 0, grid, (at(task.x), at(finite), size), task.x)
+        places = (at(task.x), at(task.out), at(task.scales) if task.encode else 0)
+        args = (*places, at(finite), at(second), size)
+        self.machine.launch(unit, 1, grid, args, task.x)
         return float(self.machine.read(second)[0]) if task.encode else 1.0
 
     def decode(self, task: DecodeTask) -> None:

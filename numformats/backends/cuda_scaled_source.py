@@ -1,4 +1,4 @@
-"""The CUDA kernels of blocks with scales of any kind, and of decoding; all of the 64-bit lane."""
+"""The CUDA kernels of blocks with scales of any kind, and of decoding."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ from numformats.backends.cuda_text import (
     UnitBase,
     getter,
 )
-from numformats.backends.task import Levels
+from numformats.backends.task import Levels, Short
 from numformats.core.decode import DecodeSpec
 from numformats.core.grid import CodeSpec
-from numformats.lanes import LANE64, Lane
+from numformats.lanes import LANE32, LANE64, Lane
 from numformats.lowering import SIGNED_DECODE, Lowered
 from numformats.rounding import Mode
 
@@ -117,6 +117,59 @@ class ScaledUnit(UnitBase):
         params = (*arrays, *where, *STREAM, ("U", "spare"))
         body = f"scaled<{name}>(x, out, totals, n, vectors, {MADE_TILING}, k0, k1, first, spare);"
         return (Entry(f"scaled_{name}", params, body),)
+
+
+@dataclass(frozen=True)
+class ShortUnit(UnitBase):
+    """Blocks of ``lanes`` vectors of float32 along memory, in the 32-bit lane; ``scales``: dtype
+    name of their codes, which are wanted where ``encode``."""
+
+    short: Short
+    spec: tuple[float, float]  #: of the ``LevelSpec``
+    level_mode: Mode
+    mode: Mode
+    lanes: int
+    out: str
+    encode: bool
+    scales: str
+    lane: Lane = LANE32
+    needs: tuple[str, ...] = ("QUOTIENT", "scalar", "gather", "quotients")
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes that round scales and elements."""
+        return self.level_mode, self.mode
+
+    def definition(self, name: str) -> str:
+        """The struct ``name`` that the skeletons take."""
+        spec = ", ".join(map(cpp.literal, self.spec))
+        level = f"mode_{self.level_mode.name}::short_level(top, divisor, inverse, level_grid())"
+        element = f"mode_{self.mode.name}::short_bits(bits, divisor, inverse, kept, grid())"
+        lines = [
+            f"using Out = {C_TYPES[self.out]}; using Scale = {C_TYPES[self.scales]};",
+            f"static constexpr bool encode = {cpp.literal(self.encode)};",
+            f"static __device__ constexpr LevelSpec spec() {{ return LevelSpec{{{spec}}}; }}",
+            getter("Grid", "level_grid", self.short.level.grid),
+            getter("CodeSpec", "level_codes", self.short.level_codes),
+            getter("Grid", "grid", self.short.element.grid),
+            getter("CodeSpec", "codes", self.short.codes),
+            f"{cpp.PREFIX} static U level(U top, F64 divisor, F64 inverse) {{ return {level}; }}",
+            f"{cpp.PREFIX} static U element(U bits, F64 divisor, F64 inverse, U kept) "
+            f"{{ return {element}; }}",
+        ]
+        return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+
+    def entries(self, name: str) -> tuple[Entry, ...]:
+        """The largest finite magnitude, then scales and elements."""
+        x = ("const float*", "x")
+        first = (x, ("U64*", "finite"), *_VECTORS[1:])
+        made: Params = ((f"{C_TYPES[self.out]}*", "out"), (f"{C_TYPES[self.scales]}*", "scales"))
+        read: Params = (("const U64*", "finite"), ("F64*", "second"), *_VECTORS[1:])
+        body = f"float_rows<{name}, {self.lanes}>(x, out, scales, finite, second, vectors);"
+        return (
+            Entry(f"finite_{name}", first, "finite_top(x, finite, vectors);"),
+            Entry(f"float_rows_{name}", (x, *made, *read), body),
+        )
 
 
 @dataclass(frozen=True)

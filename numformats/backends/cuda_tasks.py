@@ -61,23 +61,11 @@ class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks)
             task.scale,
             scales=np.dtype(task.scales.dtype).name,
         )
-        lanes = self._lanes(task)
+        lanes = self.row_lanes(task.x, task.out, task.geometry)
         if lanes:
             self._rows(task, spec, lanes)
         else:
             self._tiles(task, spec)
-
-    def _lanes(self, task: BlockTask) -> int:
-        """Vectors a block, where one pass serves: whole blocks along memory, a power of two of
-        them up to a warp, aligned."""
-        _, n1, b, n2, c = task.geometry.shape
-        tile, per = task.geometry.tile[1], VECTOR // task.carrier.stored().itemsize
-        lanes, rest = divmod(tile, per)
-        whole = n1 == b == c == 1 and n2 % tile == 0 and rest == 0
-        out_vector = per * np.dtype(task.out.dtype).itemsize
-        aligned = self.machine.address(task.x) % VECTOR == 0
-        aligned = aligned and self.machine.address(task.out) % out_vector == 0
-        return lanes if whole and aligned and lanes in (1, 2, 4, 8, 16, 32) else 0
 
     def _rows(self, task: BlockTask, spec: Spec, lanes: int) -> None:
         n, per = task.x.size, VECTOR // task.carrier.stored().itemsize

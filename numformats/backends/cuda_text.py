@@ -19,7 +19,9 @@ from numformats.backends.emit import (
     ELEMENTS,
     LOADS,
     NORMAL,
+    QUOTIENT,
     SCALE,
+    SHORT,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -142,7 +144,8 @@ def lane_text(lane: Lane) -> str:
             _record(DecodeSpec, lambda f: "I" if f in SIGNED_DECODE else "U"),
             _record(LevelSpec, lambda f: "F64"),
             *map(cpp.function, (*CORE, *UNITS, *moves)),
-            *map(cpp.function, (scaled.magnitude_of, scaled.tensor_level) if w == 64 else ()),
+            cpp.function(scaled.tensor_level),
+            *map(cpp.function, (scaled.magnitude_of,) if w == 64 else ()),
         ]
     )
 
@@ -152,18 +155,20 @@ def _skeleton(name: str) -> str:
 
 
 @cache
-def mode_text(mode: Mode, lane: Lane, blocks: bool) -> str:
+def mode_text(mode: Mode, lane: Lane, blocks: bool, short: bool) -> str:
     """One rounding mode and the rules that need it, in a namespace of its own."""
     more: list[Callable[..., Any]] = [scale.block_bits] * blocks
     if lane is LANE64:
         more += [*ELEMENTS, scaled.float_level]
+    if short:
+        more += SHORT
     rules = [cpp.function(*part) for part in (*mode_parts(mode), *((f, None) for f in more))]
     return "\n".join([f"namespace mode_{mode.name} {{", *rules, "}"])
 
 
 _SKELETONS = (
     "scalar", "tiling", "blocks", "normals", "gather", "counts", "draws", "levels", "scaled",
-    "decode", "steps", "langevin", "underdamped", "velocities", "layout", "factors",
+    "quotients", "decode", "steps", "langevin", "underdamped", "velocities", "layout", "factors",
     "reading", "casts", "groups",
     "results", "dots", "group_dots", "chains", "plain", "integers",
 )  # fmt: skip
@@ -174,6 +179,7 @@ _STEP_SCALARS = _record(StepScalars, lambda f: "F32")
 _GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "NORMAL": ("", NORMAL),
     "DRAW": ("", DRAW),
+    "QUOTIENT": ("", QUOTIENT),
     "STEP": ("", STEP),
     "UNDERDAMPED": (_STEP_SCALARS, UNDERDAMPED),
     "SPLIT": (f"{_SPLIT}\nconstexpr int NO_TERM = {NO_TERM};", SPLIT),
@@ -200,7 +206,7 @@ def source(units: Mapping[str, UnitBase]) -> str:
         parts += [f"constexpr U CARRIER_MAX = {cpp.literal(largest)};", *map(cpp.function, SCALE)]
         parts += [cpp.function(scaled.power_level)] * (lane is LANE64)
     parts += [_group(name) for name in _GROUPS if name in needs]
-    parts += [mode_text(mode, lane, "SCALE" in needs) for mode in modes]
+    parts += [mode_text(mode, lane, "SCALE" in needs, "QUOTIENT" in needs) for mode in modes]
     parts += [_skeleton(name) for name in _SKELETONS if name in needs]
     parts += [unit.definition(name) for name, unit in units.items()]
     entries = [entry.text for name, unit in units.items() for entry in unit.entries(name)]

@@ -20,6 +20,7 @@ from numformats.core import (
     langevin,
     normal,
     quantum,
+    quotient,
     scale,
     scaled,
     threefry,
@@ -109,6 +110,20 @@ LEVELS: tuple[Callable[..., Any], ...] = (
     scaled.power_level,
 )  # of the 64-bit lane, with a mode and SCALE
 ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
+QUOTIENT: tuple[Callable[..., Any], ...] = (
+    quotient.divisor_of,
+    quotient.kept_of,
+    quotient.odd_quotient,
+)  # of the 32-bit lane
+SHORT: tuple[Callable[..., Any], ...] = (quotient.short_level, quotient.short_bits)  # with a mode
+SINGLE: tuple[Callable[..., Any], ...] = (
+    quotient.moderate,
+    quotient.high_of,
+    quotient.low_of,
+    quotient.single_quotient,
+    quotient.single_bits,
+    quotient.single_value,
+)  # beside them, in float32 alone
 STEP: tuple[Callable[..., Any], ...] = (
     langevin.settled,
     langevin.slope_of,

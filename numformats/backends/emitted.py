@@ -56,10 +56,15 @@ def put_whole(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+def imported(module: str, name: str) -> str:
+    """The import of one name of an emitted module."""
+    return f"from {PACKAGE}.{module} import {name}\n"
+
+
 def both_ways(modules: Iterable[str]) -> str:
     """Imports that give rounding in two modes, by their modules, the names of ``SIDES``."""
     return "".join(
-        f"from {PACKAGE}.{module} import round_bits as bits_{side}\n"
+        imported(module, f"round_bits as bits_{side}")
         for side, module in zip(SIDES, modules, strict=True)
     )
 

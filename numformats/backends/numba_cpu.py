@@ -2,7 +2,7 @@
 
 from numformats.backends.numba_chains import chains, plain
 from numformats.backends.numba_dots import dots, scaled_dots, split
-from numformats.backends.numba_kernels import PLAIN, SMALL, compiled
+from numformats.backends.numba_kernels import PLAIN, SMALL, UNROLLED_BLOCKS, compiled
 from numformats.backends.numba_real import (
     block_draws,
     decode,
@@ -20,7 +20,6 @@ __all__ = [
     "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
     "scalar", "scaled", "scaled_dots", "split", "underdamped", "words",
 ]  # fmt: skip
-UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 
 
 def scalar(task: ScalarTask) -> None:

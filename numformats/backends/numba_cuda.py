@@ -8,7 +8,7 @@ import numpy as np
 
 from numformats.backends.numba_cuda_chains import chains, plain
 from numformats.backends.numba_cuda_dots import dots, scaled_dots
-from numformats.backends.numba_cuda_launch import compiled, launch
+from numformats.backends.numba_cuda_launch import compiled, in_rows, launch
 from numformats.backends.numba_cuda_launch import zeros as zeroed
 from numformats.backends.numba_cuda_reading import (
     add,
@@ -40,7 +40,6 @@ __all__ = [
     "factors", "langevin", "normals", "plain", "read", "read_integers", "scalar", "scaled",
     "scaled_dots", "seen", "split", "underdamped", "words", "wrap_integers", "zeros",
 ]  # fmt: skip
-LONGEST_BLOCK = 1024  # elements of a block that one group of threads holds
 
 
 def scalar(task: ScalarTask) -> None:
@@ -55,15 +54,23 @@ def scalar(task: ScalarTask) -> None:
 
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
-    lane, (_, n1, nb, n2, nc) = task.carrier.lane, task.geometry.shape
-    t2 = task.geometry.tile[1]
+    lane = task.carrier.lane
     how = (
         *task.words, np.uint64(task.first), lane.unsigned(task.spare), task.lowered.grid,
         task.lowered.general, task.codes, task.scale,
     )  # fmt: skip
-    if n1 == nb == nc == 1 and n2 % t2 == 0 and t2 % 4 == 0 and t2 <= LONGEST_BLOCK:
+    if in_rows(task.geometry):
         kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
-        launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how, t2)
+        launch(
+            kernel,
+            task.x.size // 4,
+            task.x,
+            task.x,
+            task.out,
+            task.scales,
+            *how,
+            task.geometry.tile[1],
+        )
         return
     amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), task.geometry.tiling
     launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)

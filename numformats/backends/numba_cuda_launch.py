@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numba import cuda
 
-from numformats.backends.emitted import both_ways, emit, load
+from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_cuda_loading import load as load_numba_cuda
 from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
@@ -19,9 +19,11 @@ from numformats.backends.numba_cuda_text import (
     lane_text,
     mode_text,
     normal_text,
+    quotient_text,
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES
+from numformats.blocking import Geometry
 from numformats.device import DeviceArray, enough_memory
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
@@ -56,6 +58,12 @@ def reals_module(lane: Lane) -> str:
     return module("reals", (lane_module(lane),), reals_text())
 
 
+def quotient_module(mode: Mode, lane: Lane) -> str:
+    """The module of blocks with float scales under ``mode`` in the 32-bit lane."""
+    imports = (lane_module(lane), reals_module(lane), mode_module(mode, lane))
+    return module(f"quotient_{mode.name}", imports, quotient_text())
+
+
 @cache
 def compiled(
     loop: str,
@@ -66,6 +74,7 @@ def compiled(
     encode: bool = False,
     uniform: bool = False,
     sparse: bool = False,
+    level_mode: Mode = _ANY_MODE,
 ) -> Any:
     """The kernel for these choices; it serves all formats."""
     lane = lane_module(carrier.lane)
@@ -78,6 +87,9 @@ def compiled(
     if loop == "long_normals":
         imports.append(module("normal", (lane, reals), normal_text()))
     text = kernel_text(loop, mode, carrier, general, plain_inf, encode, uniform, sparse)
+    if loop == "float_rows":
+        imports.append(quotient_module(mode, carrier.lane))
+        text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
         text = both_ways(sides) + text
@@ -121,6 +133,13 @@ def upload(array: Any, like: Any) -> Any:
     """A NumPy array where ``like`` lies."""
     with _device(like), enough_memory(f"{array.size} elements of {array.dtype}"):
         return cuda.to_device(array, stream=_stream(like))
+
+
+def in_rows(g: Geometry) -> bool:
+    """Whether blocks fill memory, and the threads of a group hold whole ones, four elements
+    each."""
+    (_, n1, b, n2, c), tile = g.shape, g.tile[1]
+    return n1 == b == c == 1 and n2 % tile == 0 and tile % 4 == 0 and tile <= 4 * THREADS
 
 
 def few(n: int) -> int:

@@ -10,6 +10,7 @@ from numformats.backends.numba_cuda_launch import (
     DOUBLE,
     compiled,
     few,
+    in_rows,
     launch,
     read,
     zeros,
@@ -22,6 +23,7 @@ from numformats.backends.task import (
     LangevinTask,
     Levels,
     ScaledTask,
+    Short,
     drawn_on,
 )
 from numformats.blocking import Geometry
@@ -85,9 +87,25 @@ def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tup
     return totals, second
 
 
+def _float_rows(task: ScaledTask, short: Short) -> float:
+    """``scaled`` in the 32-bit lane."""
+    x, how = task.x, task.levels
+    finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
+    if how.spec.tensor_limit > 0:
+        launch(compiled("finite_top"), few(x.size), x, x, finite)
+    kernel = compiled("float_rows", task.mode, encode=task.encode, level_mode=how.mode)
+    level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
+    places = (x, task.out, task.scales, finite, second)
+    rule = (how.spec, *level, *element, task.geometry.tile[1])
+    launch(kernel, few(x.size // 4), x, *places, *rule)
+    return float(read(second, x)[0]) if task.encode else 1.0
+
+
 def scaled(task: ScaledTask) -> float:
     """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the whole
     array."""
+    if task.short and in_rows(task.geometry):
+        return _float_rows(task, task.short)
     scales = task.scales if task.encode else None
     totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
     kernel = compiled("scaled", task.mode, DOUBLE, encode=task.encode)

@@ -18,7 +18,9 @@ from numformats.backends.emit import (
     LEVELS,
     LOADS,
     NORMAL,
+    QUOTIENT,
     SCALE,
+    SHORT,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -99,7 +101,7 @@ _WEIGHTS = (
 )
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "quantize": (cuda_loops.rounded,),
-    "rows": (block_bits, cuda_loops.member),
+    "rows": (block_bits, cuda_loops.member, cuda_loops.block_top),
     "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
     "maxima": (cuda_loops.tile_of,),
     "draws": (
@@ -112,6 +114,8 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
+    "finite_top": (cuda_real_loops.gather_top,),
+    "float_rows": (scaled.tensor_level, cuda_loops.block_top, cuda_real_loops.put_real),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
     "langevin": (*_WEIGHTS, cuda_real_loops.step_words, cuda_real_loops.step_element),
@@ -125,8 +129,8 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "velocities": _WEIGHTS,
 }
 REALS = (
-    "normals", "long_normals", "draws", "tops", "levels", "scaled", "langevin",
-    "underdamped", "velocities",
+    "normals", "long_normals", "draws", "tops", "levels", "scaled", "finite_top", "float_rows",
+    "langevin", "underdamped", "velocities",
 )  # fmt: skip  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
@@ -150,6 +154,11 @@ def mode_text(mode: Mode) -> str:
 def scale_text(carrier: Carrier) -> str:
     """Choosing block scales on one carrier."""
     return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
+
+
+def quotient_text() -> str:
+    """Blocks with float scales in the 32-bit lane, with a mode."""
+    return module_text("", _device((*QUOTIENT, *SHORT)))
 
 
 def draw_text() -> str:

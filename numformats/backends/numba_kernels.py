@@ -7,7 +7,7 @@ from typing import Any
 import numba
 
 from numformats.backends.compile_log import listen
-from numformats.backends.emitted import both_ways, emit, load
+from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_text import (
     Flags,
     draw_text,
@@ -15,6 +15,7 @@ from numformats.backends.numba_text import (
     lane_text,
     mode_text,
     normal_text,
+    quotient_text,
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES
@@ -23,6 +24,7 @@ from numformats.rounding import MODES, Mode
 
 Kernel = Callable[..., Any]
 SMALL = 1 << 15  # elements
+UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
 STEPS = ("langevin", "underdamped", "velocities")
 ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
@@ -44,6 +46,12 @@ def mode_module(mode: Mode, lane: Lane) -> str:
     return module(f"mode_{mode.name}", (lane_module(lane),), mode_text(mode))
 
 
+def quotient_module(mode: Mode, lane: Lane) -> str:
+    """The module of blocks with float scales under ``mode`` in the 32-bit lane."""
+    imports = (lane_module(lane), mode_module(mode, lane))
+    return module(f"quotient_{mode.name}", imports, quotient_text())
+
+
 @cache
 def compiled(
     loop: str,
@@ -53,6 +61,7 @@ def compiled(
     flags: Flags = PLAIN,
     encode: bool = False,
     block: int = 0,
+    level_mode: Mode = ANY_MODE,
 ) -> Kernel:
     """The kernel for ``large`` arrays, which shares the work between threads, or for others, where
     waking threads costs more than it saves; that form compiles in half the time."""
@@ -65,6 +74,9 @@ def compiled(
     if loop == "long_normals":
         imports.append(module("normal", (lane,), normal_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
+    if loop == "float_rows":
+        imports.append(quotient_module(mode, carrier.lane))
+        text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
         text = both_ways(sides) + text

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.numba_kernels import DOUBLE, SMALL, compiled
+from numformats.backends.numba_kernels import DOUBLE, PLAIN, SMALL, UNROLLED_BLOCKS, compiled
 from numformats.backends.numba_text import CHUNKS, TASK, Flags
 from numformats.backends.task import (
     STEP_FLAGS,
@@ -16,11 +16,14 @@ from numformats.backends.task import (
     LangevinTask,
     Levels,
     ScaledTask,
+    Short,
     drawn_on,
 )
 from numformats.blocking import Geometry
+from numformats.core.scaled import tensor_level
 from numformats.lanes import CARRIERS
 
+SINGLE = CARRIERS["float32"]
 PIECE = 1 << 20  # elements whose scales are at hand at a time
 
 
@@ -75,8 +78,29 @@ def _levels(
     return totals, float(second)
 
 
+def _float_rows(task: ScaledTask, short: Short) -> float:
+    """``scaled`` in the 32-bit lane, for whole blocks along memory."""
+    x, how, size = task.x.view(np.uint32), task.levels, task.geometry.tile[1]
+    large, whole = x.size > SMALL, np.float64(1.0)
+    if how.spec.tensor_limit > 0:
+        found = np.zeros(-(-x.size // TASK), np.uint32)
+        compiled("finite_top", large)(x, found)
+        whole = tensor_level(np.float64(found.max().view(np.float32)), how.spec)
+    block = size if large and size in UNROLLED_BLOCKS else 0
+    flags = Flags(mirrored=short.element.mirrored, saturating=True) if block else PLAIN
+    choices = (task.mode, SINGLE, flags, task.encode, block, how.mode)
+    kernel = compiled("float_rows", large, *choices)
+    level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
+    unit = how.spec.element_max * whole
+    kernel(x, task.out, task.scales, whole, unit, *level, *element, size)
+    return float(whole)
+
+
 def scaled(task: ScaledTask) -> float:
     """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
+    _, n1, b, n2, c = task.geometry.shape
+    if task.short and n1 == b == c == 1 and n2 % task.geometry.tile[1] == 0:
+        return _float_rows(task, task.short)
     large, second = task.x.size > SMALL, 1.0
     kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)
     top, spare = _finite_top(task.x, None, task.levels), DOUBLE.lane.unsigned(task.spare)

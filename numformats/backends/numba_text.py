@@ -12,6 +12,7 @@ from numformats.backends import (
     intrinsics,
     langevin_loops,
     loops,
+    quotient_loops,
     random_loops,
     scaled_loops,
     underdamped_loops,
@@ -23,7 +24,10 @@ from numformats.backends.emit import (
     LEVELS,
     LOADS,
     NORMAL,
+    QUOTIENT,
     SCALE,
+    SHORT,
+    SINGLE,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -183,6 +187,18 @@ _PARTS: dict[str, Parts] = {
         scaled_loops.in_block_units,
         scaled_loops.out_of_units,
     ),
+    "finite_top": (),
+    "float_rows": (
+        scaled.not_a_number,
+        scaled.rescaled,
+        loops.shaped,
+        loops.amax_of,
+        loops.amax_blocks,
+        quotient_loops.scale_blocks,
+        quotient_loops.single_blocks,
+        quotient_loops.short_blocks,
+        quotient_loops.float_rows_chunk,
+    ),
     "decoded": (),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,
@@ -193,7 +209,8 @@ _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
 TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
-CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048, "rows": 8192}
+CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048}
+CHUNKS |= {"rows": 8192, "float_rows": 8192}
 CHUNKS |= {"scaled": 256, "block_draws": 256}  # tiles that share a buffer
 
 
@@ -224,6 +241,11 @@ def scale_text(carrier: Carrier) -> str:
     return module_text(f"CARRIER_MAX = U({carrier.largest})", _device(SCALE))
 
 
+def quotient_text() -> str:
+    """Blocks with float scales in the 32-bit lane, with a mode."""
+    return module_text("", _device((*QUOTIENT, *SHORT, *SINGLE)))
+
+
 def normal_text() -> str:
     """Normals in float64."""
     return module_text("", [(f, None, _INLINE) for f in NORMAL])
@@ -235,7 +257,7 @@ def draw_text() -> str:
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    modules = (loops, random_loops, scaled_loops, langevin_loops, underdamped_loops)
+    modules = (loops, random_loops, scaled_loops, quotient_loops, langevin_loops, underdamped_loops)
     found: Callable[..., Any] = next(getattr(m, name) for m in modules if hasattr(m, name))
     return found
 
@@ -261,7 +283,7 @@ def kernel_text(
         f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])
-    if loop == "rows":
+    if loop in ("rows", "float_rows"):
         parts = [*_intrinsics((intrinsics.block_maxima,)), *parts]
     moves = [(LOADS[carrier.name], "load", DEVICE), (STORES[carrier.name], "narrow", DEVICE)]
     return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

@@ -30,7 +30,7 @@ def _levels(sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool) -> 
     bits = text.magnitude_of(sizes)
     tops = block_maxima(bits, g.tile)
     finite = bits[bits < np.uint64(LANE64.inf)]
-    second = text.tensor_level(finite.max(initial=0, keepdims=True), how.spec)[0]
+    second = text.tensor_level(text.bits_to_real(finite.max(initial=0, keepdims=True)), how.spec)[0]
     low = how.lowered
     if how.is_power:
         level = text.power_level(tops, how.power)

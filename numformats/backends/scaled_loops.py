@@ -72,7 +72,7 @@ def tops(x, variance, tops, n1, nb, n2, nc, t1, t2, m1, m2):
 
 def levels(tops, totals, codes, top, v, b, g, general, c):
     """The scale of every tile times that of the array, which is returned; and its code."""
-    second = tensor_level(top, v)
+    second = tensor_level(bits_to_real(top), v)
     for k in prange(tops.size):
         level = power_level(tops[k], b) if POWER else float_level(tops[k], second, v, g, general)
         totals[k] = level * second

@@ -108,9 +108,21 @@ class Levels:
 
 
 @dataclass(frozen=True)
+class Short:
+    """The grids and codes of scales and elements in the 32-bit lane; they saturate and need no
+    general text."""
+
+    level: Lowered
+    level_codes: CodeSpec
+    element: Lowered
+    codes: CodeSpec
+
+
+@dataclass(frozen=True)
 class ScaledTask:
     """Round (or encode) ``x`` (flat, float32 or float64) in blocks with scales of any kind;
-    ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane.
+    ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane;
+    where there is a ``short`` form, it gives the same results.
     """
 
     x: Any
@@ -125,6 +137,7 @@ class ScaledTask:
     first: int
     spare: int
     encode: bool
+    short: Short | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Blocks with scales of any kind, over reals: from the largest magnitude of a block to its scale,
-and elements in units of it. Magnitudes are float64 bit patterns, the lane is the 64-bit one.
+and elements in units of it. Magnitudes are float64 bit patterns, the lane is the 64-bit one
+(``core/quotient.py``: the same in the 32-bit lane, for short formats).
 
 A scale that is no power of two is divided out in float64, which decides every tie of a float32
 exactly: numerator and tie differ by at least 2^-31 relative, or not at all (docs/decisions/0007).
@@ -46,12 +47,12 @@ def not_a_number() -> Real:
     return bits_to_real(U64(0x7FF8000000000000))
 
 
-def tensor_level(top: Word, v: LevelSpec) -> Real:
+def tensor_level(top: Real, v: LevelSpec) -> Real:
     """The float32 scale of an array whose largest finite magnitude is ``top``; 1 where it has none,
     or is zero throughout."""
-    ratio = bits_to_real(top) / where(v.tensor_limit > 0.0, v.tensor_limit, 1.0)
+    ratio = top / where(v.tensor_limit > 0.0, v.tensor_limit, 1.0)
     found = maximum(single(ratio), 1.401298464324817e-45)
-    return where((top > U64(0)) & (v.tensor_limit > 0.0), found, 1.0)
+    return where((top > 0.0) & (v.tensor_limit > 0.0), found, 1.0)
 
 
 def float_level(top: Word, second: Real, v: LevelSpec, g: Grid, general: bool) -> Real:

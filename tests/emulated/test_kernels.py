@@ -60,6 +60,12 @@ def test_random_numbers_and_draws(use: Any, tmp_path: pathlib.Path, monkeypatch:
     test_cuda_source.test_random_words_normals_and_draws(use, tmp_path)
 
 
+def test_float_scales(use: Any, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(test_cuda_source, "HostMachine", PtxMachine)
+    cases = [("nvfp4", "toward_positive"), ("integers", "nearest_even")]
+    test_cuda_source.with_float_scales(use, tmp_path, lambda text: text, cases)
+
+
 @pytest.mark.parametrize("rounding", TWO_MODES)
 def test_langevin_steps(rounding: str, use: Any, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(test_cuda_source, "HostMachine", PtxMachine)

@@ -1,0 +1,79 @@
+// Blocks of float32 along memory with float scales, in the 32-bit lane. S gives the rules.
+__device__ __forceinline__ U bits_of_size(F32 x) { return U(float_to_bits(x) & MAGNITUDE); }
+
+// The largest finite magnitude of an array, into zeroed memory.
+__device__ __forceinline__ void finite_top(const float* x, U64* finite, U64 vectors) {
+    using From = Pack<float, 4>;
+    const From* from = reinterpret_cast<const From*>(x);
+    const U64 step = threads();
+    U most = ZERO;
+    for (U64 at = thread(); at < vectors; at += step * FLIGHT) {
+        From given[FLIGHT] = {};
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f)
+            if (at + f * step < vectors) given[f] = from[at + f * step];
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f)
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                const U size = bits_of_size(given[f].v[j]);
+                most = maximum(most, where(size < INF_BITS, size, ZERO));
+            }
+    }
+    gather_max(finite, most);
+}
+
+// Four elements of a block whose largest magnitude is `top`; their scale in units of `unit`.
+template <class S>
+__device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given, U level,
+                                                            F64 whole) {
+    const F64 total = F64(bits_to_float(level)) * whole;
+    const F64 divisor = divisor_of(total), inverse = 1.0 / divisor;
+    const U kept = kept_of(total);
+    Pack<typename S::Out, 4> result;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+        const U bits = S::element(float_to_bits(given.v[j]), divisor, inverse, kept);
+        if constexpr (S::encode)
+            result.v[j] = typename S::Out(code_bits(bits, S::grid(), S::codes()));
+        else
+            result.v[j] = real_of<float>(rescaled(F64(bits_to_float(bits)), total));
+    }
+    return result;
+}
+
+// Blocks of LANES vectors: scales from maxima found between lanes, and elements, in one pass.
+template <class S, int LANES>
+__device__ __forceinline__ void float_rows(const float* x, typename S::Out* out,
+                                           typename S::Scale* scales, const U64* finite,
+                                           F64* second, U64 vectors) {
+    using From = Pack<float, 4>;
+    using To = Pack<typename S::Out, 4>;
+    const From* from = reinterpret_cast<const From*>(x);
+    To* to = reinterpret_cast<To*>(out);
+    const F64 whole = tensor_level(F64(bits_to_float(W32(finite[0]))), S::spec());
+    const F64 unit = S::spec().element_max * whole, inverse = 1.0 / unit;
+    const U64 step = threads(), lane = thread() % 32;
+    if (thread() == 0) second[0] = whole;
+    for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
+        From given[FLIGHT] = {};
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f)
+            if (base + lane + f * step < vectors) given[f] = from[base + lane + f * step];
+#pragma unroll
+        for (int f = 0; f < FLIGHT; ++f) {
+            U top = ZERO;
+#pragma unroll
+            for (int j = 0; j < 4; ++j) top = maximum(top, bits_of_size(given[f].v[j]));
+#pragma unroll
+            for (int d = 1; d < LANES; d *= 2) top = maximum(top, lane_xor(top, d));
+            const U64 v = base + lane + f * step;
+            if (v >= vectors) continue;
+            const U level = S::level(top, unit, inverse);
+            to[v] = quartet<S>(given[f], level, whole);
+            if (S::encode && v % LANES == 0)
+                scales[v / LANES] =
+                    typename S::Scale(code_bits(level, S::level_grid(), S::level_codes()));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+"""Float scales in the 32-bit lane: quotients of magnitudes as float32, rounded to odd.
+
+Rounded to odd, a float32 compares as the quotient does with every number of up to 23 bits, which is
+all that modes of halves ask of values and ties (``short_blocks.py`` says which formats are short
+enough). A float32 within one step of the quotient is found with the inverse of the divisor; the
+sign of what it leaves of the numerator tells on which side the quotient lies. In float64 that needs
+a product with a divisor of up to 29 bits, which is exact; in float32, for divisors of moderate
+size, two fused products with its high and low part, of which the first is exact.
+"""
+
+from numformats.core.grid import Grid
+from numformats.core.lane import (
+    F32,
+    F64,
+    INF_BITS,
+    MAGNITUDE,
+    NAN_BITS,
+    ONE,
+    ZERO,
+    Flag,
+    Real,
+    U,
+    Word,
+    bits_to_float,
+    float_to_bits,
+    fused,
+    where,
+)
+from numformats.core.quantum import round_finite
+
+
+def divisor_of(total: Real) -> Real:
+    """The scale of a block as a divisor; 1 where it is 0 or NaN."""
+    return where(total > 0.0, total, 1.0)
+
+
+def kept_of(total: Real) -> Word:
+    """What of magnitudes is divided: nothing where the scale is 0 or NaN."""
+    return where(total > 0.0, MAGNITUDE, ZERO)
+
+
+def odd_quotient(mag: Word, divisor: Real, inverse: Real) -> Word:
+    """The magnitude ``mag / divisor``, rounded to odd; ``inverse`` is ``1 / divisor`` in
+    float64."""
+    x = F64(bits_to_float(mag))
+    near = x * inverse
+    short = F32(near)
+    rest = x - F64(short) * divisor
+    return U(U(float_to_bits(short) - U(rest < 0.0)) | U(rest != 0.0))
+
+
+def short_level(top: Word, divisor: Real, inverse: Real, g: Grid) -> Word:
+    """Scale of a block of largest magnitude ``top``, in units of ``divisor``; NaN where it holds
+    NaN or Inf."""
+    rounded = round_finite(odd_quotient(top, divisor, inverse), ZERO, ZERO, g)
+    return where(top < INF_BITS, rounded, NAN_BITS)
+
+
+def short_bits(bits: Word, divisor: Real, inverse: Real, kept: Word, g: Grid) -> Word:
+    """An element in units of its scale, rounded to the element grid."""
+    mag = odd_quotient(U(bits & kept), divisor, inverse)
+    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), ZERO, ZERO, g)
+
+
+def moderate(total: Real) -> Flag:
+    """Whether a scale is 0, or such that products with its parts are exact in float32."""
+    return (total == 0.0) | ((total >= 5.421010862427522e-20) & (total <= 1.8446744073709552e19))
+
+
+def high_of(x: Real) -> Real:
+    """A positive number rounded to float32 toward zero."""
+    near = F32(x)
+    return bits_to_float(U(float_to_bits(near) - U(F64(near) > x)))
+
+
+def low_of(x: Real, high: Real) -> Real:
+    """What ``high`` lacks, in float32."""
+    return F32(x - F64(high))
+
+
+def single_quotient(mag: Word, high: Real, low: Real, inverse: Real, little: Real) -> Word:
+    """As ``odd_quotient``, in float32: a divisor and its inverse in two parts each. Where the rest
+    is too small for float32, so is the quotient for any format."""
+    x = bits_to_float(mag)
+    near = fused(x, inverse, F32(x * little))
+    rest = fused(F32(-near), low, fused(F32(-near), high, x))
+    return U(U(float_to_bits(near) - U(rest < F32(0.0))) | U(rest != F32(0.0)))
+
+
+def single_bits(
+    bits: Word, high: Real, low: Real, inverse: Real, little: Real, kept: Word, g: Grid
+) -> Word:
+    """As ``short_bits``, in float32."""
+    mag = single_quotient(U(bits & kept), high, low, inverse, little)
+    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), ZERO, ZERO, g)
+
+
+def single_value(bits: Word, high: Real, low: Real) -> Real:
+    """A value in units of a moderate scale as the value it stands for."""
+    unit = bits_to_float(bits)
+    return fused(unit, high, F32(unit * low))

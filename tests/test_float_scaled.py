@@ -1,0 +1,128 @@
+"""Law: blocks with float scales are the same in the 32-bit lane; its quotients, rounded to odd,
+are those of exact rationals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numformats as nf
+from numformats.core import quotient
+from numformats.short_blocks import short
+from tests.float_scaled import CASES, FORMATS, compare, hard_arrays, ties
+from tests.inputs import assert_same_bits
+
+EVEN = nf.roundings()["nearest_even"]
+
+
+def rounded_to_odd(x: Fraction) -> int:
+    """Bits of a positive number as float32: its lower neighbour, with an odd last bit where that is
+    not it."""
+    near = np.float32(float(x))
+    while Fraction(float(near)) > x:
+        near = np.nextafter(near, np.float32(0))
+    while Fraction(float(np.nextafter(near, np.float32(np.inf)))) <= x:
+        near = np.nextafter(near, np.float32(np.inf))
+    return int(near.view(np.uint32)) | int(Fraction(float(near)) != x)
+
+
+def divisors(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Scales of 4 bits times float32 ones, half of them short, from 2^-40 to 2^40, as float64 holds
+    them."""
+    level = rng.integers(8, 16, n) / 8.0
+    second = rng.uniform(1, 2, n).astype(np.float32).astype(np.float64)
+    second = np.where(rng.random(n) < 0.5, np.round(second * 1024) / 1024, second)
+    return level * second * np.exp2(rng.integers(-40, 40, n))
+
+
+def numerators(rng: np.random.Generator, divisor: np.ndarray) -> np.ndarray:
+    """Near short multiples of the divisors, and anything."""
+    near = (divisor * (rng.integers(1, 64, divisor.size) / 4)).astype(np.float32)
+    beside = near.view(np.uint32) + rng.integers(-1, 2, divisor.size).astype(np.uint32)
+    other = rng.uniform(0, 8, divisor.size) * divisor
+    return np.where(rng.random(divisor.size) < 0.5, beside.view(np.float32), np.float32(other))
+
+
+def in_float64(bits: np.ndarray, divisor: np.ndarray) -> Any:
+    return quotient.odd_quotient(bits, divisor, 1.0 / divisor)
+
+
+def in_float32(bits: np.ndarray, divisor: np.ndarray) -> Any:
+    parts = []
+    for x in (divisor, 1.0 / divisor):
+        high = quotient.high_of(x)
+        parts += [high, quotient.low_of(x, high)]
+    return quotient.single_quotient(bits, *parts)
+
+
+@pytest.mark.parametrize("form", [in_float64, in_float32])
+def test_quotients_are_rounded_to_odd(form: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(4)
+    divisor = divisors(rng, 20_000)
+    x = numerators(rng, divisor)
+    got = form(x.view(np.uint32), divisor)
+    exact = [Fraction(float(a)) / Fraction(b) for a, b in zip(x, divisor, strict=True)]
+    wanted = [rounded_to_odd(q) for q in exact]
+    np.testing.assert_array_equal(got, wanted)
+    assert 1000 < sum(w & 1 == 0 for w in wanted) < 19_000  # exact ones, and others
+
+
+def test_a_quotient_to_nearest_would_be_seen() -> None:
+    """Negative control: rounded to nearest, some quotients beside a tie become the tie."""
+    rng = np.random.default_rng(5)
+    divisor = divisors(rng, 20_000)
+    x = numerators(rng, divisor)
+    nearest = (x / divisor).astype(np.float32).view(np.uint32)
+    assert (nearest != in_float64(x.view(np.uint32), divisor)).any()
+
+
+@pytest.mark.parametrize("name, mode", CASES)
+def test_the_cpu_gives_the_reference_s_bits(name: str, mode: str) -> None:
+    fmt = FORMATS[name]
+    assert short(fmt, nf.roundings()[mode], EVEN, "float32")
+    compare("numba_cpu", fmt, mode)
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "blocks of 64", "e5m2 scales", "integers"])
+def test_large_arrays_and_in_place(name: str) -> None:
+    """Arrays above the size at which threads share the work, some chunks with moderate scales and
+    some without; into themselves and into others."""
+    fmt = FORMATS[name]
+    parts = [ties(fmt, np.random.default_rng(k)).reshape(-1) for k in range(12)]
+    x = np.concatenate([*parts, *hard_arrays(fmt), *parts])
+    assert x.size > 1 << 15
+    wanted = nf.quantize(x, fmt, backend="reference")
+    assert_same_bits(nf.quantize(x, fmt), wanted)
+    own = x.copy()
+    assert_same_bits(nf.quantize(own, fmt, out=own), wanted)
+    tail = x[: -fmt.block_size - 3]  # a short block at the end
+    assert_same_bits(nf.quantize(tail, fmt), nf.quantize(tail, fmt, backend="reference"))
+
+
+LONG = {
+    "a scale of many bits": replace(nf.NVFP4, scale=nf.FP16),
+    "a wide scale": nf.BlockFloat(nf.E2M1, 16, scale=nf.BF16, scale_rule="even"),
+    "an element of many bits": replace(nf.NVFP4, element=nf.FP16),
+    "a largest element of many bits": replace(nf.NVFP4, element=nf.FixedPoint(8, 6)),
+    "a scale of zero bits' own": nf.BlockFloat(
+        nf.E2M1, 16, scale=replace(nf.E4M3, subnormals=False), scale_rule="even"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_not_short_keeps_the_long_form(name: str) -> None:
+    fmt = LONG[name]
+    assert short(fmt, EVEN, EVEN, "float32") is None
+    compare("numba_cpu", fmt, "nearest_even")
+
+
+@pytest.mark.parametrize("mode, real", [("stochastic", "float32"), ("nearest_even", "float64")])
+def test_other_modes_and_carriers_keep_the_long_form(mode: str, real: str) -> None:
+    assert short(nf.NVFP4, nf.roundings()[mode], EVEN, real) is None
