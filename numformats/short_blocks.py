@@ -12,7 +12,7 @@ from numformats.rounding import Mode
 
 _SINGLE = CARRIERS["float32"]
 _PRECISION = 12  # bits of a value, half of what a quotient has
-_REACH = 50  # binary exponents of values, and of what lies between them
+_REACH = 30  # binary exponents of values, and of what lies between them
 _FACTOR = 5  # bits that a divisor has beside those of a float32
 
 

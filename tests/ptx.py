@@ -50,15 +50,21 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
         typeof(scale_spec(nf.MXFP8_E4M3, lane)),
         (kinds.uint32, kinds.uint32, kinds.uint64),
     )
-    how, n, amax = {"mode": mode, "carrier": carrier}, kinds.int64, array(lane.unsigned)
+    how, amax = {"mode": mode, "carrier": carrier}, array(lane.unsigned)
     for general in (False, True):
         ptx(target, "quantize", (x, x, *stream, u, grid, codes), general=general, **how)
     ptx(target, "quantize", (x, array(np.uint8), *stream, u, grid, codes), encode=True, **how)
     ptx(target, "wrap", (x, x, *stream, u, grid, codes, u, u, typeof(lane.signed(0))), **how)
     inner = (*stream, u, grid, kinds.boolean, codes, scale)
-    ptx(target, "rows", (x, x, array(np.uint8), *inner, n), **how)
-    ptx(target, "maxima", (x, amax, *(n,) * 8), carrier=carrier)
-    ptx(target, "tiles", (x, x, array(np.uint8), amax, *inner, *(n,) * 8), encode=True, **how)
+    ptx(target, "rows", (x, x, array(np.uint8), *inner), block=32, **how)
+    ptx(target, "maxima", (x, amax, *(kinds.uint64,) * 8), carrier=carrier)
+    ptx(
+        target,
+        "tiles",
+        (x, x, array(np.uint8), amax, *inner, *(kinds.uint64,) * 8),
+        encode=True,
+        **how,
+    )
     return 7
 
 
@@ -71,22 +77,23 @@ def random_kernels(target: tuple[int, int]) -> int:
         real, double = array(dtype), array(np.float64)
         loop = "normals" if dtype is np.float32 else "long_normals"
         ptx(target, loop, (real, word, word, first))
-        counts, tiling = array(np.uint64), (kinds.int64,) * 8
-        arrays = (real, double, real, double, kinds.boolean)
+        counts, tiling = array(np.uint64), (kinds.uint64,) * 8
+        arrays = (real, double, real, double)
         for kind in ("neither", "uniform", "sparse"):
             kinds_of = {name: name == kind for name in ("uniform", "sparse")}
-            ptx(target, "draws", (*arrays, *(word,) * 4, first, grid, counts, *tiling), **kinds_of)
+            given = (*arrays, *(word,) * 4, first, grid, counts, *tiling)
+            ptx(target, "draws", given, flags=(kind == "neither", True), **kinds_of)
     return 10
 
 
 def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
     """Blocks with float scales, and decoding; float32 data."""
     real, double, code, tops = (array(t) for t in (np.float32, np.float64, np.uint8, np.uint64))
-    tiling, stream = (kinds.int64,) * 8, (kinds.uint32, kinds.uint32, kinds.uint64, kinds.uint64)
+    tiling, stream = (kinds.uint64,) * 8, (kinds.uint32, kinds.uint32, kinds.uint64, kinds.uint64)
     lane, how = CARRIERS["float64"], levels(nf.NVFP4)
     grid, codes = typeof(how.lowered.grid), typeof(how.codes)
     rule = (typeof(how.spec), typeof(how.power), kinds.boolean, grid, kinds.boolean, codes)
-    ptx(target, "tops", (real, double, kinds.boolean, tops, tops, *tiling), carrier=lane)
+    ptx(target, "tops", (real, double, tops, tops, *tiling), carrier=lane, flags=(True,))
     for encode in (False, True):
         out, more = code if encode else real, {"mode": mode, "carrier": lane, "encode": encode}
         ptx(target, "levels", (tops, tops, double, code, double, *rule), **more)
@@ -109,8 +116,8 @@ def short_kernels(target: tuple[int, int], mode: Mode, tops: Any, double: Any) -
     low, codes = typeof(found.level.grid), typeof(found.codes)
     for encode in (False, True):
         given = (real, code if encode else real, code, tops, double, typeof(how.spec))
-        rule = (low, codes, low, codes, kinds.int64)
-        ptx(target, "float_rows", (*given, *rule), mode=mode, encode=encode, level_mode=how.mode)
+        rule, modes = (low, codes, low, codes), {"mode": mode, "level_mode": how.mode}
+        ptx(target, "float_rows", (*given, *rule), encode=encode, block=16, **modes)
     return 3
 
 
@@ -121,9 +128,8 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = (*(kinds.float32,) * 3, kinds.float64)
     rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
-    flags = kinds.UniTuple(kinds.boolean, 6)
-    given = (*(real,) * 4, *scalars, grid, grid, draw, *rest, array(np.uint64), flags)
-    ptx(target, "langevin", given, mode=mode)
+    given = (*(real,) * 4, *scalars, grid, grid, draw, *rest, array(np.uint64))
+    ptx(target, "langevin", given, mode=mode, flags=(True,) * 6)
     return 1
 
 
@@ -135,10 +141,10 @@ def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
     scalars = typeof(StepScalars(*(np.float32(1),) * 13))
     limits, word = (kinds.boolean, kinds.float32, kinds.float32), kinds.uint32
     given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, draw, *limits)
-    flags = kinds.UniTuple(kinds.boolean, 7)
-    ptx(target, "underdamped", (*given, *(word,) * 10, kinds.uint64, found, flags), mode=mode)
+    given = (*given, *(word,) * 10, kinds.uint64, found)
+    ptx(target, "underdamped", given, mode=mode, flags=(True,) * 7)
     given = (real, real, kinds.float64, kinds.float64, grid, draw, *limits, *(word,) * 4)
-    ptx(target, "velocities", (*given, kinds.uint64, found, kinds.boolean), mode=mode)
+    ptx(target, "velocities", (*given, kinds.uint64, found), mode=mode, flags=(True,))
     return 2
 
 

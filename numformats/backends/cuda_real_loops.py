@@ -52,21 +52,23 @@ def bounded(free, g):
 
 
 def draws(
-    mean, variance, out, totals, in_blocks, k0, k1, h0, h1, first, g, counts,
+    mean, variance, out, totals, k0, k1, h0, h1, first, g, counts,
     n1, nb, n2, nc, t1, t2, m1, m2,
 ):  # fmt: skip
     """``variance`` has one element or as many as ``mean``; ``totals`` are the scales of blocks;
     ``counts`` gathers too much variance and beyond the range."""
+    in_blocks, each = FLAGS
     g, common = known(g), root(variance[0])
     short, over = U64(0), U64(0)
-    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        e = U64(first + U64(i))
-        m, v, sigma = F64(mean[i]), variance[i] if variance.size > 1 else variance[0], common
+    i = here()
+    while i < U64(out.size):
+        e = U64(first + i)
+        m, v, sigma = F64(mean[i]), variance[i] if each else variance[0], common
         total = 1.0
         if in_blocks:
             total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
             m, v = unit_mean(m, total), unit_variance(v, total)
-        if in_blocks or variance.size > 1:
+        if in_blocks or each:
             sigma = root(v)
         free, forced = draw(m, v, sigma, word_of(e, k0, k1), word_of(e, h0, h1), g)
         if not in_blocks:
@@ -75,14 +77,17 @@ def draws(
         short += U64(forced)
         over += U64(outside(free, g.smallest, g.largest))
         put_real(out, i, rescaled(bounded(free, g), total) if in_blocks else bounded(free, g))
+        i = U64(i + stride())
     gather(counts, 0, short)
     gather(counts, 1, over)
 
 
-def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
-    """Largest magnitudes of blocks, of draws where ``reaching``, into zeroed memory."""
+def tops(x, variance, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
+    """Largest magnitudes of blocks, of draws where that is the flag, into zeroed memory."""
+    (reaching,) = FLAGS
     most = U64(0)
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+    i = here()
+    while i < U64(x.size):
         seen = F64(x[i])
         if reaching:
             seen = reach(seen, root(variance[i] if variance.size > 1 else variance[0]))
@@ -90,13 +95,15 @@ def tops(x, variance, reaching, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
         cuda.atomic.max(top, tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2), size)
         if size < INF_BITS:
             most = maximum(most, size)
+        i = U64(i + stride())
     gather_top(finite, 0, most)
 
 
 def levels(top, finite, totals, scales, second, v, power, is_power, g, general, c):
     """The scale of every block times that of the array (``second``), and its code."""
     whole = tensor_level(bits_to_real(finite[0]), v)
-    for k in range(cuda.grid(1), top.size, cuda.gridsize(1)):
+    k = here()
+    while k < U64(top.size):
         if is_power:
             level = power_level(top[k], power)
         else:
@@ -106,73 +113,95 @@ def levels(top, finite, totals, scales, second, v, power, is_power, g, general, 
             scales[k] = code_bits(real_to_bits(level), g, c)
         if k == 0:
             second[0] = whole
+        k = U64(k + stride())
 
 
 def scaled(x, out, totals, k0, k1, first, spare, g, general, c, n1, nb, n2, nc, t1, t2, m1, m2):
     """Every element in units of its scale, rounded or encoded."""
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+    i = here()
+    while i < U64(x.size):
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)]
-        rand = word_of(U64(first + U64(i)), k0, k1) if STOCHASTIC else ZERO
+        rand = word_of(U64(first + i), k0, k1) if STOCHASTIC else ZERO
         bits = scaled_bits(F64(x[i]), total, rand, spare, g, general)
         if ENCODE:
             out[i] = code_bits(bits, g, c)
         else:
             put_real(out, i, rescaled(bits_to_real(bits), total))
+        i = U64(i + stride())
+
+
+def finite_size(x):
+    size = size_of(x)
+    return where(size < INF_BITS, size, ZERO)
 
 
 def finite_top(x, finite):
     """The largest finite magnitude of float32 elements, into zeroed memory."""
-    most = ZERO
-    for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        size = U(float_to_bits(x[i]) & MAGNITUDE)
-        most = maximum(most, where(size < INF_BITS, size, ZERO))
+    i, n, step, most = here(), U64(x.size), stride(), ZERO
+    two, three = U64(U64(2) * step), U64(U64(3) * step)
+    while U64(i + three) < n:
+        a, b = finite_size(x[i]), finite_size(x[U64(i + step)])
+        c, d = finite_size(x[U64(i + two)]), finite_size(x[U64(i + three)])
+        most = maximum(most, maximum(maximum(a, b), maximum(c, d)))
+        i = U64(i + U64(U64(4) * step))
+    while i < n:
+        most = maximum(most, finite_size(x[i]))
+        i = U64(i + step)
     gather_top(finite, 0, U64(most))
 
 
-def float_rows(x, out, scales, finite, second, v, gl, cl, g, c, size):
-    """Blocks of ``size`` float32 elements that fill memory, as in ``rows``; ``short_level`` is that
-    of the mode that rounds scales."""
+def float_member(x, total, divisor, inverse, kept, out, i, g, c):
+    bits = short_bits(load(x), divisor, inverse, kept, g)
+    if ENCODE:
+        out[i] = code_bits(bits, g, c)
+    else:
+        put_real(out, i, rescaled(F64(bits_to_float(bits)), total))
+
+
+def float_rows(x, out, scales, finite, second, v, gl, cl, g, c):
+    """Blocks of ``BLOCK`` float32 elements that fill memory, as in ``rows``; ``short_level`` is
+    that of the mode that rounds scales."""
     shared = cuda.shared.array(256, SHARED)
-    me, parts = cuda.threadIdx.x, size // 4
-    span = cuda.blockDim.x // parts * parts  # threads at work
+    me, span = W32(cuda.threadIdx.x), W32(SPAN)
+    base, quarters = U64(U64(cuda.blockIdx.x) * U64(span)), U64(x.size // 4)
     whole = tensor_level(F64(bits_to_float(W32(finite[0]))), v)
     unit = v.element_max * whole
     per_unit = 1.0 / unit
     if cuda.grid(1) == 0:
         second[0] = whole
-    for base in range(cuda.blockIdx.x * span, x.size // 4, cuda.gridDim.x * span):
-        at = 4 * (base + me)
-        busy = me < span and at < x.size
-        top = ZERO
-        if busy:
-            for i in range(at, at + 4):
-                top = maximum(top, U(float_to_bits(x[i]) & MAGNITUDE))
-        top = block_top(shared, me, parts, top, busy)
+    while base < quarters:
+        at = U64(U64(base + U64(me)) * U64(4))
+        busy = me < span and at < U64(x.size)
+        four = four_of(x, at if busy else U64(0))
+        top = block_top(shared, me, top_of(four) if busy else ZERO, busy)
         if busy:
             level = short_level(top, unit, per_unit, gl)
-            if ENCODE and me % parts == 0:
-                scales[at // size] = code_bits(level, gl, cl)
+            if ENCODE and W32(me % PARTS) == W32(0):
+                scales[U64(at // U64(BLOCK))] = code_bits(level, gl, cl)
             total = F64(bits_to_float(level)) * whole
-            divisor, kept = divisor_of(total), kept_of(total)
-            inverse = 1.0 / divisor
-            for i in range(at, at + 4):
-                bits = short_bits(float_to_bits(x[i]), divisor, inverse, kept, g)
-                if ENCODE:
-                    out[i] = code_bits(bits, g, c)
-                else:
-                    put_real(out, i, rescaled(F64(bits_to_float(bits)), total))
+            divisor = divisor_of(total)
+            unit_of = total, divisor, 1.0 / divisor, kept_of(total)
+            float_member(four[0], *unit_of, out, at, g, c)
+            float_member(four[1], *unit_of, out, U64(at + U64(1)), g, c)
+            float_member(four[2], *unit_of, out, U64(at + U64(2)), g, c)
+            float_member(four[3], *unit_of, out, U64(at + U64(3)), g, c)
+        base = U64(base + U64(U64(cuda.gridDim.x) * U64(span)))
 
 
 def decoded(codes, out, d):
-    for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
+    i = here()
+    while i < U64(codes.size):
         put_real(out, i, bits_to_real(value_bits(U(codes[i]), d)))
+        i = U64(i + stride())
 
 
 def block_decoded(codes, out, totals, second, d, n1, nb, n2, nc, t1, t2, m1, m2):
     """Values of element codes times their scales."""
-    for i in range(cuda.grid(1), codes.size, cuda.gridsize(1)):
+    i = here()
+    while i < U64(codes.size):
         total = totals[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)] * second
         put_real(out, i, bits_to_real(value_bits(U(codes[i]), d)) * total)
+        i = U64(i + stride())
 
 
 def rounded_single(x, rand, g, general):
@@ -205,10 +234,10 @@ def step_words(
 
 
 def step_element(
-    theta, grad, words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high, flags
+    theta, grad, words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high
 ):
     """The accumulator, and the weight with its counts, after one step of one element."""
-    rounds_gradient, decays, noisy, rounds_weight, _, drawn = flags
+    rounds_gradient, decays, noisy, rounds_weight, _, drawn = FLAGS
     wg, wn, ww, wo = words
     slope = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
     mean = drift(theta, slope, lr, decay, decays)
@@ -223,19 +252,20 @@ def step_element(
 
 def langevin(
     theta, grad, stored, seen, lr, decay, sigma, variance, gg, gw, gd, general, low, high,
-    g0, g1, n0, n1, w0, w1, h0, h1, first, counts, flags,
+    g0, g1, n0, n1, w0, w1, h0, h1, first, counts,
 ):  # fmt: skip
-    """``flags`` in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
-    rounds_gradient, _, noisy, rounds_weight, keeps, drawn = flags
+    """Flags in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
+    rounds_gradient, _, noisy, rounds_weight, keeps, drawn = FLAGS
     gd, spread = known(gd), root(variance)
     short, over = U64(0), U64(0)
-    for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
-        e = U64(first + U64(i))
+    i = here()
+    while i < U64(theta.size):
+        e = U64(first + i)
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         mean, (used, excess, cut) = step_element(
             theta[i], grad[i], words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low,
-            high, flags,
+            high,
         )  # fmt: skip
         short += excess
         over += cut
@@ -243,5 +273,6 @@ def langevin(
             stored[i] = mean
         if rounds_weight or drawn:
             seen[i] = used
+        i = U64(i + stride())
     gather(counts, 0, short)
     gather(counts, 1, over)

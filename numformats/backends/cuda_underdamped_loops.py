@@ -17,11 +17,11 @@ def forced(x, s, gb, ga, fixed):
 
 def moved_element(
     theta, velocity, grad, words, wv, decay, s, variance, spread, gg, gw, gb, ga, gd, general, low,
-    high, flags,
+    high,
 ):  # fmt: skip
     """The accumulator, the weight with its counts, the velocity and what is left of its
     variance."""
-    rounds_gradient, decays, noisy, rounds_weight, _, drawn, fixed = flags
+    rounds_gradient, decays, noisy, rounds_weight, _, drawn, fixed = FLAGS
     wg, wn, ww, wo = words
     descent = rounded_single(grad, wg, gg, general) if rounds_gradient else grad
     slope = slope_of(theta, descent, decay, decays)
@@ -42,21 +42,22 @@ def moved_element(
 
 def underdamped(
     theta, velocity, grad, stored, seen, moved, left, decay, s, variance, gg, gw, gb, ga, gd,
-    general, low, high, g0, g1, n0, n1, w0, w1, h0, h1, v0, v1, first, found, flags,
+    general, low, high, g0, g1, n0, n1, w0, w1, h0, h1, v0, v1, first, found,
 ):  # fmt: skip
-    """``flags`` in the order of ``UNDERDAMPED_FLAGS``; ``found`` gathers counts, then largest
+    """Flags in the order of ``UNDERDAMPED_FLAGS``; ``found`` gathers counts, then largest
     magnitudes, where an old value is a bound that spares atomics."""
-    rounds_gradient, _, noisy, rounds_weight, keeps, drawn, _ = flags
+    rounds_gradient, _, noisy, rounds_weight, keeps, drawn, _ = FLAGS
     top, most, short, over = U64(0), U64(0), U64(0), U64(0)
     gd, spread = known(gd), root(variance)
-    for i in range(cuda.grid(1), theta.size, cuda.gridsize(1)):
-        e = U64(first + U64(i))
+    i = here()
+    while i < U64(theta.size):
+        e = U64(first + i)
         parts = (rounds_gradient, noisy, rounds_weight, drawn)
         words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
         wv = word_of(e, v0, v1) if noisy else ZERO
         mean, (used, excess, cut), v, rest = moved_element(
             theta[i], velocity[i], grad[i], words, wv, decay, s, variance, spread, gg, gw, gb, ga,
-            gd, general, low, high, flags,
+            gd, general, low, high,
         )  # fmt: skip
         short += excess
         over += cut
@@ -69,6 +70,7 @@ def underdamped(
         if drawn:
             left[i] = rest
             most = maximum(most, U64(float_to_bits(rest) & MAGNITUDE))
+        i = U64(i + stride())
     gather(found, 0, short)
     gather(found, 1, over)
     gather_top(found, 2, top)
@@ -76,15 +78,17 @@ def underdamped(
 
 
 def velocities(
-    moved, left, largest, least, gw, gd, general, low, high, k0, k1, h0, h1, first, found, drawn
+    moved, left, largest, least, gw, gd, general, low, high, k0, k1, h0, h1, first, found
 ):
     """The velocity in units of its scale; ``found`` holds the largest magnitudes, gathers counts,
     and receives the scale as float64 bits."""
+    (drawn,) = FLAGS
     top, widest = bits_to_float(W32(found[2])), bits_to_float(W32(found[3]))
     wide = velocity_scale(top, widest, largest, least)
     scale, gd, short, over = F32(wide), known(gd), U64(0), U64(0)
-    for i in range(cuda.grid(1), moved.size, cuda.gridsize(1)):
-        e = U64(first + U64(i))
+    i = here()
+    while i < U64(moved.size):
+        e = U64(first + i)
         one = word_of(e, k0, k1) if drawn or STOCHASTIC else ZERO
         parts = in_units(moved[i], scale)
         if drawn:
@@ -96,6 +100,7 @@ def velocities(
         moved[i] = from_units(value, scale)
         short += excess
         over += cut
+        i = U64(i + stride())
     gather(found, 0, short)
     gather(found, 1, over)
     if cuda.grid(1) == 0:

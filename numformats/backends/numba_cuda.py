@@ -6,6 +6,7 @@ Arrays are device arrays of the current device (anything with ``__cuda_array_int
 
 import numpy as np
 
+from numformats.backends.cuda_launch import tiling_of
 from numformats.backends.numba_cuda_chains import chains, plain
 from numformats.backends.numba_cuda_dots import dots, scaled_dots
 from numformats.backends.numba_cuda_launch import compiled, in_rows, launch
@@ -60,19 +61,11 @@ def blocks(task: BlockTask) -> None:
         task.lowered.general, task.codes, task.scale,
     )  # fmt: skip
     if in_rows(task.geometry):
-        kernel = compiled("rows", task.mode, task.carrier, encode=task.encode)
-        launch(
-            kernel,
-            task.x.size // 4,
-            task.x,
-            task.x,
-            task.out,
-            task.scales,
-            *how,
-            task.geometry.tile[1],
-        )
+        choices = {"encode": task.encode, "block": task.geometry.tile[1]}
+        kernel = compiled("rows", task.mode, task.carrier, **choices)
+        launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how)
         return
-    amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), task.geometry.tiling
+    amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), tiling_of(task.geometry)
     launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
     kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
     launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)

@@ -14,6 +14,7 @@ from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
     REALS,
     SCALES,
+    THREADS,
     draw_text,
     kernel_text,
     lane_text,
@@ -29,7 +30,6 @@ from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
 load_numba_cuda()
-THREADS = 256
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
 FEW_THREADS = 1 << 20  # the same, of kernels that ``few`` is for
 SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
@@ -74,6 +74,8 @@ def compiled(
     encode: bool = False,
     uniform: bool = False,
     sparse: bool = False,
+    flags: tuple[bool, ...] = (),
+    block: int = 0,
     level_mode: Mode = _ANY_MODE,
 ) -> Any:
     """The kernel for these choices; it serves all formats."""
@@ -86,7 +88,9 @@ def compiled(
         imports += [reals, module("draw", (lane, reals), draw_text())]
     if loop == "long_normals":
         imports.append(module("normal", (lane, reals), normal_text()))
-    text = kernel_text(loop, mode, carrier, general, plain_inf, encode, uniform, sparse)
+    text = kernel_text(
+        loop, mode, carrier, general, plain_inf, encode, uniform, sparse, flags, block
+    )
     if loop == "float_rows":
         imports.append(quotient_module(mode, carrier.lane))
         text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text

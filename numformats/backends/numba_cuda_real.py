@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.cuda_launch import NO_TILING, tiling_of
 from numformats.backends.numba_cuda_launch import (
     DOUBLE,
     compiled,
@@ -46,23 +47,23 @@ def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     nothing = zeros(1, np.float64, task.out)
-    return _draws(task, nothing, False, (1,) * 8)
+    return _draws(task, nothing, None)
 
 
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
     d, g = task.draw, task.geometry
     totals, _ = _levels(d.mean, d.variance, g, task.levels, None)
-    return _draws(d, totals, True, g.tiling)
+    return _draws(d, totals, g)
 
 
-def _draws(
-    task: DrawTask, totals: Any, in_blocks: bool, tiling: tuple[int, ...]
-) -> tuple[int, int]:
+def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
     counts = zeros(2, np.uint64, task.out)
     keys = (*task.key, *task.other_key, np.uint64(task.first))
-    arrays = (task.mean, task.variance, task.out, totals, in_blocks)
-    kernel = compiled("draws", **drawn_on(task.grid))
+    arrays = (task.mean, task.variance, task.out, totals)
+    tiling = NO_TILING if g is None else tiling_of(g)
+    flags = (g is not None, task.variance.size > 1)
+    kernel = compiled("draws", flags=flags, **drawn_on(task.grid))
     launch(kernel, few(task.out.size), task.out, *arrays, *keys, task.grid, counts, *tiling)
     if not task.counted:
         return 0, 0
@@ -77,8 +78,8 @@ def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tup
     finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
     reaching = variance is not None
     given = variance if reaching else second
-    kernel = compiled("tops", carrier=DOUBLE)
-    launch(kernel, few(x.size), x, x, given, reaching, top, finite, *g.tiling)
+    kernel = compiled("tops", carrier=DOUBLE, flags=(reaching,))
+    launch(kernel, few(x.size), x, x, given, top, finite, *tiling_of(g))
     encode, low = scales is not None, how.lowered
     codes = scales if encode else zeros(1, np.uint8, x)
     kernel = compiled("levels", how.mode, DOUBLE, encode=encode)
@@ -93,11 +94,11 @@ def _float_rows(task: ScaledTask, short: Short) -> float:
     finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
     if how.spec.tensor_limit > 0:
         launch(compiled("finite_top"), few(x.size), x, x, finite)
-    kernel = compiled("float_rows", task.mode, encode=task.encode, level_mode=how.mode)
+    choices = {"encode": task.encode, "block": task.geometry.tile[1], "level_mode": how.mode}
+    kernel = compiled("float_rows", task.mode, **choices)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
     places = (x, task.out, task.scales, finite, second)
-    rule = (how.spec, *level, *element, task.geometry.tile[1])
-    launch(kernel, few(x.size // 4), x, *places, *rule)
+    launch(kernel, few(x.size // 4), x, *places, how.spec, *level, *element)
     return float(read(second, x)[0]) if task.encode else 1.0
 
 
@@ -110,7 +111,7 @@ def scaled(task: ScaledTask) -> float:
     totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
     kernel = compiled("scaled", task.mode, DOUBLE, encode=task.encode)
     stream = (*task.words, np.uint64(task.first), DOUBLE.lane.unsigned(task.spare))
-    rule = (task.lowered.grid, task.lowered.general, task.codes, *task.geometry.tiling)
+    rule = (task.lowered.grid, task.lowered.general, task.codes, *tiling_of(task.geometry))
     launch(kernel, task.x.size, task.x, task.x, task.out, totals, *stream, *rule)
     return float(read(second, task.x)[0]) if task.encode else 1.0
 
@@ -124,7 +125,7 @@ def decode(task: DecodeTask) -> None:
         return
     kernel = compiled("block_decoded", carrier=DOUBLE)
     scales = (task.totals, np.float64(task.second))
-    launch(kernel, n, task.codes, *arrays, *scales, task.spec, *task.geometry.tiling)
+    launch(kernel, n, task.codes, *arrays, *scales, task.spec, *tiling_of(task.geometry))
 
 
 def written(task: Any) -> tuple[Any, Any]:
@@ -147,8 +148,8 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     scalars = (task.lr, task.decay, task.sigma, task.variance)
     grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
-    kernel = compiled("langevin", task.mode, **drawn_on(task.draw))
-    given = (*arrays, *scalars, *grids, *keys, counts, flags)
+    kernel = compiled("langevin", task.mode, flags=flags, **drawn_on(task.draw))
+    given = (*arrays, *scalars, *grids, *keys, counts)
     launch(kernel, few(task.theta.size), task.theta, *given)
     if not rounds:
         return 0, 0

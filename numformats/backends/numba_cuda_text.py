@@ -89,6 +89,14 @@ def whole_to_bits(n):
 def single(x):
     return F64(np.float32(x))
 """
+_INDICES = (
+    cuda_loops.here,
+    cuda_loops.stride,
+    cuda_loops.pair_of,
+    cuda_loops.word_of,
+    cuda_loops.turns,
+    cuda_loops.turn,
+)
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
 _WEIGHTS = (
@@ -99,10 +107,11 @@ _WEIGHTS = (
     cuda_real_loops.drawn_single,
     cuda_real_loops.weighed,
 )
+_ROWS = (cuda_loops.size_of, cuda_loops.four_of, cuda_loops.top_of, cuda_loops.block_top)
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "quantize": (cuda_loops.rounded,),
-    "rows": (block_bits, cuda_loops.member, cuda_loops.block_top),
-    "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of),
+    "quantize": (cuda_loops.rounded, cuda_loops.quantize_drawn),
+    "rows": (block_bits, cuda_loops.member, *_ROWS, cuda_loops.four_words),
+    "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of, cuda_loops.opens),
     "maxima": (cuda_loops.tile_of,),
     "draws": (
         random_loops.known,
@@ -114,8 +123,13 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
     "levels": LEVELS,
     "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
-    "finite_top": (cuda_real_loops.gather_top,),
-    "float_rows": (scaled.tensor_level, cuda_loops.block_top, cuda_real_loops.put_real),
+    "finite_top": (cuda_loops.size_of, cuda_real_loops.finite_size, cuda_real_loops.gather_top),
+    "float_rows": (
+        scaled.tensor_level,
+        *_ROWS,
+        cuda_real_loops.put_real,
+        cuda_real_loops.float_member,
+    ),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
     "langevin": (*_WEIGHTS, cuda_real_loops.step_words, cuda_real_loops.step_element),
@@ -132,7 +146,9 @@ REALS = (
     "normals", "long_normals", "draws", "tops", "levels", "scaled", "finite_top", "float_rows",
     "langevin", "underdamped", "velocities",
 )  # fmt: skip  # loops that need ``draw_text``
+FLOATS = ("finite_top", "float_rows")  # loops over floats, not stored bits
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
+THREADS = 256  # of a group
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
 
@@ -143,7 +159,7 @@ def _device(functions: tuple[Callable[..., Any], ...]) -> list[tuple[Any, None, 
 def lane_text(lane: Lane) -> str:
     """Prelude and core texts for one lane."""
     prelude = _PRELUDE.format(constants=constants(lane), width=lane.width)
-    return module_text(prelude, _device((*CORE, cuda_loops.pair_of, cuda_loops.word_of)))
+    return module_text(prelude, _device((*CORE, *_INDICES)))
 
 
 def mode_text(mode: Mode) -> str:
@@ -173,16 +189,22 @@ def normal_text() -> str:
 
 def kernel_text(
     loop: str, mode: Mode, carrier: Carrier, general: bool, plain_inf: bool, encode: bool,
-    uniform: bool, sparse: bool,
+    uniform: bool, sparse: bool, flags: tuple[bool, ...], block: int,
 ) -> str:  # fmt: skip
     """The loop for these choices; its entry is called ``kernel``."""
+    parts = max(block // 4, 1)  # threads that share a block
     head = (
         f"STOCHASTIC, ENCODE = {mode.stochastic}, {encode}\n"
         f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n"
-        f"UNIFORM, SPARSE = {uniform}, {sparse}\n\n"
+        f"UNIFORM, SPARSE, FLAGS = {uniform}, {sparse}, {flags}\n"
+        f"BLOCK, PARTS, SPAN = {block}, W32({parts}), {THREADS // parts * parts}\n\n"
         f"{_STORE_CODE if encode else _STORE}"
     )
-    moves = [(LOADS[carrier.name], "load", "@device"), (STORES[carrier.name], "narrow", "@device")]
+    moves = [(STORES[carrier.name], "narrow", "@device")]
+    if loop in FLOATS:
+        head += "\n\nload = float_to_bits"
+    else:
+        moves.append((LOADS[carrier.name], "load", "@device"))
     homes = (cuda_loops, cuda_real_loops, cuda_underdamped_loops)
     kernel = (next(getattr(m, loop) for m in homes if hasattr(m, loop)), "kernel", KERNEL)
     return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])

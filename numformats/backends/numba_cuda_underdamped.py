@@ -33,8 +33,8 @@ def _step(task: UnderdampedTask, found: Any) -> None:
     down, up = (low.grid for low in task.neighbours)
     grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.general)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
-    given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found, flags)
-    kernel = compiled("underdamped", task.mode, **drawn_on(task.draw))
+    given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found)
+    kernel = compiled("underdamped", task.mode, flags=flags, **drawn_on(task.draw))
     launch(kernel, few(task.theta.size), task.theta, *given)
 
 
@@ -43,6 +43,6 @@ def _velocities(task: UnderdampedTask, found: Any) -> None:
     arrays, limits = (task.moved, task.left), (task.largest, task.least)
     grids = (task.weight.grid, task.draw, task.general, task.low, task.high)
     keys = (*(word for key in task.velocity_keys for word in key), np.uint64(task.keys.first))
-    given = (*arrays, *limits, *grids, *keys, found, "DRAWN" in task.flags)
-    kernel = compiled("velocities", task.mode, **drawn_on(task.draw))
+    given, flags = (*arrays, *limits, *grids, *keys, found), ("DRAWN" in task.flags,)
+    kernel = compiled("velocities", task.mode, flags=flags, **drawn_on(task.draw))
     launch(kernel, few(task.theta.size), task.theta, *given)

@@ -5,7 +5,8 @@ all that modes of halves ask of values and ties (``short_blocks.py`` says which 
 enough). A float32 within one step of the quotient is found with the inverse of the divisor; the
 sign of what it leaves of the numerator tells on which side the quotient lies. In float64 that needs
 a product with a divisor of up to 29 bits, which is exact; in float32, for divisors of moderate
-size, two fused products with its high and low part, of which the first is exact.
+size, two fused products with its high and low part, of which the first is exact where the float32
+has up to 21 bits (of another the sign may be wrong, but not its side of any short number).
 """
 
 from numformats.core.grid import Grid
