@@ -55,7 +55,7 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
         ptx(target, "quantize", (x, x, *stream, u, grid, codes), general=general, **how)
     ptx(target, "quantize", (x, array(np.uint8), *stream, u, grid, codes), encode=True, **how)
     ptx(target, "wrap", (x, x, *stream, u, grid, codes, u, u, typeof(lane.signed(0))), **how)
-    inner = (*stream, u, grid, kinds.boolean, codes, scale)
+    inner = (*stream, u, grid, codes, scale)
     ptx(target, "rows", (x, x, array(np.uint8), *inner), block=32, **how)
     ptx(target, "maxima", (x, amax, *(kinds.uint64,) * 8), carrier=carrier)
     ptx(

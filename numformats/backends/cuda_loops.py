@@ -41,14 +41,20 @@ def turns(n, first):
     return U64(U64(U64(n + U64(first & U64(1))) + U64(1)) >> U64(1))
 
 
-def turn(j, first, k0, k1):
-    """Turn ``j``: its first element (before the array's first, where only its second is of it), and
-    the words of both."""
+def place_of(j, first):
+    """The first element of turn ``j``, before the array's first where only its second is of it."""
+    return j if WIDTH == 64 else U64(U64(j + j) - U64(first & U64(1)))
+
+
+def turn_words(j, first, k0, k1, wanted):
+    """The words of both elements of turn ``j``."""
+    if not wanted:
+        return ZERO, ZERO
     if WIDTH == 64:
         word = word_of(U64(first + j), k0, k1)
-        return j, word, word
+        return word, word
     a, b = pair_of(U64(U64(first >> U64(1)) + j), k0, k1)
-    return U64(U64(j + j) - U64(first & U64(1))), U(a), U(b)
+    return U(a), U(b)
 
 
 def rounded(x, rand, spare, g, c):
@@ -58,7 +64,8 @@ def rounded(x, rand, spare, g, c):
 def quantize_drawn(x, out, k0, k1, first, spare, g, c):
     j, n = here(), U64(x.size)
     while j < turns(n, first):
-        i, one, two = turn(j, first, k0, k1)
+        i = place_of(j, first)
+        one, two = turn_words(j, first, k0, k1, True)
         if i < n:
             out[i] = rounded(x[i], one, spare, g, c)
         i = U64(i + U64(1))
@@ -138,7 +145,7 @@ def top_of(four):
     return maximum(maximum(top, size_of(four[2])), size_of(four[3]))
 
 
-def rows(x, out, scales, k0, k1, first, spare, g, general, c, b):
+def rows(x, out, scales, k0, k1, first, spare, g, c, b):
     """Blocks of ``BLOCK`` elements (a multiple of 4, up to 1024) that fill memory: a thread has
     four elements, and reads the partial maxima of its block from shared memory."""
     shared = cuda.shared.array(256, SHARED)
@@ -152,7 +159,7 @@ def rows(x, out, scales, k0, k1, first, spare, g, general, c, b):
         if busy:
             k = scale_exponent(top, b)
             moved = scaled_grid(g, k)
-            wide = general or needs_general(g, k)
+            wide = GENERAL or needs_general(g, k)
             if ENCODE and W32(me % PARTS) == W32(0):
                 scales[U64(at // U64(BLOCK))] = scale_code(k, top, b)
             words = four_words(U64(first + at), k0, k1)
@@ -188,9 +195,7 @@ def maxima(x, amax, n1, nb, n2, nc, t1, t2, m1, m2):
         i = U64(i + stride())
 
 
-def tiles(
-    x, out, scales, amax, k0, k1, first, spare, g, general, c, b, n1, nb, n2, nc, t1, t2, m1, m2
-):
+def tiles(x, out, scales, amax, k0, k1, first, spare, g, c, b, n1, nb, n2, nc, t1, t2, m1, m2):
     """Second pass: every element on the grid of its block."""
     i = here()
     while i < U64(x.size):
@@ -198,7 +203,7 @@ def tiles(
         top = amax[tile]
         k = scale_exponent(top, b)
         rand = word_of(U64(first + i), k0, k1) if STOCHASTIC else ZERO
-        wide = general or needs_general(g, k)
+        wide = GENERAL or needs_general(g, k)
         out[i] = member(x[i], rand, spare, scaled_grid(g, k), top, wide, c)
         if ENCODE and opens(i, n1, nb, n2, nc, t1, t2):
             scales[tile] = scale_code(k, top, b)
@@ -208,7 +213,8 @@ def tiles(
 def words(out, k0, k1, first):
     j, n = here(), U64(out.size)
     while j < turns(n, first):
-        i, one, two = turn(j, first, k0, k1)
+        i = place_of(j, first)
+        one, two = turn_words(j, first, k0, k1, True)
         if i < n:
             out[i] = one
         i = U64(i + U64(1))
@@ -220,7 +226,8 @@ def words(out, k0, k1, first):
 def normals(out, k0, k1, first):
     j, n = here(), U64(out.size)
     while j < turns(n, first):
-        i, one, two = turn(j, first, k0, k1)
+        i = place_of(j, first)
+        one, two = turn_words(j, first, k0, k1, True)
         if i < n:
             out[i] = deviate(one)
         i = U64(i + U64(1))

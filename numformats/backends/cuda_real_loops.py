@@ -221,16 +221,15 @@ def weighed(mean, rand, g, general, low, high):
     return rounded_single(mean, rand, g, general), U64(0), U64(outside(mean, low, high))
 
 
-def step_words(
-    e, g0, g1, n0, n1, w0, w1, h0, h1, rounds_gradient, noisy, rounds_weight, drawn
-):  # fmt: skip
-    """The random words of an element that these parts of a step need: of gradient, noise, weight,
+def step_words(j, first, g0, g1, n0, n1, w0, w1, h0, h1):
+    """The random words of both elements of a turn that a step needs: of gradient, noise, weight,
     and the second of a draw."""
-    wg = word_of(e, g0, g1) if rounds_gradient and STOCHASTIC else ZERO
-    wn = word_of(e, n0, n1) if noisy else ZERO
-    ww = word_of(e, w0, w1) if drawn or (rounds_weight and STOCHASTIC) else ZERO
-    wo = word_of(e, h0, h1) if drawn else ZERO
-    return wg, wn, ww, wo
+    rounds_gradient, noisy, rounds_weight, drawn = FLAGS[0], FLAGS[2], FLAGS[3], FLAGS[5]
+    g, also_g = turn_words(j, first, g0, g1, rounds_gradient and STOCHASTIC)
+    n, also_n = turn_words(j, first, n0, n1, noisy)
+    w, also_w = turn_words(j, first, w0, w1, drawn or (rounds_weight and STOCHASTIC))
+    o, also_o = turn_words(j, first, h0, h1, drawn)
+    return (g, n, w, o), (also_g, also_n, also_w, also_o)
 
 
 def step_element(
@@ -250,29 +249,40 @@ def step_element(
     return mean, (mean, U64(0), U64(0))
 
 
+def step_at(
+    i, words, theta, grad, stored, seen, lr, decay, sigma, variance, spread, gg, gw, gd, general,
+    low, high,
+):  # fmt: skip
+    """One step of element ``i``; its counts."""
+    _, _, _, rounds_weight, keeps, drawn = FLAGS
+    mean, (used, excess, cut) = step_element(
+        theta[i], grad[i], words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low, high
+    )
+    if keeps or not (rounds_weight or drawn):
+        stored[i] = mean
+    if rounds_weight or drawn:
+        seen[i] = used
+    return excess, cut
+
+
 def langevin(
     theta, grad, stored, seen, lr, decay, sigma, variance, gg, gw, gd, general, low, high,
     g0, g1, n0, n1, w0, w1, h0, h1, first, counts,
 ):  # fmt: skip
     """Flags in the order of ``task.STEP_FLAGS``; ``counts`` as in ``draws``."""
-    rounds_gradient, _, noisy, rounds_weight, keeps, drawn = FLAGS
-    gd, spread = known(gd), root(variance)
-    short, over = U64(0), U64(0)
-    i = here()
-    while i < U64(theta.size):
-        e = U64(first + i)
-        parts = (rounds_gradient, noisy, rounds_weight, drawn)
-        words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
-        mean, (used, excess, cut) = step_element(
-            theta[i], grad[i], words, lr, decay, sigma, variance, spread, gg, gw, gd, general, low,
-            high,
-        )  # fmt: skip
-        short += excess
-        over += cut
-        if keeps or not (rounds_weight or drawn):
-            stored[i] = mean
-        if rounds_weight or drawn:
-            seen[i] = used
-        i = U64(i + stride())
+    j, n, short, over = here(), U64(theta.size), U64(0), U64(0)
+    arrays, scalars = (theta, grad, stored, seen), (lr, decay, sigma, variance, root(variance))
+    rule = (*scalars, gg, gw, known(gd), general, low, high)
+    while j < turns(n, first):
+        one, two = step_words(j, first, g0, g1, n0, n1, w0, w1, h0, h1)
+        i = place_of(j, first)
+        if i < n:
+            excess, cut = step_at(i, one, *arrays, *rule)
+            short, over = short + excess, over + cut
+        i = U64(i + U64(1))
+        if i < n:
+            excess, cut = step_at(i, two, *arrays, *rule)
+            short, over = short + excess, over + cut
+        j = U64(j + stride())
     gather(counts, 0, short)
     gather(counts, 1, over)

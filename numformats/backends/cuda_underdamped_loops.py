@@ -40,41 +40,70 @@ def moved_element(
     return mean, (mean, U64(0), U64(0)), v, F32(0.0)
 
 
+def moved_at(
+    i, words, wv, theta, velocity, grad, stored, seen, moved, left, decay, s, variance, spread, gg,
+    gw, gb, ga, gd, general, low, high,
+):  # fmt: skip
+    """One step of element ``i``: the magnitudes of its velocity and of what is left of its
+    variance, and its counts."""
+    _, _, _, rounds_weight, keeps, drawn, _ = FLAGS
+    mean, (used, excess, cut), v, rest = moved_element(
+        theta[i], velocity[i], grad[i], words, wv, decay, s, variance, spread, gg, gw, gb, ga, gd,
+        general, low, high,
+    )  # fmt: skip
+    if keeps or not (rounds_weight or drawn):
+        stored[i] = mean
+    if rounds_weight or drawn:
+        seen[i] = used
+    moved[i] = v
+    if drawn:
+        left[i] = rest
+    sizes = float_to_bits(v) & MAGNITUDE, float_to_bits(rest) & MAGNITUDE
+    return U64(sizes[0]), U64(sizes[1]), excess, cut
+
+
 def underdamped(
     theta, velocity, grad, stored, seen, moved, left, decay, s, variance, gg, gw, gb, ga, gd,
     general, low, high, g0, g1, n0, n1, w0, w1, h0, h1, v0, v1, first, found,
 ):  # fmt: skip
     """Flags in the order of ``UNDERDAMPED_FLAGS``; ``found`` gathers counts, then largest
     magnitudes, where an old value is a bound that spares atomics."""
-    rounds_gradient, _, noisy, rounds_weight, keeps, drawn, _ = FLAGS
+    j, n = here(), U64(theta.size)
     top, most, short, over = U64(0), U64(0), U64(0), U64(0)
-    gd, spread = known(gd), root(variance)
-    i = here()
-    while i < U64(theta.size):
-        e = U64(first + i)
-        parts = (rounds_gradient, noisy, rounds_weight, drawn)
-        words = step_words(e, g0, g1, n0, n1, w0, w1, h0, h1, *parts)
-        wv = word_of(e, v0, v1) if noisy else ZERO
-        mean, (used, excess, cut), v, rest = moved_element(
-            theta[i], velocity[i], grad[i], words, wv, decay, s, variance, spread, gg, gw, gb, ga,
-            gd, general, low, high,
-        )  # fmt: skip
-        short += excess
-        over += cut
-        if keeps or not (rounds_weight or drawn):
-            stored[i] = mean
-        if rounds_weight or drawn:
-            seen[i] = used
-        moved[i] = v
-        top = maximum(top, U64(float_to_bits(v) & MAGNITUDE))
-        if drawn:
-            left[i] = rest
-            most = maximum(most, U64(float_to_bits(rest) & MAGNITUDE))
-        i = U64(i + stride())
+    arrays = (theta, velocity, grad, stored, seen, moved, left)
+    grids = (gg, gw, gb, ga, known(gd))
+    rule = (decay, s, variance, root(variance), *grids, general, low, high)
+    while j < turns(n, first):
+        one, two = step_words(j, first, g0, g1, n0, n1, w0, w1, h0, h1)
+        v, also_v = turn_words(j, first, v0, v1, FLAGS[2])
+        i = place_of(j, first)
+        if i < n:
+            size, rest, excess, cut = moved_at(i, one, v, *arrays, *rule)
+            top, most = maximum(top, size), maximum(most, rest)
+            short, over = short + excess, over + cut
+        i = U64(i + U64(1))
+        if i < n:
+            size, rest, excess, cut = moved_at(i, two, also_v, *arrays, *rule)
+            top, most = maximum(top, size), maximum(most, rest)
+            short, over = short + excess, over + cut
+        j = U64(j + stride())
     gather(found, 0, short)
     gather(found, 1, over)
     gather_top(found, 2, top)
     gather_top(found, 3, most)
+
+
+def velocity_at(i, one, two, moved, left, scale, gw, gd, general, low, high):
+    """The velocity of element ``i`` in units of its scale; its counts."""
+    (drawn,) = FLAGS
+    parts = in_units(moved[i], scale)
+    if drawn:
+        spread_of = spread_in_units(left[i], scale)
+        value, excess, cut = drawn_single(parts, spread_of, root(spread_of), one, two, gd)
+    else:
+        value, excess, cut = weighed(parts, one, gw, general, low, high)
+    moved[i] = from_units(value, scale)
+    return excess, cut
 
 
 def velocities(
@@ -82,25 +111,22 @@ def velocities(
 ):
     """The velocity in units of its scale; ``found`` holds the largest magnitudes, gathers counts,
     and receives the scale as float64 bits."""
-    (drawn,) = FLAGS
     top, widest = bits_to_float(W32(found[2])), bits_to_float(W32(found[3]))
     wide = velocity_scale(top, widest, largest, least)
-    scale, gd, short, over = F32(wide), known(gd), U64(0), U64(0)
-    i = here()
-    while i < U64(moved.size):
-        e = U64(first + i)
-        one = word_of(e, k0, k1) if drawn or STOCHASTIC else ZERO
-        parts = in_units(moved[i], scale)
-        if drawn:
-            spread_of = spread_in_units(left[i], scale)
-            words = one, word_of(e, h0, h1)
-            value, excess, cut = drawn_single(parts, spread_of, root(spread_of), *words, gd)
-        else:
-            value, excess, cut = weighed(parts, one, gw, general, low, high)
-        moved[i] = from_units(value, scale)
-        short += excess
-        over += cut
-        i = U64(i + stride())
+    j, n, short, over = here(), U64(moved.size), U64(0), U64(0)
+    rule = (moved, left, F32(wide), gw, known(gd), general, low, high)
+    while j < turns(n, first):
+        one, two = turn_words(j, first, k0, k1, FLAGS[0] or STOCHASTIC)
+        other, also = turn_words(j, first, h0, h1, FLAGS[0])
+        i = place_of(j, first)
+        if i < n:
+            excess, cut = velocity_at(i, one, other, *rule)
+            short, over = short + excess, over + cut
+        i = U64(i + U64(1))
+        if i < n:
+            excess, cut = velocity_at(i, two, also, *rule)
+            short, over = short + excess, over + cut
+        j = U64(j + stride())
     gather(found, 0, short)
     gather(found, 1, over)
     if cuda.grid(1) == 0:

@@ -58,14 +58,15 @@ def blocks(task: BlockTask) -> None:
     lane = task.carrier.lane
     how = (
         *task.words, np.uint64(task.first), lane.unsigned(task.spare), task.lowered.grid,
-        task.lowered.general, task.codes, task.scale,
+        task.codes, task.scale,
     )  # fmt: skip
+    choices = {"general": task.lowered.general, "encode": task.encode}
     if in_rows(task.geometry):
-        choices = {"encode": task.encode, "block": task.geometry.tile[1]}
-        kernel = compiled("rows", task.mode, task.carrier, **choices)
+        size = task.geometry.tile[1]
+        kernel = compiled("rows", task.mode, task.carrier, block=size, **choices)
         launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how)
         return
     amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), tiling_of(task.geometry)
     launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
-    kernel = compiled("tiles", task.mode, task.carrier, encode=task.encode)
+    kernel = compiled("tiles", task.mode, task.carrier, **choices)
     launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)

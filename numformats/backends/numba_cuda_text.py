@@ -95,7 +95,8 @@ _INDICES = (
     cuda_loops.pair_of,
     cuda_loops.word_of,
     cuda_loops.turns,
-    cuda_loops.turn,
+    cuda_loops.place_of,
+    cuda_loops.turn_words,
 )
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
@@ -132,15 +133,21 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
-    "langevin": (*_WEIGHTS, cuda_real_loops.step_words, cuda_real_loops.step_element),
+    "langevin": (
+        *_WEIGHTS,
+        cuda_real_loops.step_words,
+        cuda_real_loops.step_element,
+        cuda_real_loops.step_at,
+    ),
     "underdamped": (
         *_WEIGHTS,
         cuda_real_loops.step_words,
         cuda_real_loops.gather_top,
         cuda_underdamped_loops.forced,
         cuda_underdamped_loops.moved_element,
+        cuda_underdamped_loops.moved_at,
     ),
-    "velocities": _WEIGHTS,
+    "velocities": (*_WEIGHTS, cuda_underdamped_loops.velocity_at),
 }
 REALS = (
     "normals", "long_normals", "draws", "tops", "levels", "scaled", "finite_top", "float_rows",
