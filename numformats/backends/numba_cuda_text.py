@@ -60,13 +60,7 @@ def minimum(a, b):
 def maximum(a, b):
     return a if a > b else b
 
-@device
-def shl(x, s):
-    return U(x << U(s)) if U(s) <= U(LAST) else ZERO
-
-@device
-def shr(x, s):
-    return U(x >> U(s)) if U(s) <= U(LAST) else ZERO
+{shifts}
 
 @device
 def bit_length(x):
@@ -88,6 +82,39 @@ def whole_to_bits(n):
 @device
 def single(x):
     return F64(np.float32(x))
+"""
+_SHIFTS = """\
+@device
+def shl(x, s):
+    return U(x << U(s)) if U(s) <= U(LAST) else ZERO
+
+@device
+def shr(x, s):
+    return U(x >> U(s)) if U(s) <= U(LAST) else ZERO
+"""
+# The 32-bit instructions give 0 from the width on by themselves; LLVM would guard them.
+_INSTRUCTIONS = """\
+if not config.ENABLE_CUDASIM:
+    from llvmlite import ir
+    from numba import types
+    from numba.cuda.extending import intrinsic
+
+    def instruction(text):
+        word = ir.IntType(32)
+        kind = ir.FunctionType(word, [word, word])
+
+        def build(context, builder, signature, args):
+            return builder.asm(kind, text + " $0, $1, $2;", "=r,r,r", args, False)
+
+        return types.uint32(types.uint32, types.uint32), build
+
+    @intrinsic
+    def shl(context, x, s):
+        return instruction("shl.b32")
+
+    @intrinsic
+    def shr(context, x, s):
+        return instruction("shr.u32")
 """
 _INDICES = (
     cuda_loops.here,
@@ -165,7 +192,8 @@ def _device(functions: tuple[Callable[..., Any], ...]) -> list[tuple[Any, None, 
 
 def lane_text(lane: Lane) -> str:
     """Prelude and core texts for one lane."""
-    prelude = _PRELUDE.format(constants=constants(lane), width=lane.width)
+    shifts = _SHIFTS + _INSTRUCTIONS * (lane.width == 32)
+    prelude = _PRELUDE.format(constants=constants(lane), width=lane.width, shifts=shifts)
     return module_text(prelude, _device((*CORE, *_INDICES)))
 
 
