@@ -24,11 +24,11 @@ Code = list[str]
 
 
 class Loop(NamedTuple):
-    """A loop: elements a turn, and instructions an element by pipe: of those between its label
-    and its jump back, where the compiler leaves what it expects, and of all that belong to it."""
+    """A loop: elements a turn, and instructions an element by pipe: of the cheapest turn that loads
+    and stores all that any does, and of all that belong to the loop."""
 
     elements: int
-    in_line: dict[str, float]
+    cheapest: dict[str, float]
     in_all: dict[str, float]
 
 
@@ -116,12 +116,36 @@ def _body(edges: list[list[int]], head: int, back: int) -> set[int]:
     return body
 
 
+def _inside(edges: list[list[int]], body: set[int], head: int) -> dict[int, list[int]]:
+    """Where every instruction of a loop goes next before the turn ends."""
+    return {at: [way for way in edges[at] if way in body and way != head] for at in body}
+
+
+def _cheapest(code: Code, inside: dict[int, list[int]], head: int, back: int) -> Code:
+    """A turn from ``head`` to ``back`` with as many loads and stores as any, in the fewest
+    instructions."""
+    best: dict[int, tuple[int, int]] = {back: _price(code[back])}
+    onward: dict[int, int] = {}
+    for at in TopologicalSorter(inside).static_order():  # what comes later first
+        ways = [way for way in inside[at] if way in best]
+        if at != back and ways:
+            onward[at] = min(ways, key=best.__getitem__)
+            own, rest = _price(code[at]), best[onward[at]]
+            best[at] = own[0] + rest[0], own[1] + rest[1]
+    taken = [head]
+    while taken[-1] != back:
+        taken.append(onward[taken[-1]])
+    return [code[at] for at in taken]
+
+
+def _price(instruction: str) -> tuple[int, int]:
+    return -_operation(instruction).startswith(("LDG", "STG")), 1
+
+
 def _nests(edges: list[list[int]], body: set[int], head: int) -> bool:
     """Whether a loop holds another."""
     try:
-        TopologicalSorter(
-            {at: [way for way in edges[at] if way in body and way != head] for at in body}
-        ).prepare()
+        TopologicalSorter(_inside(edges, body, head)).prepare()
     except CycleError:
         return True
     return False
@@ -151,7 +175,8 @@ def main_loop(lines: list[str], name: str, arrays: int) -> Loop | None:
         return None
     loaded, _, head, back, body = min(found, key=lambda loop: loop[:2])
     elements = -loaded // arrays
-    both = ([code[at] for at in body if head <= at <= back], [code[at] for at in body])
+    turn = _cheapest(code, _inside(edges, body, head), head, back)
+    both = (turn, [code[at] for at in body])
     return Loop(elements, *({p: n / elements for p, n in counted(c).items()} for c in both))
 
 

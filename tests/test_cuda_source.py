@@ -121,7 +121,24 @@ PLANTED = {
     "a field of the format": ("Grid{3, 121, 141,", "Grid{3, 121, 142,"),
     "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
     "a load": ("given[f].v[j], words", "given[f].v[0], words"),
+    "a lifted value": ("(EXP_BIAS - I(64))", "(EXP_BIAS - I(63))"),
 }
+LIFTED_MODES = ["nearest_even", "toward_positive", "stochastic", "stochastic_c"]
+
+
+@pytest.mark.parametrize("mode", LIFTED_MODES)
+def test_blocks_on_both_sides_of_what_can_be_lifted(
+    mode: str, use: Any, tmp_path: pathlib.Path
+) -> None:
+    """Blocks of every scale with elements of all sizes below it, subnormals among them."""
+    rng = np.random.default_rng(6)
+    sizes = np.exp2(np.arange(-140, 120)[:, None] - rng.uniform(0, 60, (260, 96)))
+    x = (rng.choice([-1, 1], (260, 96)) * sizes).astype(np.float32)
+    x[:, 0] = np.exp2(np.arange(-140, 120))
+    names = ("mxfp8_e4m3", "mxfp8_e5m2", "mxint8", "bfp<8,block=16>")
+    work = [(verb, nf.parse(name), x) for name in names for verb in (rounded, encoded)]
+    prepared(use, HostMachine(tmp_path), work, mode)
+    compare(work, mode)
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -21,6 +21,8 @@ from numformats.lanes import Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
+LIFTED = 50  # binary exponents of elements that lifting keeps within float32
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -35,6 +37,15 @@ class Spec:
     scale: ScaleSpec | None = None
     wrapping: Wrapping | None = None
     scales: str = "uint8"  #: dtype name of the scale codes
+
+    @property
+    def lifts(self) -> bool:
+        """Whether elements of liftable blocks (``core/scale.py``) are rounded lifted."""
+        if self.scale is None or self.carrier.name != "float32" or self.lowered.general:
+            return False
+        lane = self.carrier.lane
+        low = int(self.lowered.grid.low_shift) - lane.bias - lane.sig_bits
+        return low > -LIFTED and int(self.scale.element_emax) < LIFTED
 
 
 def rule(mode: Mode, needs: int, wrapping: Wrapping | None, given: str, plain_inf: bool) -> str:
@@ -74,6 +85,11 @@ def spec_text(spec: Spec, name: str) -> str:
         )
         lines.append(f"using Scale = {C_TYPES[spec.scales]};")
         lines.append(getter("ScaleSpec", "scale", spec.scale))
+        lines.append(f"static constexpr bool lifts = {cpp.literal(spec.lifts)};")
+        lines.append(
+            f"{cpp.PREFIX} static U lifted_member(U bits, U rand, U spare, Grid g) {{ return "
+            f"mode_{spec.mode.name}::round_finite(bits, rand, spare, g); }}"
+        )
     return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 
 

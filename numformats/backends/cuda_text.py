@@ -17,6 +17,7 @@ from numformats.backends.emit import (
     CORE,
     DRAW,
     ELEMENTS,
+    LIFT,
     LOADS,
     NORMAL,
     QUOTIENT,
@@ -38,7 +39,7 @@ from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.core.underdamped import StepScalars
-from numformats.lanes import CARRIERS, LANE64, Lane
+from numformats.lanes import CARRIERS, LANE32, LANE64, Lane
 from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
 from numformats.rounding import Mode
 
@@ -204,7 +205,7 @@ def source(units: Mapping[str, UnitBase]) -> str:
     if "SCALE" in needs:
         largest = next(unit.largest for unit in given if "SCALE" in unit.needs)
         parts += [f"constexpr U CARRIER_MAX = {cpp.literal(largest)};", *map(cpp.function, SCALE)]
-        parts += [cpp.function(scaled.power_level)] * (lane is LANE64)
+        parts += map(cpp.function, LIFT if lane is LANE32 else (scaled.power_level,))
     parts += [_group(name) for name in _GROUPS if name in needs]
     parts += [mode_text(mode, lane, "SCALE" in needs, "QUOTIENT" in needs) for mode in modes]
     parts += [_skeleton(name) for name in _SKELETONS if name in needs]

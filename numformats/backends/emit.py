@@ -58,6 +58,11 @@ SCALE: tuple[Callable[..., Any], ...] = (
     scale.scaled_grid,
     scale.needs_general,
 )  # need CARRIER_MAX
+LIFT: tuple[Callable[..., Any], ...] = (
+    scale.liftable,
+    scale.lifted,
+    scale.let_down,
+)  # of float32
 NORMAL: tuple[Callable[..., Any], ...] = (
     normal.log_unit,
     normal.central,

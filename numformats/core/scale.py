@@ -11,6 +11,7 @@ from numformats.core.grid import Grid
 from numformats.core.lane import (
     CARRIER_MAX,
     EXP_BIAS,
+    F32,
     INF_BITS,
     LAST,
     LEFT,
@@ -25,6 +26,8 @@ from numformats.core.lane import (
     U,
     Word,
     bit_length,
+    bits_to_float,
+    float_to_bits,
     maximum,
     minimum,
     shl,
@@ -114,6 +117,24 @@ def scaled_grid(g: Grid, k: Int) -> Grid:
 def needs_general(g: Grid, k: Int) -> Flag:
     """Whether the grid times ``2**k`` reaches carrier subnormals."""
     return I(g.min_exp + k) < I(ONE)
+
+
+def liftable(k: Int) -> Flag:
+    """Whether float32 elements of a block of scale ``2**k`` can be rounded lifted: times
+    ``2**(64 - k)``, which is exact however small they are."""
+    return (k >= I(-60)) & (k <= I(60))
+
+
+def lifted(bits: Word, k: Int) -> Word:
+    """An element of a liftable block, lifted."""
+    up = bits_to_float(shl(U(I(I(EXP_BIAS + I(64)) - k)), U(SIG_BITS)))
+    return float_to_bits(F32(bits_to_float(bits) * up))
+
+
+def let_down(bits: Word, k: Int) -> Word:
+    """A lifted value as the value it stands for."""
+    down = bits_to_float(shl(U(I(I(EXP_BIAS - I(64)) + k)), U(SIG_BITS)))
+    return float_to_bits(F32(bits_to_float(bits) * down))
 
 
 def block_bits(bits: Word, rand: Word, spare: Word, g: Grid, amax: Word, general: bool) -> Word:

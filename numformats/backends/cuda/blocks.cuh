@@ -12,6 +12,35 @@ __device__ __forceinline__ typename S::Out member(typename S::Stored x, U rand, 
     return typename S::Out(S::store(rounded));
 }
 
+// The same in a liftable block, lifted; `g` is the grid of all lifted elements.
+template <class S>
+__device__ __forceinline__ typename S::Out lifted_element(typename S::Stored x, U rand, U spare,
+                                                          I k, Grid g) {
+    const U rounded = S::lifted_member(lifted(S::load(x), k), rand, spare, g);
+    if constexpr (S::encode) return typename S::Out(code_bits(rounded, g, S::codes()));
+    return typename S::Out(S::store(let_down(rounded, k)));
+}
+
+// The elements of a vector.
+template <class S, int V>
+__device__ __forceinline__ Pack<typename S::Out, V> members(Pack<typename S::Stored, V> given,
+                                                            const U* words, U spare, U amax, I k) {
+    Pack<typename S::Out, V> result;
+    if constexpr (S::lifts) {
+        if (__builtin_expect(liftable(k), true)) {
+            const Grid all = scaled_grid(S::grid(), I(64));
+#pragma unroll
+            for (int j = 0; j < V; ++j)
+                result.v[j] = lifted_element<S>(given.v[j], words[j], spare, k, all);
+            return result;
+        }
+    }
+    const Grid g = scaled_grid(S::grid(), k);
+#pragma unroll
+    for (int j = 0; j < V; ++j) result.v[j] = member<S>(given.v[j], words[j], spare, amax, g);
+    return result;
+}
+
 // Blocks of LANES vectors along memory: one pass, the largest magnitude found between lanes. ODD is
 // the parity of the first word.
 template <class S, int LANES, bool ODD>
@@ -38,14 +67,9 @@ __device__ __forceinline__ void rows_of(const typename S::Stored* x, typename S:
             const U64 v = base + lane + f * step;
             if (v >= vectors) continue;
             const I k = scale_exponent(amax, S::scale());
-            const Grid g = scaled_grid(S::grid(), k);
             U words[V] = {};
             if constexpr (S::stochastic) fill<ODD>(words, first + v * V, k0, k1);
-            To result;
-#pragma unroll
-            for (int j = 0; j < V; ++j)
-                result.v[j] = member<S>(given[f].v[j], words[j], spare, amax, g);
-            to[v] = result;
+            to[v] = members<S, V>(given[f], words, spare, amax, k);
             if (S::encode && v % LANES == 0) scales[v / LANES] = typename S::Scale(scale_code(k, amax, S::scale()));
         }
     }
