@@ -12,6 +12,7 @@ from numformats.backends.task import (
     DrawTask,
     Levels,
     ScaledTask,
+    Short,
 )
 from numformats.blocking import geometry
 from numformats.core.scale import ScaleSpec
@@ -20,7 +21,7 @@ from numformats.formats import BlockFloat, FixedPoint, Format
 from numformats.lanes import CARRIERS, LANE64, Carrier, Lane
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
-from numformats.rounding import find
+from numformats.rounding import Mode, find
 from numformats.short_blocks import saturating, short
 
 _SCALE_ROUNDING = {
@@ -116,6 +117,11 @@ def levels(fmt: BlockFloat) -> Levels:
     )
 
 
+def short_form(fmt: BlockFloat, mode: Mode, carrier: Carrier) -> Short | None:
+    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same."""
+    return short(fmt, mode, find(_SCALE_ROUNDING[fmt.scale_rule]), carrier)
+
+
 def scaled_task(
     x: Any,
     out: Any,
@@ -125,16 +131,18 @@ def scaled_task(
     wanted: Request,
     *,
     encode: bool,
+    carrier: Carrier | None = None,
 ) -> ScaledTask:
-    """The task of rounding the flat reals ``x`` of an array of ``shape`` in blocks with float
-    scales."""
-    element, how = saturating(fmt.element), levels(fmt)
+    """The task of rounding the flat reals ``x`` of an array of ``shape``, or stored bits of
+    ``carrier``, in blocks with float scales."""
+    carrier = carrier or CARRIERS[np.dtype(x.dtype).name]
+    element = saturating(fmt.element)
     return ScaledTask(
         x=x,
         out=out,
         scales=scales,
         geometry=geometry(fmt, shape),
-        levels=how,
+        levels=levels(fmt),
         lowered=lower(element, _DOUBLE, wanted.mode),
         codes=code_spec(element, LANE64),
         mode=wanted.mode,
@@ -142,7 +150,8 @@ def scaled_task(
         first=wanted.first,
         spare=wanted.spare,
         encode=encode,
-        short=short(fmt, wanted.mode, how.mode, np.dtype(x.dtype).name),
+        short=short_form(fmt, wanted.mode, carrier),
+        carrier=carrier,
     )
 
 

@@ -36,6 +36,12 @@ class Geometry:
         return (*self.shape[1:], *self.tile, counts[1], counts[3])
 
     @property
+    def in_rows(self) -> bool:
+        """Whether whole blocks lie along memory."""
+        _, n1, b, n2, c = self.shape
+        return n1 == b == c == 1 and n2 % self.tile[1] == 0
+
+    @property
     def blocks(self) -> int:
         """Number of blocks."""
         return prod(self.scales_shape)

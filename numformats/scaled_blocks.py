@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from numformats.arrays import Host
-from numformats.block_tasks import scaled_task
+from numformats.arrays import Host, run_flat
+from numformats.block_tasks import scaled_task, short_form
+from numformats.blocking import geometry
 from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals
 from numformats.request import Request
+
+
+def _stored(source: Host, fmt: BlockFloat, wanted: Request, module: Any) -> bool:
+    """Whether ``module`` takes the array as it is stored."""
+    rows = getattr(module, "STORED_ROWS", False) and geometry(fmt, source.shape).in_rows
+    return rows and short_form(fmt, wanted.mode, source.carrier) is not None
 
 
 def quantize_scaled(
@@ -24,10 +31,18 @@ def quantize_scaled(
     ``fmt.scale``."""
     if source.view.size == 0:
         return
+    nothing, given = np.empty(1, np.uint8), (source.shape, fmt, wanted)
+    if _stored(source, fmt, wanted, module):
+
+        def work(bits: Any, result: Any) -> None:
+            places = (bits, result, nothing, *given)
+            module.scaled(scaled_task(*places, encode=False, carrier=source.carrier))
+
+        run_flat(source, target, True, work)
+        return
     x = reals(source)
     out = place_for(target, x, source)
-    nothing = np.empty(1, np.uint8)
-    module.scaled(scaled_task(x, out, nothing, source.shape, fmt, wanted, encode=False))
+    module.scaled(scaled_task(x, out, nothing, *given, encode=False))
     if not np.may_share_memory(out, target):
         put(target, out, source)
 
@@ -38,5 +53,8 @@ def encode_scaled(
     """Fill ``codes`` and ``scales`` (flat); returns the tensor scale."""
     if source.view.size == 0:
         return 1.0
-    task = scaled_task(reals(source), codes, scales, source.shape, fmt, wanted, encode=True)
-    return float(module.scaled(task))
+    carrier, given = source.carrier, (codes, scales, source.shape, fmt, wanted)
+    if _stored(source, fmt, wanted, module):
+        bits = np.ascontiguousarray(source.view).reshape(-1).view(carrier.stored)
+        return float(module.scaled(scaled_task(bits, *given, encode=True, carrier=carrier)))
+    return float(module.scaled(scaled_task(reals(source), *given, encode=True)))

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from numformats.backends.task import Short
 from numformats.formats import BlockFloat, FixedPoint, Float
-from numformats.lanes import CARRIERS, LANE32, exponent
+from numformats.lanes import CARRIERS, LANE32, Carrier, exponent
 from numformats.lowering import code_spec, low_exponent, lower
 from numformats.rounding import Mode
 
@@ -41,11 +41,10 @@ def _divides(fmt: BlockFloat) -> bool:
     return bits <= _FACTOR or not fmt.tensor_scale
 
 
-def short(fmt: BlockFloat, mode: Mode, level_mode: Mode, real: str) -> Short | None:
-    """Blocks of ``fmt`` over arrays of dtype ``real`` in the 32-bit lane, if results are the
-    same."""
+def short(fmt: BlockFloat, mode: Mode, level_mode: Mode, carrier: Carrier) -> Short | None:
+    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same."""
     plain = all(m.fraction == "halves" and not m.stochastic for m in (mode, level_mode))
-    if not (plain and real == "float32" and _divides(fmt)):
+    if not (plain and carrier.lane is LANE32 and _divides(fmt)):
         return None
     if not (_small(fmt.element) and _small(fmt.scale)):
         return None

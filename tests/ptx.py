@@ -109,7 +109,7 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
 def short_kernels(target: tuple[int, int], mode: Mode, tops: Any, double: Any) -> int:
     """Blocks with float scales in the 32-bit lane, where ``mode`` allows it."""
     how, real, code = levels(nf.NVFP4), array(np.float32), array(np.uint8)
-    found = short(nf.NVFP4, mode, how.mode, "float32")
+    found = short(nf.NVFP4, mode, how.mode, CARRIERS["float32"])
     if found is None:
         return 0
     ptx(target, "finite_top", (real, tops))

@@ -149,7 +149,7 @@ def step_units(mode: str) -> dict[str, UnitBase]:
             made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks)
     how = levels(nf.NVFP4)
     for encode in (False, True):
-        found, out = short(nf.NVFP4, m, how.mode, "float32"), "uint8" if encode else "float32"
+        found, out = short(nf.NVFP4, m, how.mode, c), "uint8" if encode else "float32"
         if found:
             unit = ShortUnit(found, (6.0, 2688.0), how.mode, m, 4, out, encode, "uint8")
             made[f"Q{encode:d}"] = unit

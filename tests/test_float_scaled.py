@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats.core import quotient
+from numformats.core import carriers, quotient
+from numformats.lanes import CARRIERS
 from numformats.short_blocks import short
 from tests.float_scaled import CASES, FORMATS, compare, hard_arrays, ties
-from tests.inputs import assert_same_bits
+from tests.inputs import DTYPES, assert_same_bits
 
 EVEN = nf.roundings()["nearest_even"]
 
@@ -85,7 +86,7 @@ def test_a_quotient_to_nearest_would_be_seen() -> None:
 @pytest.mark.parametrize("name, mode", CASES)
 def test_the_cpu_gives_the_reference_s_bits(name: str, mode: str) -> None:
     fmt = FORMATS[name]
-    assert short(fmt, nf.roundings()[mode], EVEN, "float32")
+    assert short(fmt, nf.roundings()[mode], EVEN, CARRIERS["float32"])
     compare("numba_cpu", fmt, mode)
 
 
@@ -105,6 +106,40 @@ def test_large_arrays_and_in_place(name: str) -> None:
     assert_same_bits(nf.quantize(tail, fmt), nf.quantize(tail, fmt, backend="reference"))
 
 
+@pytest.mark.parametrize("carrier", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["nvfp4", "one level", "integers"])
+def test_half_width_carriers(name: str, carrier: str) -> None:
+    """As stored on the CPU, by way of float32 in the reference; small arrays and large ones."""
+    fmt = FORMATS[name]
+    arrays = [x.reshape(8, -1) for x in hard_arrays(fmt)]
+    arrays.append(np.concatenate(arrays).reshape(-1)[: 40 * 1024])
+    for x in arrays:
+        with np.errstate(over="ignore", invalid="ignore"):
+            given = x.astype(DTYPES[carrier])
+        wanted = nf.quantize(given, fmt, backend="reference")
+        assert_same_bits(nf.quantize(given, fmt), wanted)
+        assert_same_bits(nf.quantize(given.T, fmt), nf.quantize(given.T, fmt, backend="reference"))
+        given[~np.isfinite(given)] = 1
+        coded, got = nf.encode(given, fmt, backend="reference"), nf.encode(given, fmt)
+        assert_same_bits(got.codes, coded.codes)
+        assert_same_bits(got.scales, coded.scales)
+
+
+@pytest.mark.parametrize("carrier", ["float16", "bfloat16"])
+def test_the_nearest_half(carrier: str) -> None:
+    """Against the conversions of NumPy and ml_dtypes: ties, subnormals, overflow, any pattern."""
+    rng, step = np.random.default_rng(8), 1 << 12
+    any_bits = rng.integers(0, 1 << 32, 100_000, np.uint32)
+    ties = np.arange(0, 1 << 32, step, dtype=np.uint64).astype(np.uint32)
+    bits = np.concatenate([any_bits, ties, ties + np.uint32(1), ties - np.uint32(1)])
+    x = bits.view(np.float32)
+    x = np.where(np.isnan(x), np.float32(np.nan), x)
+    with np.errstate(over="ignore"):
+        wanted = x.astype(DTYPES[carrier]).view(np.uint16)
+    got = getattr(carriers, f"nearest_{carrier}")(x.view(np.uint32))
+    np.testing.assert_array_equal(got.astype(np.uint16), wanted)
+
+
 LONG = {
     "a scale of many bits": replace(nf.NVFP4, scale=nf.FP16),
     "a wide scale": nf.BlockFloat(nf.E2M1, 16, scale=nf.BF16, scale_rule="even"),
@@ -119,10 +154,10 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_what_is_not_short_keeps_the_long_form(name: str) -> None:
     fmt = LONG[name]
-    assert short(fmt, EVEN, EVEN, "float32") is None
+    assert short(fmt, EVEN, EVEN, CARRIERS["float32"]) is None
     compare("numba_cpu", fmt, "nearest_even")
 
 
 @pytest.mark.parametrize("mode, real", [("stochastic", "float32"), ("nearest_even", "float64")])
 def test_other_modes_and_carriers_keep_the_long_form(mode: str, real: str) -> None:
-    assert short(nf.NVFP4, nf.roundings()[mode], EVEN, real) is None
+    assert short(nf.NVFP4, nf.roundings()[mode], EVEN, CARRIERS[real]) is None

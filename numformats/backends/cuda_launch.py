@@ -95,11 +95,9 @@ class Launcher:
     def row_lanes(self, x: Any, out: Any, g: Geometry) -> int:
         """Vectors a block, where one pass serves: whole blocks along memory, a power of two of
         them up to a warp, aligned."""
-        _, n1, b, n2, c = g.shape
         per = VECTOR // np.dtype(x.dtype).itemsize
         lanes, rest = divmod(g.tile[1], per)
-        whole = n1 == b == c == 1 and n2 % g.tile[1] == 0 and rest == 0
         out_vector = per * np.dtype(out.dtype).itemsize
         aligned = self.machine.address(x) % VECTOR == 0
         aligned = aligned and self.machine.address(out) % out_vector == 0
-        return lanes if whole and aligned and lanes in (1, 2, 4, 8, 16, 32) else 0
+        return lanes if g.in_rows and rest == 0 and aligned and lanes in (1, 2, 4, 8, 16, 32) else 0

@@ -2,7 +2,8 @@
 lives here.
 
 The names in capitals and ``load``/``store`` are bound when a kernel is emitted; this module only
-has to be readable. A thread of a stochastic kernel serves the elements of one counter.
+has to be readable. A turn of a stochastic kernel serves the elements of one counter. Indices are
+unsigned: Python's may count from the end, which takes instructions.
 """
 
 # mypy: ignore-errors

@@ -159,6 +159,11 @@ STORES: dict[str, Callable[..., Any]] = {
     "float32": carriers.as_is,
     "float64": carriers.as_is,
 }
+NEAREST: dict[str, Callable[..., Any]] = {
+    "float16": carriers.nearest_float16,
+    "bfloat16": carriers.nearest_bfloat16,
+    "float32": carriers.as_is,
+}  # from any float32
 _CONSTANTS = """\
 U, I = np.uint{width}, np.int{width}
 W32, U64, I64, F32, F64 = np.uint32, np.uint64, np.int64, np.float32, np.float64

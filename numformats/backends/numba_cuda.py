@@ -50,7 +50,8 @@ def scalar(task: ScalarTask) -> None:
     kernel = compiled(loop, task.mode, task.carrier, low.general, low.plain_inf, task.encode)
     more = task.wrapping.limits(lane) if task.wrapping else ()
     stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
-    launch(kernel, task.x.size, task.x, task.x, task.out, *stream, low.grid, task.codes, *more)
+    given = (task.x, task.out, *stream, low.grid, task.codes, *more)
+    launch(kernel, -(-task.x.size // 2), task.x, *given)  # two elements a turn
 
 
 def blocks(task: BlockTask) -> None:

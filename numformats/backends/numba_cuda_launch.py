@@ -142,8 +142,7 @@ def upload(array: Any, like: Any) -> Any:
 def in_rows(g: Geometry) -> bool:
     """Whether blocks fill memory, and the threads of a group hold whole ones, four elements
     each."""
-    (_, n1, b, n2, c), tile = g.shape, g.tile[1]
-    return n1 == b == c == 1 and n2 % tile == 0 and tile % 4 == 0 and tile <= 4 * THREADS
+    return g.in_rows and g.tile[1] % 4 == 0 and g.tile[1] <= 4 * THREADS
 
 
 def few(n: int) -> int:

@@ -23,7 +23,6 @@ from numformats.blocking import Geometry
 from numformats.core.scaled import tensor_level
 from numformats.lanes import CARRIERS
 
-SINGLE = CARRIERS["float32"]
 PIECE = 1 << 20  # elements whose scales are at hand at a time
 
 
@@ -80,26 +79,26 @@ def _levels(
 
 def _float_rows(task: ScaledTask, short: Short) -> float:
     """``scaled`` in the 32-bit lane, for whole blocks along memory."""
-    x, how, size = task.x.view(np.uint32), task.levels, task.geometry.tile[1]
+    stored, how, size = task.carrier.stored, task.levels, task.geometry.tile[1]
+    x, out = task.x.view(stored), task.out if task.encode else task.out.view(stored)
     large, whole = x.size > SMALL, np.float64(1.0)
     if how.spec.tensor_limit > 0:
         found = np.zeros(-(-x.size // TASK), np.uint32)
-        compiled("finite_top", large)(x, found)
+        compiled("finite_top", large, carrier=task.carrier)(x, found)
         whole = tensor_level(np.float64(found.max().view(np.float32)), how.spec)
     block = size if large and size in UNROLLED_BLOCKS else 0
     flags = Flags(mirrored=short.element.mirrored, saturating=True) if block else PLAIN
-    choices = (task.mode, SINGLE, flags, task.encode, block, how.mode)
+    choices = (task.mode, task.carrier, flags, task.encode, block, how.mode)
     kernel = compiled("float_rows", large, *choices)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
     unit = how.spec.element_max * whole
-    kernel(x, task.out, task.scales, whole, unit, *level, *element, size)
+    kernel(x, out, task.scales, whole, unit, *level, *element, size)
     return float(whole)
 
 
 def scaled(task: ScaledTask) -> float:
     """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
-    _, n1, b, n2, c = task.geometry.shape
-    if task.short and n1 == b == c == 1 and n2 % task.geometry.tile[1] == 0:
+    if task.short and task.geometry.in_rows:
         return _float_rows(task, task.short)
     large, second = task.x.size > SMALL, 1.0
     kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)

@@ -23,6 +23,7 @@ from numformats.backends.emit import (
     ELEMENTS,
     LEVELS,
     LOADS,
+    NEAREST,
     NORMAL,
     QUOTIENT,
     SCALE,
@@ -286,4 +287,6 @@ def kernel_text(
     if loop in ("rows", "float_rows"):
         parts = [*_intrinsics((intrinsics.block_maxima,)), *parts]
     moves = [(LOADS[carrier.name], "load", DEVICE), (STORES[carrier.name], "narrow", DEVICE)]
+    if loop == "float_rows":
+        moves.append((NEAREST[carrier.name], "nearest", DEVICE))
     return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

@@ -47,7 +47,8 @@ def single_blocks(x, out, kept, parts, g, c):
             prefetch(x, j * BLOCK + CHUNK + i)
         for i in range(BLOCK if BLOCK > 0 else x.shape[1]):
             bits = single_bits(load(x[j, i]), high, low, inverse, little, mask, g)
-            out[j, i] = code_bits(bits, g, c) if ENCODE else single_value(bits, high, low)
+            value = nearest(float_to_bits(single_value(bits, high, low)))
+            out[j, i] = code_bits(bits, g, c) if ENCODE else value
 
 
 def short_blocks(x, out, totals, g, c):
@@ -58,7 +59,8 @@ def short_blocks(x, out, totals, g, c):
         inverse = 1.0 / divisor
         for i in range(x.shape[1]):
             bits = short_bits(load(x[j, i]), divisor, inverse, kept, g)
-            value = rescaled(F64(bits_to_float(bits)), total)
+            value = F32(rescaled(F64(bits_to_float(bits)), total))
+            value = nearest(float_to_bits(value))
             out[j, i] = code_bits(bits, g, c) if ENCODE else value
 
 

@@ -11,7 +11,7 @@ from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
-from numformats.lanes import Carrier, Lane
+from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
@@ -122,7 +122,8 @@ class Short:
 class ScaledTask:
     """Round (or encode) ``x`` (flat, float32 or float64) in blocks with scales of any kind;
     ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane;
-    where there is a ``short`` form, it gives the same results.
+    a ``short`` form gives the same results. With one, and blocks in rows, ``x`` and ``out`` may be
+    stored bits of ``carrier``, rounded to nearest, on a backend that says so (``STORED_ROWS``).
     """
 
     x: Any
@@ -138,6 +139,7 @@ class ScaledTask:
     spare: int
     encode: bool
     short: Short | None = None
+    carrier: Carrier = CARRIERS["float32"]
 
 
 @dataclass(frozen=True)
