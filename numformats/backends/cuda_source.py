@@ -86,11 +86,19 @@ def spec_text(spec: Spec, name: str) -> str:
         lines.append(f"using Scale = {C_TYPES[spec.scales]};")
         lines.append(getter("ScaleSpec", "scale", spec.scale))
         lines.append(f"static constexpr bool lifts = {cpp.literal(spec.lifts)};")
-        lines.append(
-            f"{cpp.PREFIX} static U lifted_member(U bits, U rand, U spare, Grid g) {{ return "
-            f"mode_{spec.mode.name}::round_finite(bits, rand, spare, g); }}"
-        )
+        lines += _lifting(spec) if spec.lifts else []
     return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
+
+
+def _lifting(spec: Spec) -> list[str]:
+    """Members of the struct by which elements of liftable blocks are rounded."""
+    rule = f"mode_{spec.mode.name}::round_finite(bits, rand, spare, g)"
+    return [
+        f"{cpp.PREFIX} static U lift(U bits, I k) {{ return lifted(bits, k); }}",
+        f"{cpp.PREFIX} static U let_fall(U bits, I k) {{ return let_down(bits, k); }}",
+        f"{cpp.PREFIX} static U lifted_member(U bits, U rand, U spare, Grid g) "
+        f"{{ return {rule}; }}",
+    ]
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,9 @@ SCALE: tuple[Callable[..., Any], ...] = (
     scale.shifted,
     scale.scaled_grid,
     scale.needs_general,
-)  # need CARRIER_MAX
-LIFT: tuple[Callable[..., Any], ...] = (
     scale.liftable,
-    scale.lifted,
-    scale.let_down,
-)  # of float32
+)  # need CARRIER_MAX
+LIFT: tuple[Callable[..., Any], ...] = (scale.lifted, scale.let_down)  # of float32
 NORMAL: tuple[Callable[..., Any], ...] = (
     normal.log_unit,
     normal.central,

@@ -16,9 +16,9 @@ __device__ __forceinline__ typename S::Out member(typename S::Stored x, U rand, 
 template <class S>
 __device__ __forceinline__ typename S::Out lifted_element(typename S::Stored x, U rand, U spare,
                                                           I k, Grid g) {
-    const U rounded = S::lifted_member(lifted(S::load(x), k), rand, spare, g);
+    const U rounded = S::lifted_member(S::lift(S::load(x), k), rand, spare, g);
     if constexpr (S::encode) return typename S::Out(code_bits(rounded, g, S::codes()));
-    return typename S::Out(S::store(let_down(rounded, k)));
+    return typename S::Out(S::store(S::let_fall(rounded, k)));
 }
 
 // The elements of a vector.
