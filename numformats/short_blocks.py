@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from numformats.backends.task import Short
 from numformats.formats import BlockFloat, FixedPoint, Float
@@ -41,6 +42,7 @@ def _divides(fmt: BlockFloat) -> bool:
     return bits <= _FACTOR or not fmt.tensor_scale
 
 
+@lru_cache(maxsize=4096)
 def short(fmt: BlockFloat, mode: Mode, level_mode: Mode, carrier: Carrier) -> Short | None:
     """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same."""
     plain = all(m.fraction == "halves" and not m.stochastic for m in (mode, level_mode))

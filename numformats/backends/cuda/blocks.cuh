@@ -54,16 +54,13 @@ __device__ __forceinline__ void rows_of(const typename S::Stored* x, typename S:
     const U64 vectors = n / V, step = threads(), lane = thread() % 32;
     for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
         From given[FLIGHT] = {};
-#pragma unroll
-        for (int f = 0; f < FLIGHT; ++f)
-            if (base + lane + f * step < vectors) given[f] = from[base + lane + f * step];
+        fetch(given, from, base + lane, step, vectors);
 #pragma unroll
         for (int f = 0; f < FLIGHT; ++f) {
             U amax = ZERO;
 #pragma unroll
             for (int j = 0; j < V; ++j) amax = maximum(amax, magnitude<S>(given[f].v[j]));
-#pragma unroll
-            for (int d = 1; d < LANES; d *= 2) amax = maximum(amax, lane_xor(amax, d));
+            amax = lanes_max<LANES>(amax);
             const U64 v = base + lane + f * step;
             if (v >= vectors) continue;
             const I k = scale_exponent(amax, S::scale());

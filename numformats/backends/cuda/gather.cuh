@@ -5,12 +5,6 @@ template <class T> __device__ __forceinline__ T warp_sum(T x) {
     return x;
 }
 
-template <class T> __device__ __forceinline__ T warp_max(T x) {
-#pragma unroll
-    for (int d = 1; d < 32; d *= 2) x = maximum(x, T(lane_xor(U(x), d)));
-    return x;
-}
-
 __device__ __forceinline__ void gather_sum(U64* to, W32 x) {
     const W32 sum = warp_sum(x);
     if (threadIdx.x % 32 == 0 && sum) atomicAdd(to, U64(sum));
@@ -18,6 +12,6 @@ __device__ __forceinline__ void gather_sum(U64* to, W32 x) {
 
 // An old value is a bound that spares most of the atomics.
 __device__ __forceinline__ void gather_max(U64* to, U x) {
-    const U top = warp_max(x);
+    const U top = lanes_max<32>(x);
     if (threadIdx.x % 32 == 0 && top > *(volatile U64*)to) atomicMax(to, U64(top));
 }

@@ -11,6 +11,8 @@ __device__ __forceinline__ U64 real_to_bits(F64 x) { return __double_as_longlong
 __device__ __forceinline__ F64 bits_to_real(U64 x) { return __longlong_as_double(x); }
 __device__ __forceinline__ W32 float_to_bits(F32 x) { return __float_as_uint(x); }
 __device__ __forceinline__ F32 bits_to_float(W32 x) { return __uint_as_float(x); }
+// The pattern of |x|, which orders magnitudes.
+__device__ __forceinline__ W32 size_of(F32 x) { return __float_as_uint(x) & 0x7fffffffu; }
 __device__ __forceinline__ W32 whole_to_bits(int n) { return __float_as_uint(F32(n)); }
 __device__ __forceinline__ U64 whole_to_bits(I64 n) { return __double_as_longlong(F64(n)); }
 __device__ __forceinline__ F32 fused(F32 a, F32 b, F32 c) { return __fmaf_rn(a, b, c); }
@@ -26,6 +28,12 @@ __device__ __forceinline__ U64 shr(U64 x, U64 s) { return s < 64 ? x >> s : 0; }
 __device__ __forceinline__ I bit_length(W32 x) { return 32 - __clz(x); }
 __device__ __forceinline__ I bit_length(U64 x) { return 64 - __clzll(x); }
 __device__ __forceinline__ U lane_xor(U x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+// The largest of LANES neighbours; all threads of a warp call.
+template <int LANES, class T> __device__ __forceinline__ T lanes_max(T x) {
+#pragma unroll
+    for (int d = 1; d < LANES; d *= 2) x = maximum(x, T(lane_xor(U(x), d)));
+    return x;
+}
 
 // A float64 as a result; NaN is the quiet one, whatever conversions of the device make of it.
 template <class Real> __device__ __forceinline__ Real real_of(F64 x);

@@ -1,5 +1,4 @@
 // Blocks of float32 along memory with float scales, in the 32-bit lane. S gives the rules.
-__device__ __forceinline__ U bits_of_size(F32 x) { return U(float_to_bits(x) & MAGNITUDE); }
 
 // The largest finite magnitude of an array, into zeroed memory.
 __device__ __forceinline__ void finite_top(const float* x, U64* finite, U64 vectors) {
@@ -9,21 +8,19 @@ __device__ __forceinline__ void finite_top(const float* x, U64* finite, U64 vect
     U most = ZERO;
     for (U64 at = thread(); at < vectors; at += step * FLIGHT) {
         From given[FLIGHT] = {};
-#pragma unroll
-        for (int f = 0; f < FLIGHT; ++f)
-            if (at + f * step < vectors) given[f] = from[at + f * step];
+        fetch(given, from, at, step, vectors);
 #pragma unroll
         for (int f = 0; f < FLIGHT; ++f)
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
-                const U size = bits_of_size(given[f].v[j]);
+                const U size = size_of(given[f].v[j]);
                 most = maximum(most, where(size < INF_BITS, size, ZERO));
             }
     }
     gather_max(finite, most);
 }
 
-// Four elements of a block whose largest magnitude is `top`; their scale in units of `unit`.
+// Four elements of a block of scale `level`, the scale of the array being `whole`.
 template <class S>
 __device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given, U level,
                                                             F64 whole) {
@@ -57,16 +54,13 @@ __device__ __forceinline__ void float_rows(const float* x, typename S::Out* out,
     if (thread() == 0) second[0] = whole;
     for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
         From given[FLIGHT] = {};
-#pragma unroll
-        for (int f = 0; f < FLIGHT; ++f)
-            if (base + lane + f * step < vectors) given[f] = from[base + lane + f * step];
+        fetch(given, from, base + lane, step, vectors);
 #pragma unroll
         for (int f = 0; f < FLIGHT; ++f) {
             U top = ZERO;
 #pragma unroll
-            for (int j = 0; j < 4; ++j) top = maximum(top, bits_of_size(given[f].v[j]));
-#pragma unroll
-            for (int d = 1; d < LANES; d *= 2) top = maximum(top, lane_xor(top, d));
+            for (int j = 0; j < 4; ++j) top = maximum(top, size_of(given[f].v[j]));
+            top = lanes_max<LANES>(top);
             const U64 v = base + lane + f * step;
             if (v >= vectors) continue;
             const U level = S::level(top, unit, inverse);

@@ -1,6 +1,15 @@
 // Rounding or encoding element by element. S gives the types, the format's constants and the rule.
 constexpr int FLIGHT = 4;  // vectors that a thread has under way
 
+// Loads the vectors `at`, `at + step`, ... that a thread has under way.
+template <class P>
+__device__ __forceinline__ void fetch(P (&given)[FLIGHT], const P* from, U64 at, U64 step,
+                                      U64 vectors) {
+#pragma unroll
+    for (int f = 0; f < FLIGHT; ++f)
+        if (at + f * step < vectors) given[f] = from[at + f * step];
+}
+
 template <class S>
 __device__ __forceinline__ typename S::Out element(typename S::Stored x, U rand, U spare) {
     const U rounded = S::rule(S::load(x), rand, spare);
@@ -20,9 +29,7 @@ __device__ __forceinline__ void vectors_of(const typename S::Stored* x, typename
     const U64 step = threads();
     for (U64 at = thread(); at < vectors; at += step * FLIGHT) {
         From given[FLIGHT];
-#pragma unroll
-        for (int f = 0; f < FLIGHT; ++f)
-            if (at + f * step < vectors) given[f] = from[at + f * step];
+        fetch(given, from, at, step, vectors);
 #pragma unroll
         for (int f = 0; f < FLIGHT; ++f) {
             const U64 v = at + f * step;

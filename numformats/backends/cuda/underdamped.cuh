@@ -42,9 +42,6 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
     return {mean, __uint_as_float(S::weight(__float_as_uint(mean), w.weight)), v, 0.0f};
 }
 
-// The pattern of |x|, which orders magnitudes.
-__device__ __forceinline__ W32 size_of(float x) { return __float_as_uint(x) & MAGNITUDE; }
-
 // Elements e .. e + N; ODD is the parity of e. `found` gathers counts and largest magnitudes.
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
