@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -43,8 +44,16 @@ CASES: list[tuple[str, str, str, float]] = [
     ("fixed<8,4>", "stochastic", "stochastic", 0.45),
     ("bfp<8,block=16>", "stochastic", "stochastic", 0.45),
     ("nvfp4", "nearest_even", "float scales", 0.0),  # no bar
+    ("nvfp4", "stochastic", "float scales", 0.0),
+    ("nvfp4 16x16", "nearest_even", "float scales", 0.0),
+    ("nvfp4 columns", "nearest_even", "float scales", 0.0),
     ("e4m3", "variance_corrected", "draw", 0.0),
 ]
+FORMATS = {
+    "nvfp4 16x16": replace(nf.NVFP4, block_size=(16, 16), axis=(0, 1)),
+    "nvfp4 columns": replace(nf.NVFP4, axis=0),
+}
+COLUMNS = 4096
 
 
 def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor) -> None:
@@ -52,7 +61,7 @@ def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor) -> None:
     if rounding == "variance_corrected":
         nf.variance_corrected(x, 0.01, fmt, key=1, out=out)
     else:
-        nf.quantize(x, fmt, rounding, key=1, out=out)
+        nf.quantize(x, FORMATS.get(fmt, fmt), rounding, key=1, out=out)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -80,11 +89,11 @@ def main() -> None:
     parser.add_argument("--json", default="")
     options = parser.parse_args()
     torch.manual_seed(0)
-    x = torch.randn(options.elements) * 4
+    x = torch.randn(options.elements // COLUMNS, COLUMNS) * 4
     out, copied = torch.empty_like(x), torch.empty_like(x)
     rows = []
     print(
-        f"{platform.machine()}, {torch.get_num_threads()} threads, {options.elements} float32, "
+        f"{platform.machine()}, {torch.get_num_threads()} threads, {x.numel()} float32, "
         f"numpy {np.__version__}"
     )
     print(f"{'format':28} {'rounding':16} {'share of copy':>13} {'bar':>5} {'M elements/s':>13}")
@@ -93,7 +102,7 @@ def main() -> None:
             continue
         case = partial(run, x, fmt, rounding, out)
         ratio, wall = share(lambda: copied.copy_(x), case, options.rounds)
-        rate = options.elements / wall / 1e6
+        rate = x.numel() / wall / 1e6
         mark = "" if ratio >= bar else "  missed"
         print(f"{fmt:28} {rounding:16} {ratio:13.2f} {bar:5.2f} {rate:13.0f}{mark}")
         sys.stdout.flush()

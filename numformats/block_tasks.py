@@ -18,7 +18,7 @@ from numformats.blocking import geometry
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.formats import BlockFloat, FixedPoint, Format
-from numformats.lanes import CARRIERS, LANE64, Carrier, Lane
+from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
 from numformats.rounding import Mode, find
@@ -96,10 +96,12 @@ def block_task(
     )
 
 
-def rounding_lane(fmt: Format, carrier: Carrier) -> Lane:
-    """The lane in which elements of ``fmt`` are rounded: quotients by float scales take float64."""
-    divides = isinstance(fmt, BlockFloat) and not fmt.power_of_two_scale
-    return LANE64 if divides else carrier.lane
+def rounding_lane(fmt: Format, carrier: Carrier, rounding: str) -> Lane:
+    """The lane whose random words elements of ``fmt`` take: that of their quotients by float
+    scales, where these are."""
+    if isinstance(fmt, BlockFloat) and not fmt.power_of_two_scale:
+        return LANE32 if short_form(fmt, find(rounding), carrier) else LANE64
+    return carrier.lane
 
 
 def levels(fmt: BlockFloat) -> Levels:
@@ -118,7 +120,7 @@ def levels(fmt: BlockFloat) -> Levels:
 
 
 def short_form(fmt: BlockFloat, mode: Mode, carrier: Carrier) -> Short | None:
-    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same."""
+    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, where they are rounded there."""
     return short(fmt, mode, find(_SCALE_ROUNDING[fmt.scale_rule]), carrier)
 
 

@@ -79,10 +79,10 @@ def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:
                 f"{fmt} has axis={axis}, x has {ndim} dimensions; write an axis in [{-ndim}, "
                 f"{ndim - 1}]"
             )
-    pairs = sorted((axis % ndim, size) for axis, size in zip(axes, sizes, strict=True))
-    if len({axis for axis, _ in pairs}) < len(pairs):
+    found = {axis % ndim: size for axis, size in zip(axes, sizes, strict=True)}
+    if len(found) < len(axes):
         raise ValueError(f"{fmt} names an axis twice for an array of {ndim} dimensions")
-    return pairs
+    return sorted(found.items())
 
 
 def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:

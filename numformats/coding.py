@@ -85,7 +85,9 @@ def encode(
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
         source = replace(source, view=_widened(source), carrier=CARRIERS["float64"])
-    wanted = request(rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier))
+    wanted = request(
+        rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier, rounding)
+    )
     module = select(backend)
     _refuse_nan(source, fmt)
     if isinstance(fmt, BlockFloat):

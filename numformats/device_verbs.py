@@ -41,7 +41,7 @@ def quantize(
     """``numformats.quantize`` on a device."""
     found, given = library(x)
     carrier = carrier_for(found, given)
-    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier))
+    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding))
     if isinstance(fmt, BlockFloat):
         geometry(fmt, tuple(given.shape))
     target = given if out is x else target_for(found, out, given, carrier)
@@ -90,7 +90,7 @@ def encode(
     carrier = carrier_for(found, given)
     if carrier.lane is LANE32 and not fits(element, LANE32):
         given, carrier = found.astype(given, "float64"), CARRIERS["float64"]
-    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier))
+    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding))
     module = select(backend, "cuda")
     _refuse_nan(found, given, fmt)
     codes = found.empty(tuple(given.shape), code_dtype(element.bits).name, given)

@@ -60,7 +60,9 @@ def quantize(
     if on_device(x):
         return device_verbs.quantize(x, fmt, rounding, as_key(key), random_bits, backend, out)
     source = host(x)
-    wanted = request(rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier))
+    wanted = request(
+        rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier, rounding)
+    )
     module = select(backend)
     target = check_out(out, x, source).view if out is not None else empty_like(source)
     if isinstance(fmt, BlockFloat):

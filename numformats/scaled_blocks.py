@@ -12,7 +12,6 @@ import numpy as np
 
 from numformats.arrays import Host, run_flat
 from numformats.block_tasks import scaled_task, short_form
-from numformats.blocking import geometry
 from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals
 from numformats.request import Request
@@ -20,8 +19,8 @@ from numformats.request import Request
 
 def _stored(source: Host, fmt: BlockFloat, wanted: Request, module: Any) -> bool:
     """Whether ``module`` takes the array as it is stored."""
-    rows = getattr(module, "STORED_ROWS", False) and geometry(fmt, source.shape).in_rows
-    return rows and short_form(fmt, wanted.mode, source.carrier) is not None
+    takes = getattr(module, "STORED_SHORT", False)
+    return takes and short_form(fmt, wanted.mode, source.carrier) is not None
 
 
 def quantize_scaled(

@@ -44,8 +44,9 @@ def _divides(fmt: BlockFloat) -> bool:
 
 @lru_cache(maxsize=4096)
 def short(fmt: BlockFloat, mode: Mode, level_mode: Mode, carrier: Carrier) -> Short | None:
-    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same."""
-    plain = all(m.fraction == "halves" and not m.stochastic for m in (mode, level_mode))
+    """Blocks of ``fmt`` on ``carrier`` in the 32-bit lane, if results are the same, or drawn: a
+    stochastic mode sees the quotient as a float32, rounded to odd (docs/decisions/0026)."""
+    plain = level_mode.fraction == "halves" and (mode.fraction == "halves" or mode.stochastic)
     if not (plain and carrier.lane is LANE32 and _divides(fmt)):
         return None
     if not (_small(fmt.element) and _small(fmt.scale)):

@@ -22,10 +22,14 @@ FORMATS = {
     "blocks of 64": replace(nf.NVFP4, block_size=64),
     "e5m2 scales": replace(nf.NVFP4, scale=nf.E5M2, block_size=32),
     "bytes": nf.BlockFloat(nf.E4M3, 4, scale=nf.E4M3, scale_rule="even", tensor_scale=True),
+    "blocks of 12": replace(nf.NVFP4, block_size=12),
+    "columns": replace(nf.NVFP4, axis=0),
     "integers": nf.BlockFloat(nf.FixedPoint(4, 0), 32, scale=nf.FP16, scale_rule="even"),
 }
 CASES = [(name, "nearest_even") for name in FORMATS]
 CASES += [("nvfp4", mode) for mode in ("nearest_away", "toward_positive", "to_odd")]
+DRAWN = [(name, "stochastic") for name in ("nvfp4", "blocks of 12", "columns")]
+DRAWN += [("bytes", "stochastic_c")]
 
 
 def ties(fmt: Any, rng: np.random.Generator) -> np.ndarray:
@@ -68,14 +72,18 @@ def finite(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x), x, np.float32(1))
 
 
+def key_of(mode: str, start: int = 0) -> nf.Key | None:
+    return nf.Key(6, start=start) if nf.roundings()[mode].stochastic else None
+
+
 def compare(backend: str, fmt: Any, mode: str) -> None:
-    """Rounding and encoding on ``backend`` as the reference, which has no short form."""
-    for x in hard_arrays(fmt):
-        given = x.reshape(8, -1)
-        wanted = nf.quantize(given, fmt, mode, backend="reference")
-        assert_same_bits(nf.quantize(given, fmt, mode, backend=backend), wanted)
-        coded = nf.encode(finite(given), fmt, mode, backend="reference")
-        got = nf.encode(finite(given), fmt, mode, backend=backend)
+    """Rounding and encoding on ``backend`` as the reference, which divides in float64."""
+    for start, x in enumerate(hard_arrays(fmt)):
+        given, how = x.reshape(8, -1), {"rounding": mode, "key": key_of(mode, start)}
+        wanted = nf.quantize(given, fmt, backend="reference", **how)
+        assert_same_bits(nf.quantize(given, fmt, backend=backend, **how), wanted)
+        coded = nf.encode(finite(given), fmt, backend="reference", **how)
+        got = nf.encode(finite(given), fmt, backend=backend, **how)
         assert_same_bits(got.codes, coded.codes)
         assert_same_bits(got.scales, coded.scales)
         assert got[2:] == coded[2:]

@@ -84,6 +84,17 @@ def to_carrier(a: Fraction, carrier: str) -> Fraction:
     return round(a / gap) * gap
 
 
+def to_odd_float32(a: Fraction) -> Fraction:
+    """``a`` where float32 holds it, else its neighbour there with an odd last bit (docs/decisions/
+    0026)."""
+    if a == 0:
+        return a
+    gap = pow2(max(floor_log2(abs(a)), -126) - 23)
+    whole = abs(a) // gap
+    odd = whole | int(whole * gap != abs(a))
+    return odd * gap if a > 0 else -odd * gap
+
+
 def tensor_scale_of(values: np.ndarray, fmt: Any) -> Fraction:
     """NVFP4's second level: amax of the tensor over the largest representable, as float32."""
     amax = max((abs(Fraction(v)) for v in values.ravel().tolist()), default=Fraction(0))
@@ -113,6 +124,8 @@ def element_times_scale(
     if scale == 0:
         return -0.0 if negative and oracle.has_negative_zero(fmt.element) else 0.0
     x = Fraction(v) / scale
+    if mode == "stochastic" and fmt.scale.man_bits:  # of all bits; N-bit modes see the quotient
+        x = to_odd_float32(x)
     # "float64" so that only the product, not the element, meets the carrier's range
     q = oracle.quantize_exact(x, fmt.element, mode, coin, "float64", negative)
     if q == 0 or math.isnan(q):

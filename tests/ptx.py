@@ -99,26 +99,31 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
         ptx(target, "levels", (tops, tops, double, code, double, *rule), **more)
         given = (real, out, double, *stream, grid, kinds.boolean, codes, *tiling)
         ptx(target, "scaled", given, **more)
-    quotients = short_kernels(target, mode, tops, double)
+    quotients = short_kernels(target, mode)
     spec = typeof(decode_spec(nf.E2M1, lane.lane))
     ptx(target, "decoded", (code, real, spec), carrier=lane)
     ptx(target, "block_decoded", (code, real, double, kinds.float64, spec, *tiling), carrier=lane)
     return 7 + quotients
 
 
-def short_kernels(target: tuple[int, int], mode: Mode, tops: Any, double: Any) -> int:
+def short_kernels(target: tuple[int, int], mode: Mode) -> int:
     """Blocks with float scales in the 32-bit lane, where ``mode`` allows it."""
     how, real, code = levels(nf.NVFP4), array(np.float32), array(np.uint8)
+    tops, double, word = array(np.uint64), array(np.float64), kinds.uint32
+    stream, tiling = (word, word, kinds.uint64, word), (kinds.uint64,) * 8
     found = short(nf.NVFP4, mode, how.mode, CARRIERS["float32"])
     if found is None:
         return 0
     ptx(target, "finite_top", (real, tops))
     low, codes = typeof(found.level.grid), typeof(found.codes)
     for encode in (False, True):
-        given = (real, code if encode else real, code, tops, double, typeof(how.spec))
-        rule, modes = (low, codes, low, codes), {"mode": mode, "level_mode": how.mode}
-        ptx(target, "float_rows", (*given, *rule), encode=encode, block=16, **modes)
-    return 3
+        out, spec = code if encode else real, typeof(how.spec)
+        given = (real, out, code, tops, double, *stream, spec, low, codes, low, codes)
+        modes = {"mode": mode, "level_mode": how.mode}
+        ptx(target, "float_rows", given, encode=encode, block=16, **modes)
+        given = (real, out, double, *stream, low, kinds.boolean, codes, *tiling)
+        ptx(target, "scaled", given, mode=mode, encode=encode)
+    return 5
 
 
 def step_kernel(target: tuple[int, int], mode: Mode) -> int:

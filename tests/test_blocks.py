@@ -14,6 +14,13 @@ import numformats as nf
 from tests import oracle, oracle_blocks
 from tests.inputs import DTYPES, assert_same, assert_same_bits, block_formats
 
+FLOAT_SCALED = {
+    "nvfp4": nf.NVFP4,
+    "nvfp4 in tiles": replace(nf.NVFP4, block_size=(4, 5), axis=(0, 1)),
+    "nvfp4 down columns": replace(nf.NVFP4, axis=0),
+    "bytes": nf.BlockFloat(nf.E4M3, 7, scale=nf.E4M3, scale_rule="even", tensor_scale=True),
+    "integers": nf.BlockFloat(nf.FixedPoint(8, 4), 8, scale=nf.FP16, scale_rule="even"),
+}
 MX = {
     "mxfp8_e5m2": peers.format_info_mxfp8_e5m2,
     "mxfp8_e4m3": peers.format_info_mxfp8_e4m3,
@@ -251,17 +258,19 @@ def test_codes_of_large_arrays_are_those_of_their_values(name: str) -> None:
 
 
 @pytest.mark.parametrize("mode", oracle.STOCHASTIC)
-@pytest.mark.parametrize("name", ["mxfp8_e4m3", "mxfp4", "bfp<8,block=16>"])
+@pytest.mark.parametrize("name", ["mxfp8_e4m3", "mxfp4", "bfp<8,block=16>", *FLOAT_SCALED])
 def test_stochastic_elements(name: str, mode: str) -> None:
     """Element i of the array, in C order, takes random word i."""
     x = spread_blocks(12, 32, seed=11)
     words = np.asarray(nf.random.words(x.size, 33), np.uint32)
     bits = 9 if mode != "stochastic" else 32
     coins = [oracle.Coin(int(w) >> (32 - bits), bits) for w in words]
-    wanted = oracle_blocks.quantize(x, nf.parse(name), mode, coins)
+    fmt = FLOAT_SCALED.get(name) or nf.parse(name)
+    wanted = oracle_blocks.quantize(x, fmt, mode, coins)
     given = None if mode == "stochastic" else bits
-    got = nf.quantize(x, nf.parse(name), mode, key=33, random_bits=given)
-    assert_same(got, wanted, x)
+    for backend in ("numba_cpu", "reference"):
+        got = nf.quantize(x, fmt, mode, key=33, random_bits=given, backend=backend)
+        assert_same(got, wanted, x)
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def with_float_scales(use: Any, folder: pathlib.Path, change: Build, cases: Any)
     collector = use(Collector())
     for name, mode in cases:
         fmt = float_scaled.FORMATS[name]
-        for x in (np.ones(2 * fmt.block_size, np.float32), np.ones(9, np.float32)):
+        for x in (np.ones((8, 2 * fmt.block_size), np.float32), np.ones(9, np.float32)):
             for verb in (rounded, encoded):
                 verb(fmt, x, mode, NAME)
     machine = use(HostMachine(folder))
@@ -274,7 +274,8 @@ def with_float_scales(use: Any, folder: pathlib.Path, change: Build, cases: Any)
 
 
 def test_float_scales_in_the_32_bit_lane(use: Any, tmp_path: pathlib.Path) -> None:
-    with_float_scales(use, tmp_path, lambda text: text, float_scaled.CASES)
+    cases = [*float_scaled.CASES, *float_scaled.DRAWN]
+    with_float_scales(use, tmp_path, lambda text: text, cases)
 
 
 PLANTED_IN_QUOTIENTS = {
@@ -282,6 +283,9 @@ PLANTED_IN_QUOTIENTS = {
     "what is odd": ("(rest_ != 0.0)", "(rest_ < 0.0)"),
     "a block without scale": ("where((total_ > 0.0), MAGNITUDE", "where((total_ < 9.0), MAGNITUDE"),
     "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
+    "a random word": ("kept, words[j], spare", "kept, words[0], spare"),
+    "a word of other blocks": ("total, words[j], spare", "total, words[0], spare"),
+    "a word of columns": ("word_of(first + i,", "word_of(first,"),
     "the scale of the array": ("size < INF_BITS", "size <= INF_BITS"),
 }
 
@@ -296,8 +300,9 @@ def test_a_planted_error_in_quotients_is_seen(name: str, use: Any, tmp_path: pat
         found.append(before in text)
         return text.replace(before, after)
 
+    cases = [("nvfp4", "nearest_even"), *float_scaled.DRAWN]
     with pytest.raises(AssertionError, match="differ"):
-        with_float_scales(use, tmp_path, change, [("nvfp4", "nearest_even")])
+        with_float_scales(use, tmp_path, change, cases)
     assert any(found), f"nothing to plant {name} in"
 
 

@@ -16,7 +16,7 @@ import numformats as nf
 from numformats.core import carriers, quotient
 from numformats.lanes import CARRIERS
 from numformats.short_blocks import short
-from tests.float_scaled import CASES, FORMATS, compare, hard_arrays, ties
+from tests.float_scaled import CASES, DRAWN, FORMATS, compare, hard_arrays, key_of, ties
 from tests.inputs import DTYPES, assert_same_bits
 
 EVEN = nf.roundings()["nearest_even"]
@@ -57,7 +57,7 @@ def in_float64(bits: np.ndarray, divisor: np.ndarray) -> Any:
 def in_float32(bits: np.ndarray, divisor: np.ndarray) -> Any:
     parts = []
     for x in (divisor, 1.0 / divisor):
-        high = quotient.high_of(x)
+        high = x.astype(np.float32)
         parts += [high, quotient.low_of(x, high)]
     return quotient.single_quotient(bits, *parts)
 
@@ -83,7 +83,7 @@ def test_a_quotient_to_nearest_would_be_seen() -> None:
     assert (nearest != in_float64(x.view(np.uint32), divisor)).any()
 
 
-@pytest.mark.parametrize("name, mode", CASES)
+@pytest.mark.parametrize("name, mode", CASES + DRAWN)
 def test_the_cpu_gives_the_reference_s_bits(name: str, mode: str) -> None:
     fmt = FORMATS[name]
     assert short(fmt, nf.roundings()[mode], EVEN, CARRIERS["float32"])
@@ -104,6 +104,33 @@ def test_large_arrays_and_in_place(name: str) -> None:
     assert_same_bits(nf.quantize(own, fmt, out=own), wanted)
     tail = x[: -fmt.block_size - 3]  # a short block at the end
     assert_same_bits(nf.quantize(tail, fmt), nf.quantize(tail, fmt, backend="reference"))
+
+
+LAYOUTS = {
+    "rows": nf.NVFP4,
+    "columns": replace(nf.NVFP4, axis=0),
+    "tiles": replace(nf.NVFP4, block_size=(16, 16), axis=(0, -1)),
+    "short rows": replace(nf.NVFP4, block_size=20),
+    "whole rows": replace(nf.NVFP4, block_size=(3, None), axis=(0, -1)),
+    "one block": replace(nf.NVFP4, block_size=None, axis=None),
+}
+SHAPES = [(64, 100), (3, 5, 7, 9), (300, 4000), (40, 3, 40), (5000, 17), (20, 9000)]
+
+
+@pytest.mark.parametrize("mode", ["nearest_even", "stochastic"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_blocks_of_any_layout(layout: str, mode: str) -> None:
+    """Whole blocks and short ones, along any axes, of few elements and of many; in place, too."""
+    rng, fmt = np.random.default_rng(9), LAYOUTS[layout]
+    for start, shape in enumerate(SHAPES):
+        x = rng.normal(size=shape).astype(np.float32)
+        how = {"rounding": mode, "key": key_of(mode, start)}
+        wanted = nf.quantize(x, fmt, backend="reference", **how)
+        assert_same_bits(nf.quantize(x, fmt, **how), wanted)
+        coded = nf.encode(x, fmt, backend="reference", **how)
+        for got, want in zip(nf.encode(x, fmt, **how), coded, strict=True):
+            np.testing.assert_array_equal(got, want)
+        assert_same_bits(nf.quantize(x, fmt, out=x, **how), wanted)
 
 
 @pytest.mark.parametrize("carrier", ["float16", "bfloat16"])
@@ -158,6 +185,7 @@ def test_what_is_not_short_keeps_the_long_form(name: str) -> None:
     compare("numba_cpu", fmt, "nearest_even")
 
 
-@pytest.mark.parametrize("mode, real", [("stochastic", "float32"), ("nearest_even", "float64")])
-def test_other_modes_and_carriers_keep_the_long_form(mode: str, real: str) -> None:
-    assert short(nf.NVFP4, nf.roundings()[mode], EVEN, CARRIERS[real]) is None
+def test_other_carriers_and_modes_keep_the_long_form() -> None:
+    assert short(nf.NVFP4, EVEN, EVEN, CARRIERS["float64"]) is None
+    thirds = replace(EVEN, fraction="sticky")  # may ask for more than halves
+    assert short(nf.NVFP4, thirds, EVEN, CARRIERS["float32"]) is None

@@ -126,7 +126,7 @@ def scaled(x, out, totals, k0, k1, first, spare, g, general, c, n1, nb, n2, nc, 
         if ENCODE:
             out[i] = code_bits(bits, g, c)
         else:
-            put_real(out, i, rescaled(bits_to_real(bits), total))
+            put_real(out, i, rescaled(unit_value(bits), total))
         i = U64(i + stride())
 
 
@@ -150,15 +150,15 @@ def finite_top(x, finite):
     gather_top(finite, 0, U64(most))
 
 
-def float_member(x, total, divisor, inverse, kept, out, i, g, c):
-    bits = short_bits(load(x), divisor, inverse, kept, g)
+def float_member(x, total, divisor, inverse, kept, out, i, rand, spare, g, c):
+    bits = short_bits(load(x), divisor, inverse, kept, rand, spare, g)
     if ENCODE:
         out[i] = code_bits(bits, g, c)
     else:
         put_real(out, i, rescaled(F64(bits_to_float(bits)), total))
 
 
-def float_rows(x, out, scales, finite, second, v, gl, cl, g, c):
+def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, g, c):
     """Blocks of ``BLOCK`` float32 elements that fill memory, as in ``rows``; ``short_level`` is
     that of the mode that rounds scales."""
     shared = cuda.shared.array(256, SHARED)
@@ -181,10 +181,11 @@ def float_rows(x, out, scales, finite, second, v, gl, cl, g, c):
             total = F64(bits_to_float(level)) * whole
             divisor = divisor_of(total)
             unit_of = total, divisor, 1.0 / divisor, kept_of(total)
-            float_member(four[0], *unit_of, out, at, g, c)
-            float_member(four[1], *unit_of, out, U64(at + U64(1)), g, c)
-            float_member(four[2], *unit_of, out, U64(at + U64(2)), g, c)
-            float_member(four[3], *unit_of, out, U64(at + U64(3)), g, c)
+            words = four_words(U64(first + at), k0, k1)
+            float_member(four[0], *unit_of, out, at, words[0], spare, g, c)
+            float_member(four[1], *unit_of, out, U64(at + U64(1)), words[1], spare, g, c)
+            float_member(four[2], *unit_of, out, U64(at + U64(2)), words[2], spare, g, c)
+            float_member(four[3], *unit_of, out, U64(at + U64(3)), words[3], spare, g, c)
         base = U64(base + U64(U64(cuda.gridDim.x) * U64(span)))
 
 

@@ -105,11 +105,12 @@ class RealTasks(Launcher):
         scales = task.scales if task.encode else None
         totals, second = self._levels(task.x, None, task.geometry, task.levels, scales)
         real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
-        unit = ScaledUnit(task.lowered, task.codes, task.mode, real, out, task.encode)
+        lane, lowered, codes = task.elements
+        unit = ScaledUnit(lowered, codes, task.mode, real, out, task.encode, lane)
         n, at = task.x.size, self.machine.address
         vectors = self.vectors(n, task.geometry, task.x, task.out)
         where = (at(totals), np.uint64(n), np.uint64(vectors), *tiling_of(task.geometry))
-        stream = (*stream_of(task.words, task.first), LANE64.unsigned(task.spare))
+        stream = (*stream_of(task.words, task.first), lane.unsigned(task.spare))
         args = (at(task.x), at(task.out), *where, *stream)
         self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.x)
         return float(self.machine.read(second)[0]) if task.encode else 1.0
@@ -127,7 +128,8 @@ class RealTasks(Launcher):
         if how.spec.tensor_limit > 0:
             self.machine.launch(unit, 0, grid, (at(task.x), at(finite), size), task.x)
         places = (at(task.x), at(task.out), at(task.scales) if task.encode else 0)
-        args = (*places, at(finite), at(second), size)
+        stream = (*stream_of(task.words, task.first), LANE32.unsigned(task.spare))
+        args = (*places, at(finite), at(second), size, *stream)
         self.machine.launch(unit, 1, grid, args, task.x)
         return float(self.machine.read(second)[0]) if task.encode else 1.0
 

@@ -79,7 +79,8 @@ class LevelsUnit(UnitBase):
 
 @dataclass(frozen=True)
 class ScaledUnit(UnitBase):
-    """Elements of ``real`` in units of their scales, rounded under ``mode`` or encoded."""
+    """Elements of ``real`` in units of their scales, rounded under ``mode`` or encoded; ``lane``:
+    where."""
 
     lowered: Lowered
     codes: CodeSpec
@@ -88,7 +89,11 @@ class ScaledUnit(UnitBase):
     out: str
     encode: bool
     lane: Lane = LANE64
-    needs: tuple[str, ...] = ("tiling", "scaled")
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Skeletons and groups of texts that the kernel calls."""
+        return (*("QUOTIENT",) * (self.lane is LANE32), "tiling", "scaled")
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -98,7 +103,8 @@ class ScaledUnit(UnitBase):
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
         general = cpp.literal(self.lowered.general)
-        rule = f"mode_{self.mode.name}::scaled_bits(x, total, rand, spare, grid(), {general})"
+        mode = f"mode_{self.mode.name}"
+        rule = f"{mode}::scaled_bits(x, total, rand, spare, grid(), {general})"
         lines = [
             f"using Real = {C_TYPES[self.real]}; using Out = {C_TYPES[self.out]};",
             f"static constexpr bool encode = {cpp.literal(self.encode)}, "
@@ -107,6 +113,7 @@ class ScaledUnit(UnitBase):
             getter("CodeSpec", "codes", self.codes),
             f"{cpp.PREFIX} static U element(F64 x, F64 total, U rand, U spare) "
             f"{{ return {rule}; }}",
+            f"{cpp.PREFIX} static F64 value(U bits) {{ return {mode}::unit_value(bits); }}",
         ]
         return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 
@@ -144,18 +151,20 @@ class ShortUnit(UnitBase):
         """The struct ``name`` that the skeletons take."""
         spec = ", ".join(map(cpp.literal, self.spec))
         level = f"mode_{self.level_mode.name}::short_level(top, divisor, inverse, level_grid())"
-        element = f"mode_{self.mode.name}::short_bits(bits, divisor, inverse, kept, grid())"
+        given = "bits, divisor, inverse, kept, rand, spare, grid()"
+        element = f"mode_{self.mode.name}::short_bits({given})"
         lines = [
             f"using Out = {C_TYPES[self.out]}; using Scale = {C_TYPES[self.scales]};",
-            f"static constexpr bool encode = {cpp.literal(self.encode)};",
+            f"static constexpr bool encode = {cpp.literal(self.encode)}, "
+            f"stochastic = {cpp.literal(self.mode.stochastic)};",
             f"static __device__ constexpr LevelSpec spec() {{ return LevelSpec{{{spec}}}; }}",
             getter("Grid", "level_grid", self.short.level.grid),
             getter("CodeSpec", "level_codes", self.short.level_codes),
             getter("Grid", "grid", self.short.element.grid),
             getter("CodeSpec", "codes", self.short.codes),
             f"{cpp.PREFIX} static U level(U top, F64 divisor, F64 inverse) {{ return {level}; }}",
-            f"{cpp.PREFIX} static U element(U bits, F64 divisor, F64 inverse, U kept) "
-            f"{{ return {element}; }}",
+            f"{cpp.PREFIX} static U element(U bits, F64 divisor, F64 inverse, U kept, U rand, "
+            f"U spare) {{ return {element}; }}",
         ]
         return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 
@@ -165,10 +174,15 @@ class ShortUnit(UnitBase):
         first = (x, ("U64*", "finite"), *_VECTORS[1:])
         made: Params = ((f"{C_TYPES[self.out]}*", "out"), (f"{C_TYPES[self.scales]}*", "scales"))
         read: Params = (("const U64*", "finite"), ("F64*", "second"), *_VECTORS[1:])
-        body = f"float_rows<{name}, {self.lanes}>(x, out, scales, finite, second, vectors);"
+        stream: Params = (*STREAM, ("U", "spare"))
+        given = "x, out, scales, finite, second, vectors, k0, k1, first, spare"
         return (
             Entry(f"finite_{name}", first, "finite_top(x, finite, vectors);"),
-            Entry(f"float_rows_{name}", (x, *made, *read), body),
+            Entry(
+                f"float_rows_{name}",
+                (x, *made, *read, *stream),
+                f"float_rows<{name}, {self.lanes}>({given});",
+            ),
         )
 
 

@@ -111,16 +111,24 @@ LEVELS: tuple[Callable[..., Any], ...] = (
     scaled.float_level,
     scaled.power_level,
 )  # of the 64-bit lane, with a mode and SCALE
-ELEMENTS: tuple[Callable[..., Any], ...] = (scaled.quotient, scaled.scaled_bits)  # with a mode
+ELEMENTS: tuple[Callable[..., Any], ...] = (
+    scaled.quotient,
+    scaled.scaled_bits,
+    scaled.unit_value,
+)  # of the 64-bit lane, with a mode
 QUOTIENT: tuple[Callable[..., Any], ...] = (
     quotient.divisor_of,
     quotient.kept_of,
     quotient.odd_quotient,
 )  # of the 32-bit lane
-SHORT: tuple[Callable[..., Any], ...] = (quotient.short_level, quotient.short_bits)  # with a mode
+SHORT: tuple[Callable[..., Any], ...] = (
+    quotient.short_level,
+    quotient.short_bits,
+    quotient.scaled_bits,
+    quotient.unit_value,
+)  # with a mode; the last two in the place of ELEMENTS
 SINGLE: tuple[Callable[..., Any], ...] = (
     quotient.moderate,
-    quotient.high_of,
     quotient.low_of,
     quotient.single_quotient,
     quotient.single_bits,

@@ -17,11 +17,11 @@ from numformats.backends.numba_underdamped import underdamped
 from numformats.backends.task import BlockTask, ScalarTask
 
 __all__ = [
-    "STORED_ROWS",
+    "STORED_SHORT",
     "block_draws", "blocks", "chains", "decode", "dots", "draws", "langevin", "normals", "plain",
     "scalar", "scaled", "scaled_dots", "split", "underdamped", "words",
 ]  # fmt: skip
-STORED_ROWS = True  # scaled tasks in rows may hold stored bits
+STORED_SHORT = True  # scaled tasks with a short form may hold stored bits
 
 
 def scalar(task: ScalarTask) -> None:

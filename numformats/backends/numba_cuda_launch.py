@@ -26,7 +26,7 @@ from numformats.backends.numba_cuda_text import (
 from numformats.backends.underdamped_task import SIDES
 from numformats.blocking import Geometry
 from numformats.device import DeviceArray, enough_memory
-from numformats.lanes import CARRIERS, Carrier, Lane
+from numformats.lanes import CARRIERS, LANE32, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
 load_numba_cuda()
@@ -91,8 +91,9 @@ def compiled(
     text = kernel_text(
         loop, mode, carrier, general, plain_inf, encode, uniform, sparse, flags, block
     )
-    if loop == "float_rows":
+    if loop in ("float_rows", "scaled") and carrier.lane is LANE32:
         imports.append(quotient_module(mode, carrier.lane))
+    if loop == "float_rows":
         text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())

@@ -28,7 +28,7 @@ from numformats.backends.task import (
     drawn_on,
 )
 from numformats.blocking import Geometry
-from numformats.lanes import CARRIERS
+from numformats.lanes import CARRIERS, LANE32
 
 
 def words(out: Any, key: tuple[Any, Any], first: int) -> None:
@@ -98,7 +98,8 @@ def _float_rows(task: ScaledTask, short: Short) -> float:
     kernel = compiled("float_rows", task.mode, **choices)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
     places = (x, task.out, task.scales, finite, second)
-    launch(kernel, few(x.size // 4), x, *places, how.spec, *level, *element)
+    stream = (*task.words, np.uint64(task.first), np.uint32(task.spare))
+    launch(kernel, few(x.size // 4), x, *places, *stream, how.spec, *level, *element)
     return float(read(second, x)[0]) if task.encode else 1.0
 
 
@@ -109,9 +110,11 @@ def scaled(task: ScaledTask) -> float:
         return _float_rows(task, task.short)
     scales = task.scales if task.encode else None
     totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
-    kernel = compiled("scaled", task.mode, DOUBLE, encode=task.encode)
-    stream = (*task.words, np.uint64(task.first), DOUBLE.lane.unsigned(task.spare))
-    rule = (task.lowered.grid, task.lowered.general, task.codes, *tiling_of(task.geometry))
+    lane, lowered, codes = task.elements
+    carrier = CARRIERS["float32"] if lane is LANE32 else DOUBLE
+    kernel = compiled("scaled", task.mode, carrier, encode=task.encode)
+    stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
+    rule = (lowered.grid, lowered.general, codes, *tiling_of(task.geometry))
     launch(kernel, task.x.size, task.x, task.x, task.out, totals, *stream, *rule)
     return float(read(second, task.x)[0]) if task.encode else 1.0
 

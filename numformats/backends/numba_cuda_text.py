@@ -32,7 +32,7 @@ from numformats.backends.emit import (
 from numformats.backends.numba_cuda_reals import real_text
 from numformats.core import scaled
 from numformats.core.scale import block_bits
-from numformats.lanes import Carrier, Lane
+from numformats.lanes import LANE64, Carrier, Lane
 from numformats.rounding import Mode
 
 _PRELUDE = """\
@@ -150,11 +150,12 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
     "levels": LEVELS,
-    "scaled": (*ELEMENTS, cuda_loops.tile_of, cuda_real_loops.put_real),
+    "scaled": (cuda_loops.tile_of, cuda_real_loops.put_real),
     "finite_top": (cuda_loops.size_of, cuda_real_loops.finite_size, cuda_real_loops.gather_top),
     "float_rows": (
         scaled.tensor_level,
         *_ROWS,
+        cuda_loops.four_words,
         cuda_real_loops.put_real,
         cuda_real_loops.float_member,
     ),
@@ -242,4 +243,7 @@ def kernel_text(
         moves.append((LOADS[carrier.name], "load", "@device"))
     homes = (cuda_loops, cuda_real_loops, cuda_underdamped_loops)
     kernel = (next(getattr(m, loop) for m in homes if hasattr(m, loop)), "kernel", KERNEL)
-    return module_text(head, [*moves, *_device(_HELPERS.get(loop, ())), kernel])
+    helpers = _HELPERS.get(loop, ())
+    if loop == "scaled" and carrier.lane is LANE64:
+        helpers = (*ELEMENTS, *helpers)
+    return module_text(head, [*moves, *_device(helpers), kernel])

@@ -74,7 +74,7 @@ def compiled(
     if loop == "long_normals":
         imports.append(module("normal", (lane,), normal_text()))
     text = kernel_text(loop, mode, carrier, flags, encode, block, parallel=large)
-    if loop == "float_rows":
+    if loop in ("float_rows", "float_tiles"):
         imports.append(quotient_module(mode, carrier.lane))
         text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text
     if loop == "underdamped":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.numba_kernels import DOUBLE, PLAIN, SMALL, UNROLLED_BLOCKS, compiled
+from numformats.backends.numba_kernels import DOUBLE, SMALL, UNROLLED_BLOCKS, compiled
 from numformats.backends.numba_text import CHUNKS, TASK, Flags
 from numformats.backends.task import (
     STEP_FLAGS,
@@ -77,29 +77,33 @@ def _levels(
     return totals, float(second)
 
 
-def _float_rows(task: ScaledTask, short: Short) -> float:
-    """``scaled`` in the 32-bit lane, for whole blocks along memory."""
-    stored, how, size = task.carrier.stored, task.levels, task.geometry.tile[1]
+def _float_scaled(task: ScaledTask, short: Short) -> float:
+    """``scaled`` in the 32-bit lane."""
+    stored, how, g = task.carrier.stored, task.levels, task.geometry
     x, out = task.x.view(stored), task.out if task.encode else task.out.view(stored)
     large, whole = x.size > SMALL, np.float64(1.0)
     if how.spec.tensor_limit > 0:
         found = np.zeros(-(-x.size // TASK), np.uint32)
         compiled("finite_top", large, carrier=task.carrier)(x, found)
         whole = tensor_level(np.float64(found.max().view(np.float32)), how.spec)
-    block = size if large and size in UNROLLED_BLOCKS else 0
-    flags = Flags(mirrored=short.element.mirrored, saturating=True) if block else PLAIN
-    choices = (task.mode, task.carrier, flags, task.encode, block, how.mode)
-    kernel = compiled("float_rows", large, *choices)
+    unit, spare = how.spec.element_max * whole, task.carrier.lane.unsigned(task.spare)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
-    unit = how.spec.element_max * whole
-    kernel(x, out, task.scales, whole, unit, *level, *element, size)
+    rule = (whole, unit, *task.words, task.first, spare, *level, *element)
+    size, across = g.tile[1], g.shape[4] > 1
+    unrolled = large and size in UNROLLED_BLOCKS and not across and g.shape[3] % size == 0
+    block, flags = size if unrolled else 0, Flags(across=across)
+    if large:
+        flags = Flags(mirrored=short.element.mirrored, saturating=True, across=across)
+    loop, more = ("float_rows", (size,)) if g.in_rows else ("float_tiles", g.tiling)
+    choices = (task.mode, task.carrier, flags, task.encode, block, how.mode)
+    compiled(loop, large, *choices)(x, out, task.scales, *rule, *more)
     return float(whole)
 
 
 def scaled(task: ScaledTask) -> float:
     """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
-    if task.short and task.geometry.in_rows:
-        return _float_rows(task, task.short)
+    if task.short:
+        return _float_scaled(task, task.short)
     large, second = task.x.size > SMALL, 1.0
     kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)
     top, spare = _finite_top(task.x, None, task.levels), DOUBLE.lane.unsigned(task.spare)

@@ -96,7 +96,8 @@ _KERNEL = "@njit(parallel={}, cache=True, error_model='numpy', nogil=True)"
 
 class Flags(NamedTuple):
     """What a kernel may take for granted: of its grid (see ``lowering.Lowered``), of its scales
-    (that they are powers of two, that they have to cover draws), of the grid of draws."""
+    (that they are powers of two, that they have to cover draws, that they change from element to
+    element), of the grid of draws."""
 
     general: int = False
     mirrored: bool = False
@@ -105,6 +106,7 @@ class Flags(NamedTuple):
     reach: bool = False
     uniform: bool = False
     sparse: bool = False
+    across: bool = False
 
 
 Part = tuple[Callable[..., Any], str | None, str]
@@ -135,6 +137,17 @@ _ROWS: Parts = (
     loops.rows_task,
 )
 _SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
+_FLOAT_SCALES: Parts = (
+    scaled.not_a_number,
+    scaled.rescaled,
+    loops.shaped,
+    loops.amax_of,
+    quotient_loops.tops_of,
+    quotient_loops.scale_blocks,
+    quotient_loops.single_blocks,
+    quotient_loops.short_blocks,
+    quotient_loops.float_blocks,
+)
 _STEPS: Parts = (
     loops.shaped,
     loops.round_over,
@@ -189,16 +202,11 @@ _PARTS: dict[str, Parts] = {
         scaled_loops.out_of_units,
     ),
     "finite_top": (),
-    "float_rows": (
-        scaled.not_a_number,
-        scaled.rescaled,
-        loops.shaped,
-        loops.amax_of,
-        loops.amax_blocks,
-        quotient_loops.scale_blocks,
-        quotient_loops.single_blocks,
-        quotient_loops.short_blocks,
-        quotient_loops.float_rows_chunk,
+    "float_rows": (*_FLOAT_SCALES, loops.amax_blocks),
+    "float_tiles": (
+        *_FLOAT_SCALES,
+        quotient_loops.tops_of_run,
+        quotient_loops.float_run,
     ),
     "decoded": (),
     "langevin": _LANGEVIN,
@@ -212,6 +220,7 @@ TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
 CHUNKS = dict.fromkeys(_PARTS, 1024) | {"quantize": 2048, "words": 2048}
 CHUNKS |= {"rows": 8192, "float_rows": 8192}
+GROUP = 8192  # elements of tiles that are taken together
 CHUNKS |= {"scaled": 256, "block_draws": 256}  # tiles that share a buffer
 
 
@@ -276,10 +285,10 @@ def kernel_text(
     head = (
         f"CHUNK, BLOCK, STOCHASTIC = {CHUNKS[loop]}, {block}, {mode.stochastic}\n"
         f"OVER = {mode.stochastic and not encode and carrier.stored is carrier.lane.unsigned}\n"
-        f"TASK, LINE = {TASK}, {64 // carrier.stored().itemsize}\n"
+        f"TASK, GROUP, LINE = {TASK}, {GROUP}, {64 // carrier.stored().itemsize}\n"
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n"
-        f"UNIFORM, SPARSE = {flags.uniform}, {flags.sparse}\n"
+        f"UNIFORM, SPARSE, ACROSS = {flags.uniform}, {flags.sparse}, {flags.across}\n"
         f"LARGE = {parallel and not encode}\n\n"
         f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
@@ -287,6 +296,6 @@ def kernel_text(
     if loop in ("rows", "float_rows"):
         parts = [*_intrinsics((intrinsics.block_maxima,)), *parts]
     moves = [(LOADS[carrier.name], "load", DEVICE), (STORES[carrier.name], "narrow", DEVICE)]
-    if loop == "float_rows":
+    if loop in ("float_rows", "float_tiles"):
         moves.append((NEAREST[carrier.name], "nearest", DEVICE))
     return module_text(head, [*moves, *parts, (_loop(loop), "kernel", _KERNEL.format(parallel))])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.emit import ELEMENTS, LEVELS, UNITS
+from numformats.backends.emit import ELEMENTS, LEVELS, QUOTIENT, SHORT, UNITS
 from numformats.backends.reference_text import core_texts, random_words
 from numformats.backends.task import BlockDrawTask, DecodeTask, Levels, ScaledTask
 from numformats.blocking import Geometry, block_maxima, spread
@@ -15,12 +15,17 @@ from numformats.core import draw
 from numformats.lanes import CARRIERS, LANE32, LANE64
 from numformats.rounding import MODES, Mode
 
-_DOUBLE = CARRIERS["float64"]
+_SINGLE, _DOUBLE = CARRIERS["float32"], CARRIERS["float64"]
 
 
 @cache
 def _texts(mode: Mode) -> SimpleNamespace:
     return core_texts(mode, _DOUBLE, (*UNITS, *LEVELS, *ELEMENTS))
+
+
+@cache
+def _short_texts(mode: Mode) -> SimpleNamespace:
+    return core_texts(mode, _SINGLE, (*UNITS, *QUOTIENT, *SHORT))
 
 
 def _levels(sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool) -> tuple[Any, float]:
@@ -44,19 +49,29 @@ def _levels(sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool) -> 
 
 @np.errstate(all="ignore")
 def scaled(task: ScaledTask) -> float:
-    """Round (or encode) in blocks with scales of any kind; the scale of the whole array."""
-    text, g, low = _texts(task.mode), task.geometry, task.lowered
+    """Round (or encode) in blocks with scales of any kind; the scale of the whole array. The
+    32-bit lane serves drawn elements alone: of others it gives the same."""
+    g = task.geometry
     x = task.x.astype(np.float64).reshape(g.shape)
     total, second = _levels(x, g, task.levels, task.scales, task.encode)
-    rand = np.zeros(x.shape, np.uint64)
+    if task.short and task.mode.stochastic:
+        text, lane, low, codes = (
+            _short_texts(task.mode),
+            LANE32,
+            task.short.element,
+            task.short.codes,
+        )
+    else:
+        text, lane, low, codes = _texts(task.mode), LANE64, task.lowered, task.codes
+    rand = np.zeros(x.shape, lane.unsigned)
     if task.mode.stochastic:
-        rand = random_words(task.words, task.first, x.size, LANE64).reshape(x.shape)
-    spare = LANE64.unsigned(task.spare)
+        rand = random_words(task.words, task.first, x.size, lane).reshape(x.shape)
+    spare = lane.unsigned(task.spare)
     bits = text.scaled_bits(x, total, rand, spare, low.grid, low.general)
     if task.encode:
-        out = text.code_bits(bits, low.grid, task.codes)
+        out = text.code_bits(bits, low.grid, codes)
     else:
-        out = text.rescaled(text.bits_to_real(bits), total)
+        out = text.rescaled(text.unit_value(bits), total)
     task.out[...] = out.reshape(-1).astype(task.out.dtype)
     return second
 

@@ -46,6 +46,12 @@ def real_to_bits(x):
 def bits_to_real(x):
     return np.asarray(x, np.uint64).view(np.float64)
 
+def float_to_bits(x):
+    return np.asarray(x, np.float32).view(np.uint32)
+
+def bits_to_float(x):
+    return np.asarray(x, np.uint32).view(np.float32)
+
 def whole_to_bits(n):
     return np.asarray(n).astype(F{width}).view(U)
 

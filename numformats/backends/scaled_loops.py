@@ -83,7 +83,7 @@ def levels(tops, totals, codes, top, v, b, g, general, c):
 
 def scaled_element(x, total, rand, spare, g, c):
     bits = scaled_bits(F64(x), total, rand, spare, g, GENERAL)
-    return code_bits(bits, g, c) if ENCODE else rescaled(bits_to_real(bits), total)
+    return code_bits(bits, g, c) if ENCODE else rescaled(unit_value(bits), total)
 
 
 def scaled_run(x, out, words, totals, spare, g, c):

@@ -11,7 +11,7 @@ from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
-from numformats.lanes import CARRIERS, Carrier, Lane
+from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
 
@@ -122,8 +122,9 @@ class Short:
 class ScaledTask:
     """Round (or encode) ``x`` (flat, float32 or float64) in blocks with scales of any kind;
     ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane;
-    a ``short`` form gives the same results. With one, and blocks in rows, ``x`` and ``out`` may be
-    stored bits of ``carrier``, rounded to nearest, on a backend that says so (``STORED_ROWS``).
+    where there is a ``short`` form, that gives the same results, and words are those of the 32-bit
+    lane. ``x`` and ``out`` may then be stored bits of ``carrier``, rounded to nearest, on a backend
+    that says so (``STORED_SHORT``).
     """
 
     x: Any
@@ -140,6 +141,13 @@ class ScaledTask:
     encode: bool
     short: Short | None = None
     carrier: Carrier = CARRIERS["float32"]
+
+    @property
+    def elements(self) -> tuple[Lane, Lowered, CodeSpec]:
+        """The lane that rounds elements, with their grid and codes there."""
+        if self.short:
+            return LANE32, self.short.element, self.short.codes
+        return LANE64, self.lowered, self.codes
 
 
 @dataclass(frozen=True)

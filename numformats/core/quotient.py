@@ -2,11 +2,12 @@
 
 Rounded to odd, a float32 compares as the quotient does with every number of up to 23 bits, which is
 all that modes of halves ask of values and ties (``short_blocks.py`` says which formats are short
-enough). A float32 within one step of the quotient is found with the inverse of the divisor; the
-sign of what it leaves of the numerator tells on which side the quotient lies. In float64 that needs
-a product with a divisor of up to 29 bits, which is exact; in float32, for divisors of moderate
-size, two fused products with its high and low part, of which the first is exact where the float32
-has up to 21 bits (of another the sign may be wrong, but not its side of any short number).
+enough). Stochastic modes round that float32, less than a step of it from the quotient
+(docs/decisions/0026). A float32 within one step of the quotient is found with the inverse of the
+divisor; the sign of what it leaves of the numerator tells on which side the quotient lies. In
+float64 that needs a product with a divisor of up to 29 bits, which is exact; in float32, for
+divisors of moderate size, two fused products with its high and low part, of which the first is
+exact, or so large that the second cannot turn its sign (docs/decisions/0024).
 """
 
 from numformats.core.grid import Grid
@@ -57,21 +58,31 @@ def short_level(top: Word, divisor: Real, inverse: Real, g: Grid) -> Word:
     return where(top < INF_BITS, rounded, NAN_BITS)
 
 
-def short_bits(bits: Word, divisor: Real, inverse: Real, kept: Word, g: Grid) -> Word:
+def short_bits(
+    bits: Word, divisor: Real, inverse: Real, kept: Word, rand: Word, spare: Word, g: Grid
+) -> Word:
     """An element in units of its scale, rounded to the element grid."""
     mag = odd_quotient(U(bits & kept), divisor, inverse)
-    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), ZERO, ZERO, g)
+    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), rand, spare, g)
 
 
-def moderate(total: Real) -> Flag:
-    """Whether a scale is 0, or such that products with its parts are exact in float32."""
-    return (total == 0.0) | ((total >= 5.421010862427522e-20) & (total <= 1.8446744073709552e19))
+def scaled_bits(x: Real, total: Real, rand: Word, spare: Word, g: Grid, general: bool) -> Word:
+    """Float32 bits of ``x`` (a float32) in units of its scale, rounded to the element grid."""
+    divisor = divisor_of(total)
+    inverse = 1.0 / divisor
+    return short_bits(float_to_bits(F32(x)), divisor, inverse, kept_of(total), rand, spare, g)
 
 
-def high_of(x: Real) -> Real:
-    """A positive number rounded to float32 toward zero."""
-    near = F32(x)
-    return bits_to_float(U(float_to_bits(near) - U(F64(near) > x)))
+def unit_value(bits: Word) -> Real:
+    """The value of such bits."""
+    return F64(bits_to_float(bits))
+
+
+def moderate(total: Real, g: Grid) -> Flag:
+    """Whether a scale is 0, or such that float32 divides by its parts as well: whatever of a
+    quotient the grid can see, a product leaves a rest within float32's range."""
+    least = F64(bits_to_float(g.quantum)) * total
+    return (total == 0.0) | ((least >= 2.168404344971009e-19) & (total <= 1.8446744073709552e19))
 
 
 def low_of(x: Real, high: Real) -> Real:
@@ -80,8 +91,8 @@ def low_of(x: Real, high: Real) -> Real:
 
 
 def single_quotient(mag: Word, high: Real, low: Real, inverse: Real, little: Real) -> Word:
-    """As ``odd_quotient``, in float32: a divisor and its inverse in two parts each. Where the rest
-    is too small for float32, so is the quotient for any format."""
+    """As ``odd_quotient``, in float32: a divisor and its inverse in two parts each, the first of
+    them nearest."""
     x = bits_to_float(mag)
     near = fused(x, inverse, F32(x * little))
     rest = fused(F32(-near), low, fused(F32(-near), high, x))
@@ -89,14 +100,24 @@ def single_quotient(mag: Word, high: Real, low: Real, inverse: Real, little: Rea
 
 
 def single_bits(
-    bits: Word, high: Real, low: Real, inverse: Real, little: Real, kept: Word, g: Grid
+    bits: Word,
+    high: Real,
+    low: Real,
+    inverse: Real,
+    little: Real,
+    kept: Word,
+    rand: Word,
+    spare: Word,
+    g: Grid,
 ) -> Word:
     """As ``short_bits``, in float32."""
     mag = single_quotient(U(bits & kept), high, low, inverse, little)
-    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), ZERO, ZERO, g)
+    return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), rand, spare, g)
 
 
-def single_value(bits: Word, high: Real, low: Real) -> Real:
-    """A value in units of a moderate scale as the value it stands for."""
+def single_value(bits: Word, high: Real, low: Real) -> Word:
+    """Float32 bits of what a value in units of a moderate scale stands for; zeros keep their
+    sign."""
     unit = bits_to_float(bits)
-    return fused(unit, high, F32(unit * low))
+    value = fused(unit, high, F32(unit * low))
+    return U(float_to_bits(value) | U(bits & U(MAGNITUDE + ONE)))

@@ -80,6 +80,11 @@ def scaled_bits(x: Real, total: Real, rand: Word, spare: Word, g: Grid, general:
     return round_bits(real_to_bits(quotient(x, total)), rand, spare, g, general, False)
 
 
+def unit_value(bits: Word) -> Real:
+    """The value of such bits."""
+    return bits_to_real(bits)
+
+
 def rescaled(unit: Real, total: Real) -> Real:
     """A value in units of its scale as the value it stands for; NaN in a block without scale."""
     value = unit * total

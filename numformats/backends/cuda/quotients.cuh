@@ -23,14 +23,15 @@ __device__ __forceinline__ void finite_top(const float* x, U64* finite, U64 vect
 // Four elements of a block of scale `level`, the scale of the array being `whole`.
 template <class S>
 __device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given, U level,
-                                                            F64 whole) {
+                                                            F64 whole, const U* words, U spare) {
     const F64 total = F64(bits_to_float(level)) * whole;
     const F64 divisor = divisor_of(total), inverse = 1.0 / divisor;
     const U kept = kept_of(total);
     Pack<typename S::Out, 4> result;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-        const U bits = S::element(float_to_bits(given.v[j]), divisor, inverse, kept);
+        const U bits =
+            S::element(float_to_bits(given.v[j]), divisor, inverse, kept, words[j], spare);
         if constexpr (S::encode)
             result.v[j] = typename S::Out(code_bits(bits, S::grid(), S::codes()));
         else
@@ -39,11 +40,13 @@ __device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given
     return result;
 }
 
-// Blocks of LANES vectors: scales from maxima found between lanes, and elements, in one pass.
-template <class S, int LANES>
-__device__ __forceinline__ void float_rows(const float* x, typename S::Out* out,
-                                           typename S::Scale* scales, const U64* finite,
-                                           F64* second, U64 vectors) {
+// Blocks of LANES vectors: scales from maxima found between lanes, and elements, in one pass. ODD is
+// the parity of the first word.
+template <class S, int LANES, bool ODD>
+__device__ __forceinline__ void float_rows_of(const float* x, typename S::Out* out,
+                                              typename S::Scale* scales, const U64* finite,
+                                              F64* second, U64 vectors, W32 k0, W32 k1, U64 first,
+                                              U spare) {
     using From = Pack<float, 4>;
     using To = Pack<typename S::Out, 4>;
     const From* from = reinterpret_cast<const From*>(x);
@@ -64,10 +67,23 @@ __device__ __forceinline__ void float_rows(const float* x, typename S::Out* out,
             const U64 v = base + lane + f * step;
             if (v >= vectors) continue;
             const U level = S::level(top, unit, inverse);
-            to[v] = quartet<S>(given[f], level, whole);
+            U words[4] = {};
+            if constexpr (S::stochastic) fill<ODD>(words, first + 4 * v, k0, k1);
+            to[v] = quartet<S>(given[f], level, whole, words, spare);
             if (S::encode && v % LANES == 0)
                 scales[v / LANES] =
                     typename S::Scale(code_bits(level, S::level_grid(), S::level_codes()));
         }
     }
+}
+
+template <class S, int LANES>
+__device__ __forceinline__ void float_rows(const float* x, typename S::Out* out,
+                                           typename S::Scale* scales, const U64* finite,
+                                           F64* second, U64 vectors, W32 k0, W32 k1, U64 first,
+                                           U spare) {
+    if (S::stochastic && (first & 1))
+        float_rows_of<S, LANES, true>(x, out, scales, finite, second, vectors, k0, k1, first, spare);
+    else
+        float_rows_of<S, LANES, false>(x, out, scales, finite, second, vectors, k0, k1, first, spare);
 }

@@ -4,7 +4,7 @@ __device__ __forceinline__ typename S::Out scaled_element(typename S::Real x, F6
                                                           U spare) {
     const U bits = S::element(F64(x), total, rand, spare);
     if constexpr (S::encode) return typename S::Out(code_bits(bits, S::grid(), S::codes()));
-    else return real_of<typename S::Out>(rescaled(bits_to_real(bits), total));
+    else return real_of<typename S::Out>(rescaled(S::value(bits), total));
 }
 
 // The first `vectors` groups of four elements are aligned and lie in one block each.
@@ -18,7 +18,10 @@ __device__ __forceinline__ void scaled(const typename S::Real* x, typename S::Ou
         const From given = *reinterpret_cast<const From*>(x + 4 * v);
         const F64 total = totals[t.tile(4 * v)];
         U words[4] = {};
-        if constexpr (S::stochastic) fill<false>(words, first + 4 * v, k0, k1);
+        if constexpr (S::stochastic) {
+            if (first & 1) fill<true>(words, first + 4 * v, k0, k1);
+            else fill<false>(words, first + 4 * v, k0, k1);
+        }
         To result;
 #pragma unroll
         for (int j = 0; j < 4; ++j)
