@@ -33,13 +33,14 @@ def rounded_to_odd(x: Fraction) -> int:
     return int(near.view(np.uint32)) | int(Fraction(float(near)) != x)
 
 
-def divisors(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Scales of 4 bits times float32 ones, half of them short, from 2^-40 to 2^40, as float64 holds
-    them."""
-    level = rng.integers(8, 16, n) / 8.0
-    second = rng.uniform(1, 2, n).astype(np.float32).astype(np.float64)
+def divisors(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales of 4 bits and float32 ones, half of them short, whose products, which float64 holds,
+    lie between 2^-40 and 2^40."""
+    level = (rng.integers(8, 16, n) / 8.0).astype(np.float32)
+    second = rng.uniform(1, 2, n).astype(np.float32)
     second = np.where(rng.random(n) < 0.5, np.round(second * 1024) / 1024, second)
-    return level * second * np.exp2(rng.integers(-40, 40, n))
+    second = (second * np.exp2(rng.integers(-40, 40, n))).astype(np.float32)
+    return level, second, level.astype(np.float64) * second
 
 
 def numerators(rng: np.random.Generator, divisor: np.ndarray) -> np.ndarray:
@@ -50,24 +51,24 @@ def numerators(rng: np.random.Generator, divisor: np.ndarray) -> np.ndarray:
     return np.where(rng.random(divisor.size) < 0.5, beside.view(np.float32), np.float32(other))
 
 
-def in_float64(bits: np.ndarray, divisor: np.ndarray) -> Any:
+def in_float64(bits: np.ndarray, level: np.ndarray, second: np.ndarray) -> Any:
+    divisor = level.astype(np.float64) * second
     return quotient.odd_quotient(bits, divisor, 1.0 / divisor)
 
 
-def in_float32(bits: np.ndarray, divisor: np.ndarray) -> Any:
-    parts = []
-    for x in (divisor, 1.0 / divisor):
-        high = x.astype(np.float32)
-        parts += [high, quotient.low_of(x, high)]
-    return quotient.single_quotient(bits, *parts)
+def in_float32(bits: np.ndarray, level: np.ndarray, second: np.ndarray) -> Any:
+    high = quotient.high_of(level, second)
+    low, inverse = quotient.low_of(level, second, high), quotient.inverse_of(high)
+    little = quotient.little_of(high, low, inverse)
+    return quotient.quotient_by_parts(bits, high, low, inverse, little)
 
 
 @pytest.mark.parametrize("form", [in_float64, in_float32])
 def test_quotients_are_rounded_to_odd(form: Callable[..., Any]) -> None:
     rng = np.random.default_rng(4)
-    divisor = divisors(rng, 20_000)
+    level, second, divisor = divisors(rng, 20_000)
     x = numerators(rng, divisor)
-    got = form(x.view(np.uint32), divisor)
+    got = form(x.view(np.uint32), level, second)
     exact = [Fraction(float(a)) / Fraction(b) for a, b in zip(x, divisor, strict=True)]
     wanted = [rounded_to_odd(q) for q in exact]
     np.testing.assert_array_equal(got, wanted)
@@ -77,10 +78,22 @@ def test_quotients_are_rounded_to_odd(form: Callable[..., Any]) -> None:
 def test_a_quotient_to_nearest_would_be_seen() -> None:
     """Negative control: rounded to nearest, some quotients beside a tie become the tie."""
     rng = np.random.default_rng(5)
-    divisor = divisors(rng, 20_000)
+    level, second, divisor = divisors(rng, 20_000)
     x = numerators(rng, divisor)
     nearest = (x / divisor).astype(np.float32).view(np.uint32)
-    assert (nearest != in_float64(x.view(np.uint32), divisor)).any()
+    assert (nearest != in_float64(x.view(np.uint32), level, second)).any()
+
+
+def test_quotients_of_full_width() -> None:
+    """Both forms where the float32 form is tightest: quotients halfway between float32, or beside
+    that, divisors of 29 bits, both just below a power of two."""
+    rng, n = np.random.default_rng(10), 1_000_000
+    level = np.full(n, 1.875, np.float32)
+    second = (2 - np.exp2(-23.0) * rng.integers(1, 200, n)).astype(np.float32)
+    wanted = (1 << 24) - rng.integers(1, 100, n) + rng.choice([0, 0.5, 0.49999, 0.50001], n)
+    x = (np.ldexp(wanted, -23) * level * second.astype(np.float64)).astype(np.float32)
+    bits = x.view(np.uint32) + rng.integers(-1, 2, n).astype(np.uint32)
+    np.testing.assert_array_equal(in_float32(bits, level, second), in_float64(bits, level, second))
 
 
 @pytest.mark.parametrize("name, mode", CASES + DRAWN)

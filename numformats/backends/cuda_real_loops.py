@@ -158,15 +158,48 @@ def float_member(x, total, divisor, inverse, kept, out, i, rand, spare, g, c):
         put_real(out, i, rescaled(F64(bits_to_float(bits)), total))
 
 
+def moderate_member(x, high, low, inverse, little, kept, out, i, rand, spare, g, c):
+    bits = bits_by_parts(load(x), high, low, inverse, little, kept, rand, spare, g)
+    if ENCODE:
+        out[i] = code_bits(bits, g, c)
+    else:
+        out[i] = bits_to_float(value_by_parts(bits, high, low))
+
+
+def float_members(four, level, whole, out, at, words, spare, g, c):
+    """Four elements of a block of scale ``level``."""
+    kept = kept_of(level)
+    if moderate(level, whole, g):
+        high = high_of(level, whole)
+        low, inverse = low_of(level, whole, high), inverse_of(high)
+        parts = high, low, inverse, little_of(high, low, inverse), kept
+        moderate_member(four[0], *parts, out, at, words[0], spare, g, c)
+        moderate_member(four[1], *parts, out, U64(at + U64(1)), words[1], spare, g, c)
+        moderate_member(four[2], *parts, out, U64(at + U64(2)), words[2], spare, g, c)
+        moderate_member(four[3], *parts, out, U64(at + U64(3)), words[3], spare, g, c)
+        return
+    total = F64(level) * F64(whole)
+    divisor = divisor_of(total)
+    unit_of = total, divisor, 1.0 / divisor, kept
+    float_member(four[0], *unit_of, out, at, words[0], spare, g, c)
+    float_member(four[1], *unit_of, out, U64(at + U64(1)), words[1], spare, g, c)
+    float_member(four[2], *unit_of, out, U64(at + U64(2)), words[2], spare, g, c)
+    float_member(four[3], *unit_of, out, U64(at + U64(3)), words[3], spare, g, c)
+
+
 def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, g, c):
-    """Blocks of ``BLOCK`` float32 elements that fill memory, as in ``rows``; ``short_level`` is
-    that of the mode that rounds scales."""
+    """Blocks of ``BLOCK`` float32 elements that fill memory, as in ``rows``; ``short_level`` and
+    ``level_by_parts`` are those of the mode that rounds scales."""
     shared = cuda.shared.array(256, SHARED)
     me, span = W32(cuda.threadIdx.x), W32(SPAN)
     base, quarters = U64(U64(cuda.blockIdx.x) * U64(span)), U64(x.size // 4)
     whole = tensor_level(F64(bits_to_float(W32(finite[0]))), v)
     unit = v.element_max * whole
     per_unit = 1.0 / unit
+    largest, single = F32(v.element_max), F32(whole)
+    easy, high = moderate(largest, single, gl), high_of(largest, single)
+    low, inverse = low_of(largest, single, high), inverse_of(high)
+    parts = high, low, inverse, little_of(high, low, inverse)
     if cuda.grid(1) == 0:
         second[0] = whole
     while base < quarters:
@@ -175,17 +208,13 @@ def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, 
         four = four_of(x, at if busy else U64(0))
         top = block_top(shared, me, top_of(four) if busy else ZERO, busy)
         if busy:
-            level = short_level(top, unit, per_unit, gl)
+            level = (
+                level_by_parts(top, *parts, gl) if easy else short_level(top, unit, per_unit, gl)
+            )
             if ENCODE and W32(me % PARTS) == W32(0):
                 scales[U64(at // U64(BLOCK))] = code_bits(level, gl, cl)
-            total = F64(bits_to_float(level)) * whole
-            divisor = divisor_of(total)
-            unit_of = total, divisor, 1.0 / divisor, kept_of(total)
             words = four_words(U64(first + at), k0, k1)
-            float_member(four[0], *unit_of, out, at, words[0], spare, g, c)
-            float_member(four[1], *unit_of, out, U64(at + U64(1)), words[1], spare, g, c)
-            float_member(four[2], *unit_of, out, U64(at + U64(2)), words[2], spare, g, c)
-            float_member(four[3], *unit_of, out, U64(at + U64(3)), words[3], spare, g, c)
+            float_members(four, bits_to_float(level), single, out, at, words, spare, g, c)
         base = U64(base + U64(U64(cuda.gridDim.x) * U64(span)))
 
 

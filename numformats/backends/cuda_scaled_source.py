@@ -21,6 +21,7 @@ from numformats.lowering import SIGNED_DECODE, Lowered
 from numformats.rounding import Mode
 
 _N: Params = (("U64", "n"),)
+_PARTS = "high, low, inverse, little"
 _VECTORS: Params = (("U64", "n"), ("U64", "vectors"))
 
 
@@ -151,8 +152,12 @@ class ShortUnit(UnitBase):
         """The struct ``name`` that the skeletons take."""
         spec = ", ".join(map(cpp.literal, self.spec))
         level = f"mode_{self.level_mode.name}::short_level(top, divisor, inverse, level_grid())"
+        easy = f"mode_{self.level_mode.name}::level_by_parts(top, {_PARTS}, level_grid())"
         given = "bits, divisor, inverse, kept, rand, spare, grid()"
         element = f"mode_{self.mode.name}::short_bits({given})"
+        given = f"bits, {_PARTS}, kept, rand, spare, grid()"
+        parts = f"mode_{self.mode.name}::bits_by_parts({given})"
+        named = "F32 high, F32 low, F32 inverse, F32 little"
         lines = [
             f"using Out = {C_TYPES[self.out]}; using Scale = {C_TYPES[self.scales]};",
             f"static constexpr bool encode = {cpp.literal(self.encode)}, "
@@ -165,6 +170,9 @@ class ShortUnit(UnitBase):
             f"{cpp.PREFIX} static U level(U top, F64 divisor, F64 inverse) {{ return {level}; }}",
             f"{cpp.PREFIX} static U element(U bits, F64 divisor, F64 inverse, U kept, U rand, "
             f"U spare) {{ return {element}; }}",
+            f"{cpp.PREFIX} static U level_by_parts(U top, {named}) {{ return {easy}; }}",
+            f"{cpp.PREFIX} static U by_parts(U bits, {named}, U kept, U rand, U spare) "
+            f"{{ return {parts}; }}",
         ]
         return f"struct {name} {{\n    " + "\n    ".join(lines) + "\n};"
 

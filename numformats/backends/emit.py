@@ -120,20 +120,22 @@ QUOTIENT: tuple[Callable[..., Any], ...] = (
     quotient.divisor_of,
     quotient.kept_of,
     quotient.odd_quotient,
+    quotient.moderate,
+    quotient.high_of,
+    quotient.low_of,
+    quotient.inverse_of,
+    quotient.little_of,
+    quotient.quotient_by_parts,
+    quotient.value_by_parts,
 )  # of the 32-bit lane
 SHORT: tuple[Callable[..., Any], ...] = (
     quotient.short_level,
+    quotient.level_by_parts,
     quotient.short_bits,
+    quotient.bits_by_parts,
     quotient.scaled_bits,
     quotient.unit_value,
 )  # with a mode; the last two in the place of ELEMENTS
-SINGLE: tuple[Callable[..., Any], ...] = (
-    quotient.moderate,
-    quotient.low_of,
-    quotient.single_quotient,
-    quotient.single_bits,
-    quotient.single_value,
-)  # beside them, in float32 alone
 STEP: tuple[Callable[..., Any], ...] = (
     langevin.settled,
     langevin.slope_of,

@@ -56,9 +56,9 @@ def put_whole(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def imported(module: str, name: str) -> str:
-    """The import of one name of an emitted module."""
-    return f"from {PACKAGE}.{module} import {name}\n"
+def imported(module: str, names: str) -> str:
+    """The import of ``names`` of an emitted module."""
+    return f"from {PACKAGE}.{module} import {names}\n"
 
 
 def both_ways(modules: Iterable[str]) -> str:

@@ -94,7 +94,10 @@ def compiled(
     if loop in ("float_rows", "scaled") and carrier.lane is LANE32:
         imports.append(quotient_module(mode, carrier.lane))
     if loop == "float_rows":
-        text = imported(quotient_module(level_mode, carrier.lane), "short_level") + text
+        text = (
+            imported(quotient_module(level_mode, carrier.lane), "short_level, level_by_parts")
+            + text
+        )
     if loop == "underdamped":
         sides = (mode_module(MODES[side], carrier.lane) for side in SIDES.values())
         text = both_ways(sides) + text

@@ -158,6 +158,8 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
         cuda_loops.four_words,
         cuda_real_loops.put_real,
         cuda_real_loops.float_member,
+        cuda_real_loops.moderate_member,
+        cuda_real_loops.float_members,
     ),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),

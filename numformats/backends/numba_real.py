@@ -85,7 +85,7 @@ def _float_scaled(task: ScaledTask, short: Short) -> float:
     if how.spec.tensor_limit > 0:
         found = np.zeros(-(-x.size // TASK), np.uint32)
         compiled("finite_top", large, carrier=task.carrier)(x, found)
-        whole = tensor_level(np.float64(found.max().view(np.float32)), how.spec)
+        whole = np.float64(tensor_level(np.float64(found.max().view(np.float32)), how.spec))
     unit, spare = how.spec.element_max * whole, task.carrier.lane.unsigned(task.spare)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
     rule = (whole, unit, *task.words, task.first, spare, *level, *element)

@@ -28,7 +28,6 @@ from numformats.backends.emit import (
     QUOTIENT,
     SCALE,
     SHORT,
-    SINGLE,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -144,7 +143,7 @@ _FLOAT_SCALES: Parts = (
     loops.amax_of,
     quotient_loops.tops_of,
     quotient_loops.scale_blocks,
-    quotient_loops.single_blocks,
+    quotient_loops.moderate_blocks,
     quotient_loops.short_blocks,
     quotient_loops.float_blocks,
 )
@@ -253,7 +252,7 @@ def scale_text(carrier: Carrier) -> str:
 
 def quotient_text() -> str:
     """Blocks with float scales in the 32-bit lane, with a mode."""
-    return module_text("", _device((*QUOTIENT, *SHORT, *SINGLE)))
+    return module_text("", _device((*QUOTIENT, *SHORT)))
 
 
 def normal_text() -> str:

@@ -33,23 +33,22 @@ def tops_of(x, tops):
 def scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g):
     """The scales of blocks, that of the array multiplied in, and their codes; the parts of divisors
     and of inverses, and what is divided (in the place of ``amax``); whether all are moderate."""
-    inverse, every = 1.0 / unit, True
+    inverse, single, every = 1.0 / unit, F32(whole), True
     for j in range(amax.size):
-        level = short_level(amax[j], unit, inverse, gl)
+        bits = short_level(amax[j], unit, inverse, gl)
         if ENCODE:
-            scales[j] = code_bits(level, gl, cl)
-        total = F64(bits_to_float(level)) * whole
-        divisor = divisor_of(total)
-        every &= moderate(total, g)
-        amax[j], totals[j] = kept_of(total), total
-        parts[0, j] = F32(divisor)
-        parts[1, j] = low_of(divisor, parts[0, j])
-        parts[2, j] = F32(1.0 / divisor)
-        parts[3, j] = low_of(1.0 / divisor, parts[2, j])
+            scales[j] = code_bits(bits, gl, cl)
+        level = bits_to_float(bits)
+        every &= moderate(level, single, g)
+        amax[j], totals[j] = kept_of(level), F64(level) * whole
+        parts[0, j] = high_of(level, single)
+        parts[1, j] = low_of(level, single, parts[0, j])
+        parts[2, j] = inverse_of(parts[0, j])
+        parts[3, j] = little_of(parts[0, j], parts[1, j], parts[2, j])
     return every
 
 
-def single_blocks(x, out, words, kept, highs, lows, inverses, littles, spare, g, c):
+def moderate_blocks(x, out, words, kept, highs, lows, inverses, littles, spare, g, c):
     """Elements with moderate scales."""
     for j in range(x.shape[0]):
         k = 0 if ACROSS else j
@@ -58,16 +57,11 @@ def single_blocks(x, out, words, kept, highs, lows, inverses, littles, spare, g,
             prefetch(x, j * BLOCK + CHUNK + i)
         for i in range(BLOCK if BLOCK > 0 else x.shape[1]):
             if ACROSS:
-                mask, high, low, inverse, little = (
-                    kept[i],
-                    highs[i],
-                    lows[i],
-                    inverses[i],
-                    littles[i],
-                )
+                mask, high, low = kept[i], highs[i], lows[i]
+                inverse, little = inverses[i], littles[i]
             rand = words[j, i] if STOCHASTIC else ZERO
-            bits = single_bits(load(x[j, i]), high, low, inverse, little, mask, rand, spare, g)
-            value = nearest(single_value(bits, high, low))
+            bits = bits_by_parts(load(x[j, i]), high, low, inverse, little, mask, rand, spare, g)
+            value = nearest(value_by_parts(bits, high, low))
             out[j, i] = code_bits(bits, g, c) if ENCODE else value
 
 
@@ -87,7 +81,7 @@ def float_blocks(x, out, words, kept, totals, parts, k, every, spare, g, c):
     drawn = words[: x.size if STOCHASTIC else 0].reshape((-1, x.shape[1]))
     if every:
         more = parts[0][k:], parts[1][k:], parts[2][k:], parts[3][k:], spare, shaped(g), c
-        single_blocks(x, out, drawn, kept[k:], *more)
+        moderate_blocks(x, out, drawn, kept[k:], *more)
     else:
         short_blocks(x, out, drawn, totals[k:], spare, g, c)
 

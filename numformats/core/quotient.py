@@ -38,7 +38,7 @@ def divisor_of(total: Real) -> Real:
 
 def kept_of(total: Real) -> Word:
     """What of magnitudes is divided: nothing where the scale is 0 or NaN."""
-    return where(total > 0.0, MAGNITUDE, ZERO)
+    return where(total > F32(0.0), MAGNITUDE, ZERO)
 
 
 def odd_quotient(mag: Word, divisor: Real, inverse: Real) -> Word:
@@ -54,8 +54,8 @@ def odd_quotient(mag: Word, divisor: Real, inverse: Real) -> Word:
 def short_level(top: Word, divisor: Real, inverse: Real, g: Grid) -> Word:
     """Scale of a block of largest magnitude ``top``, in units of ``divisor``; NaN where it holds
     NaN or Inf."""
-    rounded = round_finite(odd_quotient(top, divisor, inverse), ZERO, ZERO, g)
-    return where(top < INF_BITS, rounded, NAN_BITS)
+    mag = odd_quotient(top, divisor, inverse)
+    return where(top < INF_BITS, round_finite(mag, ZERO, ZERO, g), NAN_BITS)
 
 
 def short_bits(
@@ -78,19 +78,39 @@ def unit_value(bits: Word) -> Real:
     return F64(bits_to_float(bits))
 
 
-def moderate(total: Real, g: Grid) -> Flag:
-    """Whether a scale is 0, or such that float32 divides by its parts as well: whatever of a
-    quotient the grid can see, a product leaves a rest within float32's range."""
-    least = F64(bits_to_float(g.quantum)) * total
-    return (total == 0.0) | ((least >= 2.168404344971009e-19) & (total <= 1.8446744073709552e19))
+def moderate(level: Real, whole: Real, g: Grid) -> Flag:
+    """Whether a scale (in float32, as that of the array) is 0, or such that float32 divides by its
+    parts as well: whatever of a quotient the grid can see, a product leaves a rest within float32's
+    range."""
+    total = F32(level * whole)
+    seen = F32(total * bits_to_float(g.quantum)) >= F32(2.168404344971009e-19)
+    return (level == F32(0.0)) | (seen & (total <= F32(1.8446744073709552e19)))
 
 
-def low_of(x: Real, high: Real) -> Real:
-    """What ``high`` lacks, in float32."""
-    return F32(x - F64(high))
+def high_of(level: Real, whole: Real) -> Real:
+    """The nearest float32 of a scale as a divisor."""
+    total = F32(level * whole)
+    return where(level > F32(0.0), total, F32(1.0))
 
 
-def single_quotient(mag: Word, high: Real, low: Real, inverse: Real, little: Real) -> Word:
+def low_of(level: Real, whole: Real, high: Real) -> Real:
+    """What that lacks."""
+    rest = fused(level, whole, F32(-high))
+    return where(level > F32(0.0), rest, F32(0.0))
+
+
+def inverse_of(high: Real) -> Real:
+    """The inverse of a divisor, in float32."""
+    return F32(F32(1.0) / high)
+
+
+def little_of(high: Real, low: Real, inverse: Real) -> Real:
+    """What that lacks."""
+    rest = fused(F32(-low), inverse, fused(F32(-high), inverse, F32(1.0)))
+    return F32(inverse * rest)
+
+
+def quotient_by_parts(mag: Word, high: Real, low: Real, inverse: Real, little: Real) -> Word:
     """As ``odd_quotient``, in float32: a divisor and its inverse in two parts each, the first of
     them nearest."""
     x = bits_to_float(mag)
@@ -99,7 +119,13 @@ def single_quotient(mag: Word, high: Real, low: Real, inverse: Real, little: Rea
     return U(U(float_to_bits(near) - U(rest < F32(0.0))) | U(rest != F32(0.0)))
 
 
-def single_bits(
+def level_by_parts(top: Word, high: Real, low: Real, inverse: Real, little: Real, g: Grid) -> Word:
+    """As ``short_level``, in float32."""
+    mag = quotient_by_parts(top, high, low, inverse, little)
+    return where(top < INF_BITS, round_finite(mag, ZERO, ZERO, g), NAN_BITS)
+
+
+def bits_by_parts(
     bits: Word,
     high: Real,
     low: Real,
@@ -111,11 +137,11 @@ def single_bits(
     g: Grid,
 ) -> Word:
     """As ``short_bits``, in float32."""
-    mag = single_quotient(U(bits & kept), high, low, inverse, little)
+    mag = quotient_by_parts(U(bits & kept), high, low, inverse, little)
     return round_finite(U(mag | U(bits & U(MAGNITUDE + ONE))), rand, spare, g)
 
 
-def single_value(bits: Word, high: Real, low: Real) -> Word:
+def value_by_parts(bits: Word, high: Real, low: Real) -> Word:
     """Float32 bits of what a value in units of a moderate scale stands for; zeros keep their
     sign."""
     unit = bits_to_float(bits)

@@ -20,22 +20,35 @@ __device__ __forceinline__ void finite_top(const float* x, U64* finite, U64 vect
     gather_max(finite, most);
 }
 
+template <class S> __device__ __forceinline__ typename S::Out stored(U bits, F32 value) {
+    if constexpr (S::encode) return typename S::Out(code_bits(bits, S::grid(), S::codes()));
+    else return value;
+}
+
 // Four elements of a block of scale `level`, the scale of the array being `whole`.
 template <class S>
-__device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given, U level,
-                                                            F64 whole, const U* words, U spare) {
-    const F64 total = F64(bits_to_float(level)) * whole;
-    const F64 divisor = divisor_of(total), inverse = 1.0 / divisor;
-    const U kept = kept_of(total);
+__device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given, F32 level,
+                                                            F32 whole, const U* words, U spare) {
+    const U kept = kept_of(level);
     Pack<typename S::Out, 4> result;
+    if (__builtin_expect(moderate(level, whole, S::grid()), true)) {
+        const F32 high = high_of(level, whole), low = low_of(level, whole, high);
+        const F32 inverse = inverse_of(high), little = little_of(high, low, inverse);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            const U bits = S::by_parts(float_to_bits(given.v[j]), high, low, inverse, little, kept,
+                                       words[j], spare);
+            result.v[j] = stored<S>(bits, bits_to_float(value_by_parts(bits, high, low)));
+        }
+        return result;
+    }
+    const F64 total = F64(level) * F64(whole);
+    const F64 divisor = divisor_of(total), inverse = 1.0 / divisor;
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
         const U bits =
             S::element(float_to_bits(given.v[j]), divisor, inverse, kept, words[j], spare);
-        if constexpr (S::encode)
-            result.v[j] = typename S::Out(code_bits(bits, S::grid(), S::codes()));
-        else
-            result.v[j] = real_of<float>(rescaled(F64(bits_to_float(bits)), total));
+        result.v[j] = stored<S>(bits, real_of<float>(rescaled(F64(bits_to_float(bits)), total)));
     }
     return result;
 }
@@ -52,7 +65,11 @@ __device__ __forceinline__ void float_rows_of(const float* x, typename S::Out* o
     const From* from = reinterpret_cast<const From*>(x);
     To* to = reinterpret_cast<To*>(out);
     const F64 whole = tensor_level(F64(bits_to_float(W32(finite[0]))), S::spec());
-    const F64 unit = S::spec().element_max * whole, inverse = 1.0 / unit;
+    const F32 largest = S::spec().element_max, second_scale = whole;
+    const F64 unit = F64(largest) * whole, per_unit = 1.0 / unit;
+    const bool easy = moderate(largest, second_scale, S::level_grid());
+    const F32 high = high_of(largest, second_scale), low = low_of(largest, second_scale, high);
+    const F32 inverse = inverse_of(high), little = little_of(high, low, inverse);
     const U64 step = threads(), lane = thread() % 32;
     if (thread() == 0) second[0] = whole;
     for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
@@ -66,10 +83,11 @@ __device__ __forceinline__ void float_rows_of(const float* x, typename S::Out* o
             top = lanes_max<LANES>(top);
             const U64 v = base + lane + f * step;
             if (v >= vectors) continue;
-            const U level = S::level(top, unit, inverse);
+            const U level = easy ? S::level_by_parts(top, high, low, inverse, little)
+                                 : S::level(top, unit, per_unit);
             U words[4] = {};
             if constexpr (S::stochastic) fill<ODD>(words, first + 4 * v, k0, k1);
-            to[v] = quartet<S>(given[f], level, whole, words, spare);
+            to[v] = quartet<S>(given[f], bits_to_float(level), second_scale, words, spare);
             if (S::encode && v % LANES == 0)
                 scales[v / LANES] =
                     typename S::Scale(code_bits(level, S::level_grid(), S::level_codes()));
