@@ -280,8 +280,8 @@ def test_float_scales_in_the_32_bit_lane(use: Any, tmp_path: pathlib.Path) -> No
 
 PLANTED_IN_QUOTIENTS = {
     "a side": ("(rest_ < 0.0)", "(rest_ > 0.0)"),
-    "a side, by parts": ("(rest_ < F32(0.0))", "(rest_ > F32(0.0))"),
-    "what is odd, by parts": ("(rest_ != F32(0.0))", "(rest_ < F32(0.0))"),
+    "a side, by parts": ("- U((rest_ >> U(LAST)))", "+ U((rest_ >> U(LAST)))"),
+    "what is odd, by parts": ("minimum(rest_, ONE)", "ZERO"),
     "what a divisor lacks": ("fused(F32((-near_)), low_,", "fused(F32((-near_)), F32(0.0),"),
     "a scale too small": ("2.168404344971009e-19", "0.0"),
     "a block without scale": ("F32(0.0)), MAGNITUDE", "F32(9.0)), MAGNITUDE"),

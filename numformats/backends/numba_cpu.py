@@ -2,7 +2,7 @@
 
 from numformats.backends.numba_chains import chains, plain
 from numformats.backends.numba_dots import dots, scaled_dots, split
-from numformats.backends.numba_kernels import PLAIN, SMALL, UNROLLED_BLOCKS, compiled
+from numformats.backends.numba_kernels import SMALL, compiled, walk
 from numformats.backends.numba_real import (
     block_draws,
     decode,
@@ -51,28 +51,11 @@ def _flags(task: ScalarTask, large: bool) -> Flags:
 
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
-    lane, (a, n1, b, n2, c) = task.carrier.lane, task.geometry.shape
-    large, tile = task.x.size > SMALL, task.geometry.tile[1]
-    common = (
-        *task.words,
-        task.first,
-        lane.unsigned(task.spare),
-        task.lowered.grid,
-        task.lowered.general,
-        task.codes,
-        task.scale,
-    )
-    shape: tuple[int, ...] = task.geometry.shape
-    counts = task.geometry.scales_shape if task.encode else (1, 1, 1, 1, 1)
-    if n1 == b == c == 1:
-        block = tile if large and tile in UNROLLED_BLOCKS else 0
-        fast = block and task.carrier.name == "float32" and not task.encode
-        flags = Flags(mirrored=task.lowered.mirrored) if fast else PLAIN
-        run = compiled("rows", large, task.mode, task.carrier, flags, task.encode, block)
-        scales = task.scales.reshape(counts[0], counts[3])
-        run(task.x.reshape(a, n2), task.out.reshape(a, n2), scales, *common, tile)
-    else:
-        run = compiled("tiles", large, task.mode, task.carrier, PLAIN, task.encode)
-        scales = task.scales.reshape(counts)
-        sizes = task.geometry.tile
-        run(task.x.reshape(shape), task.out.reshape(shape), scales, *common, *sizes)
+    large, low = task.x.size > SMALL, task.lowered
+    loop, block, across, tiling = walk(task.geometry, large)
+    fast = block and task.carrier.name == "float32" and not task.encode
+    flags = Flags(mirrored=bool(fast) and low.mirrored, across=across)
+    kernel = compiled(loop, large, task.mode, task.carrier, flags, task.encode, block)
+    stream = (*task.words, task.first, task.carrier.lane.unsigned(task.spare))
+    rule = (low.general, task.scale, low.grid, task.codes)
+    kernel(task.x, task.out, task.scales, *stream, *rule, *tiling)

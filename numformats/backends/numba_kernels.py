@@ -19,6 +19,7 @@ from numformats.backends.numba_text import (
     scale_text,
 )
 from numformats.backends.underdamped_task import SIDES
+from numformats.blocking import Geometry
 from numformats.lanes import CARRIERS, Carrier, Lane
 from numformats.rounding import MODES, Mode
 
@@ -50,6 +51,17 @@ def quotient_module(mode: Mode, lane: Lane) -> str:
     """The module of blocks with float scales under ``mode`` in the 32-bit lane."""
     imports = (lane_module(lane), mode_module(mode, lane))
     return module(f"quotient_{mode.name}", imports, quotient_text())
+
+
+def walk(g: Geometry, large: bool) -> tuple[str, int, bool, tuple[int, ...]]:
+    """The loop over blocks, their size as a constant (0: none), whether scales change from element
+    to element, and what the loop takes of the geometry."""
+    size, across = g.tile[1], g.shape[4] > 1
+    whole = size in UNROLLED_BLOCKS and g.shape[3] % size == 0
+    block = size if large and whole and not across else 0
+    if block and g.in_rows:
+        return "rows", block, False, ()
+    return "tiles", block, across, g.tiling
 
 
 @cache

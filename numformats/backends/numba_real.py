@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.numba_kernels import DOUBLE, SMALL, UNROLLED_BLOCKS, compiled
+from numformats.backends.numba_kernels import DOUBLE, SMALL, compiled, walk
 from numformats.backends.numba_text import CHUNKS, TASK, Flags
 from numformats.backends.task import (
     STEP_FLAGS,
@@ -87,16 +87,13 @@ def _float_scaled(task: ScaledTask, short: Short) -> float:
         compiled("finite_top", large, carrier=task.carrier)(x, found)
         whole = np.float64(tensor_level(np.float64(found.max().view(np.float32)), how.spec))
     unit, spare = how.spec.element_max * whole, task.carrier.lane.unsigned(task.spare)
-    level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
-    rule = (whole, unit, *task.words, task.first, spare, *level, *element)
-    size, across = g.tile[1], g.shape[4] > 1
-    unrolled = large and size in UNROLLED_BLOCKS and not across and g.shape[3] % size == 0
-    block, flags = size if unrolled else 0, Flags(across=across)
-    if large:
-        flags = Flags(mirrored=short.element.mirrored, saturating=True, across=across)
-    loop, more = ("float_rows", (size,)) if g.in_rows else ("float_tiles", g.tiling)
+    rule = (whole, unit, short.level.grid, short.level_codes, short.element.grid, short.codes)
+    stream = (*task.words, task.first, spare)
+    loop, block, across, tiling = walk(g, large)
+    flags = Flags(mirrored=large and short.element.mirrored, saturating=large, across=across)
     choices = (task.mode, task.carrier, flags, task.encode, block, how.mode)
-    compiled(loop, large, *choices)(x, out, task.scales, *rule, *more)
+    kernel = compiled(f"float_{loop}", large, *choices)
+    kernel(x, out, task.scales, *stream, *rule, *tiling)
     return float(whole)
 
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from numformats.backends import (
+    block_loops,
     intrinsics,
     langevin_loops,
     loops,
     quotient_loops,
     random_loops,
     scaled_loops,
+    tile_loops,
     underdamped_loops,
 )
 from numformats.backends.emit import (
@@ -123,29 +125,45 @@ _INTRINSICS: Parts = (
     intrinsics.shift_right,
     intrinsics.prefetch,
 )
+_POWERS: Parts = (
+    scale.block_bits,
+    block_loops.amax_of,
+    block_loops.prepare,
+    block_loops.grid_at,
+    block_loops.round_blocks,
+    block_loops.round_any,
+    block_loops.made_state,
+    block_loops.choose,
+    block_loops.round_matrix,
+)
 _ROWS: Parts = (
-    loops.amax_of,
-    loops.amax_blocks,
-    loops.round_run,
-    loops.grid_at,
-    loops.round_blocks,
-    loops.round_blocks_in_place,
-    loops.round_blocks_over,
-    loops.prepare,
-    loops.rows_chunk,
-    loops.rows_task,
+    *_POWERS,
+    block_loops.amax_blocks,
+    block_loops.round_blocks_in_place,
+    block_loops.round_blocks_over,
+    block_loops.rows_chunk,
+    block_loops.rows_task,
+)
+_TILES: Parts = (
+    tile_loops.tops_of,
+    tile_loops.tops_of_run,
+    tile_loops.round_run,
+    tile_loops.side_by_side,
+    tile_loops.group_counts,
+    tile_loops.tiles_task,
 )
 _SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
 _FLOAT_SCALES: Parts = (
     scaled.not_a_number,
     scaled.rescaled,
     loops.shaped,
-    loops.amax_of,
-    quotient_loops.tops_of,
+    block_loops.amax_of,
     quotient_loops.scale_blocks,
     quotient_loops.moderate_blocks,
     quotient_loops.short_blocks,
-    quotient_loops.float_blocks,
+    quotient_loops.made_state,
+    quotient_loops.choose,
+    quotient_loops.round_matrix,
 )
 _STEPS: Parts = (
     loops.shaped,
@@ -166,7 +184,7 @@ _LANGEVIN: Parts = (
 _UNDERDAMPED: Parts = (
     *_STEPS,
     langevin_loops.weighed,
-    loops.amax_of,
+    block_loops.amax_of,
     underdamped_loops.means,
     underdamped_loops.shaken,
     underdamped_loops.forced_run,
@@ -176,8 +194,8 @@ _UNDERDAMPED: Parts = (
 _PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_over, loops.round_all, loops.quantize_task),
     "wrap": (loops.wrap_all,),
-    "rows": (scale.block_bits, *_ROWS),
-    "tiles": (scale.block_bits, loops.lanes, loops.tiles_task),
+    "rows": _ROWS,
+    "tiles": (*_POWERS, *_TILES),
     "words": (random_loops.copy_run,),
     "normals": (),
     "long_normals": (random_loops.copy_run, random_loops.deviates),
@@ -201,18 +219,23 @@ _PARTS: dict[str, Parts] = {
         scaled_loops.out_of_units,
     ),
     "finite_top": (),
-    "float_rows": (*_FLOAT_SCALES, loops.amax_blocks),
-    "float_tiles": (
-        *_FLOAT_SCALES,
-        quotient_loops.tops_of_run,
-        quotient_loops.float_run,
-    ),
+    "float_rows": (*_FLOAT_SCALES, block_loops.amax_blocks),
+    "float_tiles": (*_FLOAT_SCALES, *_TILES),
     "decoded": (),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,
     "velocities": (*_STEPS, random_loops.roots, underdamped_loops.velocity_chunk),
     "block_decoded": (scaled_loops.run_of,),
 }
+_MODULES = (
+    loops,
+    block_loops,
+    random_loops,
+    scaled_loops,
+    quotient_loops,
+    langevin_loops,
+    underdamped_loops,
+)
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
 TASK = 1 << 16  # elements that a thread takes at a time
@@ -266,8 +289,7 @@ def draw_text() -> str:
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    modules = (loops, random_loops, scaled_loops, quotient_loops, langevin_loops, underdamped_loops)
-    found: Callable[..., Any] = next(getattr(m, name) for m in modules if hasattr(m, name))
+    found: Callable[..., Any] = next(getattr(m, name) for m in _MODULES if hasattr(m, name))
     return found
 
 
@@ -288,7 +310,7 @@ def kernel_text(
         f"GENERAL, MIRRORED, SATURATING = {flags.general}, {flags.mirrored}, {flags.saturating}\n"
         f"ENCODE, POWER, REACH = {encode}, {flags.power}, {flags.reach}\n"
         f"UNIFORM, SPARSE, ACROSS = {flags.uniform}, {flags.sparse}, {flags.across}\n"
-        f"LARGE = {parallel and not encode}\n\n"
+        f"LARGE, FAST = {parallel and not encode}, {parallel}\n\n"
         f"{DEVICE}\n{_STORE_CODE if encode else _STORE}"
     )
     parts = _device(_PARTS[loop])

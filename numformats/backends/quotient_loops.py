@@ -1,10 +1,10 @@
-"""Loop skeletons of blocks with float scales, in the 32-bit lane, on the CPU; see ``loops.py`` and
-``scaled_loops.py``. ``short_level`` is that of the mode that rounds scales. A matrix of elements
-has a scale for every row or, ``ACROSS``, for every column.
+"""Loop skeletons of blocks with float scales, in the 32-bit lane, on the CPU; see ``loops.py`` and,
+for matrices of elements and ``ACROSS``, ``tile_loops.py``. ``short_level`` is that of the mode that
+rounds scales.
 """
 
 # mypy: ignore-errors
-# ruff: noqa: F821, ANN
+# ruff: noqa: F821, D103, ANN
 
 import numpy as np
 from numba import prange
@@ -18,16 +18,6 @@ def finite_top(x, found):
             size = U(load(x[i]) & MAGNITUDE)
             top = maximum(top, where(size < INF_BITS, size, ZERO))
         found[task] = top
-
-
-def tops_of(x, tops):
-    """The largest magnitudes so far of the rows or columns of a matrix."""
-    for j in range(x.shape[0]):
-        if ACROSS:
-            for i in range(x.shape[1]):
-                tops[i] = maximum(tops[i], U(load(x[j, i]) & MAGNITUDE))
-        else:
-            tops[j] = maximum(tops[j], amax_of(x[j]))
 
 
 def scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g):
@@ -76,100 +66,56 @@ def short_blocks(x, out, words, totals, spare, g, c):
             out[j, i] = code_bits(bits, g, c) if ENCODE else value
 
 
-def float_blocks(x, out, words, kept, totals, parts, k, every, spare, g, c):
-    """The rows or columns from scale ``k`` on."""
-    drawn = words[: x.size if STOCHASTIC else 0].reshape((-1, x.shape[1]))
-    if every:
-        more = parts[0][k:], parts[1][k:], parts[2][k:], parts[3][k:], spare, shaped(g), c
-        moderate_blocks(x, out, drawn, kept[k:], *more)
+def made_state(size):
+    return np.empty(size, F64), np.empty((4, size), F32)
+
+
+def choose(amax, state, scales, how, g):
+    whole, unit, gl, cl = how
+    totals, parts = state
+    return scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g)
+
+
+def round_matrix(x, out, words, kept, state, first, plain, spare, g, c):
+    """The rows or columns from scale ``first`` on."""
+    totals, parts = state
+    if plain:
+        more = parts[0][first:], parts[1][first:], parts[2][first:], parts[3][first:]
+        moderate_blocks(x, out, words, kept[first:], *more, spare, shaped(g), c)
     else:
-        short_blocks(x, out, drawn, totals[k:], spare, g, c)
+        short_blocks(x, out, words, totals[first:], spare, g, c)
 
 
-def float_rows(x, out, scales, whole, unit, k0, k1, first, spare, gl, cl, g, c, block):
-    """Whole blocks along memory, chunk by chunk, so that a chunk stays in the nearest cache between
-    its passes. In place, results go by way of a buffer: LLVM has to see two arrays."""
-    size = BLOCK if BLOCK > 0 else block
-    blocks, same = x.size // size, not ENCODE and x.ctypes.data == out.ctypes.data
-    per = min(max(1, CHUNK // size), blocks)
-    many = max(1, TASK // (per * size)) * per  # blocks of a task
+def float_rows(x, out, scales, k0, k1, first, spare, whole, unit, gl, cl, g, c):
+    """Whole blocks of ``BLOCK`` elements along memory, chunk by chunk, so that a chunk stays in the
+    nearest cache between its passes. In place, results go by way of a buffer: LLVM has to see two
+    arrays."""
+    blocks, same = x.size // BLOCK, not ENCODE and x.ctypes.data == out.ctypes.data
+    per = min(max(1, CHUNK // BLOCK), blocks)
+    many = max(1, TASK // (per * BLOCK)) * per  # blocks of a task
     for index in prange((blocks + many - 1) // many):
-        task = I64(index)
-        tops, amax, totals = np.empty(per, x.dtype), np.empty(per, U), np.empty(per, F64)
-        parts, made = np.empty((4, per), F32), np.empty(per * size if same else 0, out.dtype)
-        words = np.empty(per * size + 2 if STOCHASTIC else 1, U)
+        task, size, how = I64(index), per * BLOCK, (whole, unit, gl, cl)
+        tops, amax, state = np.empty(per, x.dtype), np.empty(per, U), made_state(per)
+        made, words = np.empty(size * same, out.dtype), np.empty(size * STOCHASTIC + 2, U)
         for j in range(task * many, min((task + 1) * many, blocks), per):
             count = min(per, min((task + 1) * many, blocks) - j)
-            a, n = j * size, count * size
-            given, place, kept = x[a : a + n].reshape((count, size)), out[a : a + n], amax[:count]
-            to = (made[:n] if same else place).reshape((count, size))
-            if BLOCK > 0:
-                amax_blocks(given, tops, kept)
-            else:
-                kept[:] = ZERO
-                tops_of(given, kept)
-            levels = scales[j : j + count] if ENCODE else scales
-            every = scale_blocks(kept, totals, parts, levels, whole, unit, gl, cl, g)
+            a, n = j * BLOCK, count * BLOCK
+            given, place, kept = x[a : a + n].reshape((count, BLOCK)), out[a : a + n], amax[:count]
+            to = (made[:n] if same else place).reshape((count, BLOCK))
+            amax_blocks(given, tops, kept)
+            plain = choose(kept, state, scales[j : j + count] if ENCODE else scales, how, g)
             skip = fill(words, first + a, n, k0, k1) if STOCHASTIC else 0
-            float_blocks(given, to, words[skip:], kept, totals, parts, 0, every, spare, g, c)
+            rand = words[skip : skip + n * STOCHASTIC].reshape((-1, BLOCK))
+            round_matrix(given, to, rand, kept, state, 0, plain, spare, g, c)
             if same:
                 place[:] = made[:n]
 
 
-def tops_of_run(x, tops, width):
-    """As ``tops_of``, of rows of ``width`` elements, of which the last may be short."""
-    whole = x.size // width * width
-    tops_of(x[:whole].reshape((-1, width)), tops)
-    if whole < x.size:
-        tops_of(x[whole:].reshape((1, -1)), tops[whole // width :])
-
-
-def float_run(x, out, made, words, k0, k1, at, kept, totals, parts, every, width, spare, g, c):
-    """Rows of ``width`` elements, of which the last may be short, in stretches whose random words
-    stay in the nearest cache; in place by way of ``made``."""
-    a = 0
-    while a < x.size:
-        n, k = min(CHUNK, x.size - a), a % width if ACROSS else a // width
-        if width > CHUNK:
-            n = min(n, width - a % width)
-        size = min(width, n)
-        n = n // size * size
-        skip = fill(words, at + a, n, k0, k1) if STOCHASTIC else 0
-        given, place = x[a : a + n].reshape((n // size, size)), out[a : a + n]
-        to = (made[:n] if made.size > 0 else place).reshape((n // size, size))
-        float_blocks(given, to, words[skip:], kept, totals, parts, k, every, spare, g, c)
-        if made.size > 0:
-            place[:] = made[:n]
-        a += n
-
-
 def float_tiles(
-    x, out, scales, whole, unit, k0, k1, first, spare, gl, cl, g, c, n1, nb, n2, nc, t1, t2, m1, m2
+    x, out, scales, k0, k1, first, spare, whole, unit, gl, cl, g, c, n1, nb, n2, nc, t1, t2, m1, m2
 ):
-    """Any blocks: tiles side by side in groups that stay in a near cache between two passes."""
-    width, same = nc if ACROSS else t2, not ENCODE and x.ctypes.data == out.ctypes.data
-    per = 1 if ACROSS else min(m2, max(1, GROUP // (t1 * t2)))
-    groups, size = (m2 + per - 1) // per, per * nc
-    count = x.size // (n1 * nb * n2 * nc) * m1 * nb * groups
-    many = max(1, TASK // (size * t1 * t2))
+    """Blocks of any layout."""
+    count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
     for index in prange((count + many - 1) // many):
-        amax, totals, parts = np.empty(size, U), np.empty(size, F64), np.empty((4, size), F32)
-        words = np.empty(min(size * t2, CHUNK) + 2 if STOCHASTIC else 1, U)
-        made = np.empty(min(size * t2, CHUNK) if same else 0, out.dtype)
-        for group in range(I64(index) * many, min((I64(index) + 1) * many, count)):
-            band, j2 = group // groups, group % groups * per
-            i1, many2 = band // nb % m1 * t1, min(per, m2 - j2) * nc
-            start = (((band // (nb * m1) * n1 + i1) * nb + band % nb) * n2 + j2 * t2) * nc
-            length, step = min(per * t2, n2 - j2 * t2) * nc, nb * n2 * nc
-            end = start + min(t1, n1 - i1) * step
-            kept = amax[:many2]
-            kept[:] = ZERO
-            for a in range(start, end, step):
-                tops_of_run(x[a : a + length], kept, width)
-            k = (band * m2 + j2) * nc
-            levels = scales[k : k + many2] if ENCODE else scales
-            every = scale_blocks(kept, totals, parts, levels, whole, unit, gl, cl, g)
-            for a in range(start, end, step):
-                given, to, at = x[a : a + length], out[a : a + length], first + a
-                of = kept, totals, parts, every, width, spare, g, c
-                float_run(given, to, made, words, k0, k1, at, *of)
+        task, how, given = I64(index), (whole, unit, gl, cl), (x, out, scales, k0, k1, first, spare)
+        tiles_task(task, *given, how, g, c, n1, nb, n2, nc, t1, t2, m1, m2)

@@ -15,6 +15,7 @@ from numformats.core.lane import (
     F32,
     F64,
     INF_BITS,
+    LAST,
     MAGNITUDE,
     NAN_BITS,
     ONE,
@@ -26,6 +27,7 @@ from numformats.core.lane import (
     bits_to_float,
     float_to_bits,
     fused,
+    minimum,
     where,
 )
 from numformats.core.quantum import round_finite
@@ -112,11 +114,11 @@ def little_of(high: Real, low: Real, inverse: Real) -> Real:
 
 def quotient_by_parts(mag: Word, high: Real, low: Real, inverse: Real, little: Real) -> Word:
     """As ``odd_quotient``, in float32: a divisor and its inverse in two parts each, the first of
-    them nearest."""
+    them nearest. What is left is no -0: its sign bit says whether it is below 0."""
     x = bits_to_float(mag)
     near = fused(x, inverse, F32(x * little))
-    rest = fused(F32(-near), low, fused(F32(-near), high, x))
-    return U(U(float_to_bits(near) - U(rest < F32(0.0))) | U(rest != F32(0.0)))
+    rest = float_to_bits(fused(F32(-near), low, fused(F32(-near), high, x)))
+    return U(U(float_to_bits(near) - U(rest >> U(LAST))) | minimum(rest, ONE))
 
 
 def level_by_parts(top: Word, high: Real, low: Real, inverse: Real, little: Real, g: Grid) -> Word:
