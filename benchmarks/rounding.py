@@ -40,16 +40,22 @@ CASES: list[tuple[str, str, str, float]] = [
     ("mxfp4", "nearest_even", "blocks", 0.6),
     ("mxint8", "nearest_even", "blocks", 0.6),
     ("bfp<8,block=16>", "nearest_even", "blocks", 0.6),
+    ("mxfp8_e4m3 32x32", "nearest_even", "layouts", 0.0),  # no bar
+    ("mxfp8_e4m3 columns", "nearest_even", "layouts", 0.0),
+    ("bfp<8>, a row", "nearest_even", "layouts", 0.0),
     ("e4m3", "stochastic", "stochastic", 0.45),
     ("fixed<8,4>", "stochastic", "stochastic", 0.45),
     ("bfp<8,block=16>", "stochastic", "stochastic", 0.45),
-    ("nvfp4", "nearest_even", "float scales", 0.0),  # no bar
+    ("nvfp4", "nearest_even", "float scales", 0.0),
     ("nvfp4", "stochastic", "float scales", 0.0),
     ("nvfp4 16x16", "nearest_even", "float scales", 0.0),
     ("nvfp4 columns", "nearest_even", "float scales", 0.0),
     ("e4m3", "variance_corrected", "draw", 0.0),
 ]
 FORMATS = {
+    "mxfp8_e4m3 32x32": replace(nf.MXFP8_E4M3, block_size=(32, 32), axis=(0, 1)),
+    "mxfp8_e4m3 columns": replace(nf.MXFP8_E4M3, axis=0),
+    "bfp<8>, a row": nf.BlockFloat(nf.FixedPoint(8, 6), None, axis=1),
     "nvfp4 16x16": replace(nf.NVFP4, block_size=(16, 16), axis=(0, 1)),
     "nvfp4 columns": replace(nf.NVFP4, axis=0),
 }
