@@ -273,6 +273,48 @@ def test_stochastic_elements(name: str, mode: str) -> None:
         assert_same(got, wanted, x)
 
 
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "rows": {},
+    "columns": {"axis": 0},
+    "tiles": {"block_size": (16, 16), "axis": (0, -1)},
+    "leading tiles": {"block_size": (3, 4), "axis": (0, 1)},
+    "short rows": {"block_size": 20},
+    "whole rows": {"block_size": (3, None), "axis": (0, -1)},
+    "whole columns": {"block_size": None, "axis": 0},
+    "one block": {"block_size": None, "axis": None},
+}
+SHAPES = [(64, 100), (3, 5, 7, 9), (300, 4000), (40, 3, 40), (5000, 17), (20, 9000), (7, 9, 2500)]
+
+
+def spread_and_spoilt(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Normals of two sizes; in every other array some columns are tiny, and one element is NaN."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=shape) * np.exp2(rng.integers(-9, 2, shape))
+    if seed % 2:
+        x[..., :3] *= 2.0**-130
+        x.reshape(-1)[x.size // 2] = np.nan
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("mode", ["nearest_even", "stochastic"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("base", [nf.NVFP4, nf.MXFP8_E4M3], ids=str)
+def test_blocks_of_any_layout(base: nf.BlockFloat, layout: str, mode: str) -> None:
+    """Whole blocks and short ones, along any axes, of few elements and of many; in place, too."""
+    fmt = replace(base, **LAYOUTS[layout])
+    for seed, shape in enumerate(SHAPES):
+        x = spread_and_spoilt(shape, seed)
+        how: dict[str, Any] = {"rounding": mode}
+        if mode == "stochastic":
+            how["key"] = nf.Key(6, start=seed)
+        wanted = nf.quantize(x, fmt, backend="reference", **how)
+        assert_same_bits(nf.quantize(x, fmt, **how), wanted)
+        coded = nf.encode(x, fmt, backend="reference", **how)
+        for got, want in zip(nf.encode(x, fmt, **how), coded, strict=True):
+            np.testing.assert_array_equal(got, want)
+        assert_same_bits(nf.quantize(x, fmt, out=x, **how), wanted)
+
+
 @pytest.mark.parametrize(
     "shape, axis", [((5, 70), -1), ((1, 350), 1), ((7, 5, 10), 0), ((350,), 0)]
 )

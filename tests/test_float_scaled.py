@@ -16,7 +16,7 @@ import numformats as nf
 from numformats.core import carriers, quotient
 from numformats.lanes import CARRIERS
 from numformats.short_blocks import short
-from tests.float_scaled import CASES, DRAWN, FORMATS, compare, hard_arrays, key_of, ties
+from tests.float_scaled import CASES, DRAWN, FORMATS, compare, hard_arrays, ties
 from tests.inputs import DTYPES, assert_same_bits
 
 EVEN = nf.roundings()["nearest_even"]
@@ -117,33 +117,6 @@ def test_large_arrays_and_in_place(name: str) -> None:
     assert_same_bits(nf.quantize(own, fmt, out=own), wanted)
     tail = x[: -fmt.block_size - 3]  # a short block at the end
     assert_same_bits(nf.quantize(tail, fmt), nf.quantize(tail, fmt, backend="reference"))
-
-
-LAYOUTS = {
-    "rows": nf.NVFP4,
-    "columns": replace(nf.NVFP4, axis=0),
-    "tiles": replace(nf.NVFP4, block_size=(16, 16), axis=(0, -1)),
-    "short rows": replace(nf.NVFP4, block_size=20),
-    "whole rows": replace(nf.NVFP4, block_size=(3, None), axis=(0, -1)),
-    "one block": replace(nf.NVFP4, block_size=None, axis=None),
-}
-SHAPES = [(64, 100), (3, 5, 7, 9), (300, 4000), (40, 3, 40), (5000, 17), (20, 9000)]
-
-
-@pytest.mark.parametrize("mode", ["nearest_even", "stochastic"])
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_blocks_of_any_layout(layout: str, mode: str) -> None:
-    """Whole blocks and short ones, along any axes, of few elements and of many; in place, too."""
-    rng, fmt = np.random.default_rng(9), LAYOUTS[layout]
-    for start, shape in enumerate(SHAPES):
-        x = rng.normal(size=shape).astype(np.float32)
-        how = {"rounding": mode, "key": key_of(mode, start)}
-        wanted = nf.quantize(x, fmt, backend="reference", **how)
-        assert_same_bits(nf.quantize(x, fmt, **how), wanted)
-        coded = nf.encode(x, fmt, backend="reference", **how)
-        for got, want in zip(nf.encode(x, fmt, **how), coded, strict=True):
-            np.testing.assert_array_equal(got, want)
-        assert_same_bits(nf.quantize(x, fmt, out=x, **how), wanted)
 
 
 @pytest.mark.parametrize("carrier", ["float16", "bfloat16"])

@@ -148,7 +148,6 @@ _TILES: Parts = (
     tile_loops.tops_of,
     tile_loops.tops_of_run,
     tile_loops.round_run,
-    tile_loops.side_by_side,
     tile_loops.group_counts,
     tile_loops.tiles_task,
 )

@@ -115,7 +115,7 @@ def float_tiles(
     x, out, scales, k0, k1, first, spare, whole, unit, gl, cl, g, c, n1, nb, n2, nc, t1, t2, m1, m2
 ):
     """Blocks of any layout."""
-    count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
+    _, _, count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
     for index in prange((count + many - 1) // many):
         task, how, given = I64(index), (whole, unit, gl, cl), (x, out, scales, k0, k1, first, spare)
         tiles_task(task, *given, how, g, c, n1, nb, n2, nc, t1, t2, m1, m2)

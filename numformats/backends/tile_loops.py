@@ -35,7 +35,7 @@ def round_run(x, out, made, words, k0, k1, at, kept, state, plain, width, spare,
     stay in the nearest cache; in place by way of ``made``."""
     a = 0
     while a < x.size:
-        n, k = min(CHUNK, x.size - a), a % width if ACROSS else a // width
+        n, k = min(CHUNK, x.size - a), 0 if ACROSS else a // width
         if width > CHUNK:
             n = min(n, width - a % width)
         size = min(width, n)
@@ -50,40 +50,41 @@ def round_run(x, out, made, words, k0, k1, at, kept, state, plain, width, spare,
         a += n
 
 
-def side_by_side(m2, t1, t2):
-    """How many tiles are taken together."""
-    return 1 if ACROSS else min(m2, max(1, GROUP // (t1 * t2)))
-
-
 def group_counts(size, n1, nb, n2, nc, t1, t2, m1, m2):
-    """The number of groups of tiles in an array of ``size`` elements, and that of a task."""
-    per = side_by_side(m2, t1, t2)
-    count = size // (n1 * nb * n2 * nc) * m1 * nb * ((m2 + per - 1) // per)
-    return count, max(1, TASK // (per * nc * t1 * t2))
+    """Tiles side by side in a group, or columns of a tile; the number of groups in a band of tiles,
+    in an array of ``size`` elements, and in a task."""
+    per = min(nc, CHUNK) if ACROSS else min(m2, max(1, GROUP // (t1 * t2)))
+    groups = m2 * ((nc + per - 1) // per) if ACROSS else (m2 + per - 1) // per
+    count = size // (n1 * nb * n2 * nc) * m1 * nb * groups
+    return per, groups, count, max(1, TASK // (per * t1 * t2))
 
 
 def tiles_task(
     task, x, out, scales, k0, k1, first, spare, how, g, c, n1, nb, n2, nc, t1, t2, m1, m2
 ):
-    """Groups of tiles that stay in a near cache between two passes."""
-    width, same = nc if ACROSS else t2, LARGE and x.ctypes.data == out.ctypes.data
-    per = side_by_side(m2, t1, t2)
-    groups, size = (m2 + per - 1) // per, per * nc
-    count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
-    amax, state, room = np.empty(size, U), made_state(size), min(size * t2, CHUNK)
+    """Groups of tiles, or columns of one tile, that stay in a near cache between two passes."""
+    same = LARGE and x.ctypes.data == out.ctypes.data
+    per, groups, count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
+    parts = groups // m2 if ACROSS else 1
+    amax, state, room = np.empty(per, U), made_state(per), min(per * t2, CHUNK)
     words, made = np.empty(room * STOCHASTIC + 2, U), np.empty(room * same, out.dtype)
     for group in range(task * many, min((task + 1) * many, count)):
-        band, j2 = group // groups, group % groups * per
-        i1, found = band // nb % m1 * t1, min(per, m2 - j2) * nc
-        start = (((band // (nb * m1) * n1 + i1) * nb + band % nb) * n2 + j2 * t2) * nc
-        length, step = min(per * t2, n2 - j2 * t2) * nc, nb * n2 * nc
-        kept, k = amax[:found], (band * m2 + j2) * nc
+        band, part = group // groups, group % groups
+        j2, at = (part // parts, part % parts * per) if ACROSS else (part * per, 0)
+        found = min(per, nc - at if ACROSS else m2 - j2)
+        width = found if ACROSS else t2
+        i1, i2 = band // nb % m1 * t1, j2 * t2
+        start = (((band // (nb * m1) * n1 + i1) * nb + band % nb) * n2 + i2) * nc + at
+        wide = min(t2 if ACROSS else per * t2, n2 - i2)
+        rows, length = (wide, found) if parts > 1 else (1, wide * nc)  # runs along axis 3
+        runs = min(t1, n1 - i1) * rows
+        kept, k = amax[:found], (band * m2 + j2) * nc + at
         kept[:] = ZERO
-        for i in range(min(t1, n1 - i1)):
-            a = start + i * step
+        for i in range(runs):
+            a = start + (i // rows * nb * n2 + i % rows) * nc
             tops_of_run(x[a : a + length], kept, width)
         plain = choose(kept, state, scales[k : k + found] if ENCODE else scales, how, g)
-        for i in range(min(t1, n1 - i1)):
-            a = start + i * step
-            given, to, at = x[a : a + length], out[a : a + length], first + a
-            round_run(given, to, made, words, k0, k1, at, kept, state, plain, width, spare, g, c)
+        for i in range(runs):
+            a = start + (i // rows * nb * n2 + i % rows) * nc
+            given, to, e = x[a : a + length], out[a : a + length], first + a
+            round_run(given, to, made, words, k0, k1, e, kept, state, plain, width, spare, g, c)
