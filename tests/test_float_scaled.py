@@ -58,7 +58,7 @@ def in_float64(bits: np.ndarray, level: np.ndarray, second: np.ndarray) -> Any:
 
 def in_float32(bits: np.ndarray, level: np.ndarray, second: np.ndarray) -> Any:
     high = quotient.high_of(level, second)
-    low, inverse = quotient.low_of(level, second, high), quotient.inverse_of(high)
+    low, inverse = quotient.low_of(level, second, high), quotient.reciprocal_of(high)
     little = quotient.little_of(high, low, inverse)
     return quotient.quotient_by_parts(bits, high, low, inverse, little)
 

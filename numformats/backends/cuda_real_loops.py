@@ -171,7 +171,7 @@ def float_members(four, level, whole, out, at, words, spare, g, c):
     kept = kept_of(level)
     if moderate(level, whole, g):
         high = high_of(level, whole)
-        low, inverse = low_of(level, whole, high), inverse_of(high)
+        low, inverse = low_of(level, whole, high), reciprocal_of(high)
         parts = high, low, inverse, little_of(high, low, inverse), kept
         moderate_member(four[0], *parts, out, at, words[0], spare, g, c)
         moderate_member(four[1], *parts, out, U64(at + U64(1)), words[1], spare, g, c)
@@ -198,7 +198,7 @@ def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, 
     per_unit = 1.0 / unit
     largest, single = F32(v.element_max), F32(whole)
     easy, high = moderate(largest, single, gl), high_of(largest, single)
-    low, inverse = low_of(largest, single, high), inverse_of(high)
+    low, inverse = low_of(largest, single, high), reciprocal_of(high)
     parts = high, low, inverse, little_of(high, low, inverse)
     if cuda.grid(1) == 0:
         second[0] = whole

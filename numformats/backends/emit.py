@@ -123,7 +123,7 @@ QUOTIENT: tuple[Callable[..., Any], ...] = (
     quotient.moderate,
     quotient.high_of,
     quotient.low_of,
-    quotient.inverse_of,
+    quotient.reciprocal_of,
     quotient.little_of,
     quotient.quotient_by_parts,
     quotient.value_by_parts,

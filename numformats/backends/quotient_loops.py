@@ -33,7 +33,7 @@ def scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g):
         amax[j], totals[j] = kept_of(level), F64(level) * whole
         parts[0, j] = high_of(level, single)
         parts[1, j] = low_of(level, single, parts[0, j])
-        parts[2, j] = inverse_of(parts[0, j])
+        parts[2, j] = reciprocal_of(parts[0, j])
         parts[3, j] = little_of(parts[0, j], parts[1, j], parts[2, j])
     return every
 

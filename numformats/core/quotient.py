@@ -101,7 +101,7 @@ def low_of(level: Real, whole: Real, high: Real) -> Real:
     return where(level > F32(0.0), rest, F32(0.0))
 
 
-def inverse_of(high: Real) -> Real:
+def reciprocal_of(high: Real) -> Real:
     """The inverse of a divisor, in float32."""
     return F32(F32(1.0) / high)
 

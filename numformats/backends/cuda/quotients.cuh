@@ -33,7 +33,7 @@ __device__ __forceinline__ Pack<typename S::Out, 4> quartet(Pack<float, 4> given
     Pack<typename S::Out, 4> result;
     if (__builtin_expect(moderate(level, whole, S::grid()), true)) {
         const F32 high = high_of(level, whole), low = low_of(level, whole, high);
-        const F32 inverse = inverse_of(high), little = little_of(high, low, inverse);
+        const F32 inverse = reciprocal_of(high), little = little_of(high, low, inverse);
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             const U bits = S::by_parts(float_to_bits(given.v[j]), high, low, inverse, little, kept,
@@ -69,7 +69,7 @@ __device__ __forceinline__ void float_rows_of(const float* x, typename S::Out* o
     const F64 unit = F64(largest) * whole, per_unit = 1.0 / unit;
     const bool easy = moderate(largest, second_scale, S::level_grid());
     const F32 high = high_of(largest, second_scale), low = low_of(largest, second_scale, high);
-    const F32 inverse = inverse_of(high), little = little_of(high, low, inverse);
+    const F32 inverse = reciprocal_of(high), little = little_of(high, low, inverse);
     const U64 step = threads(), lane = thread() % 32;
     if (thread() == 0) second[0] = whole;
     for (U64 base = thread() - lane; base < vectors; base += step * FLIGHT) {
