@@ -26,22 +26,6 @@ def amax_blocks(x, tops, amax):
         amax[j] = amax_of(x[j])
 
 
-def prepare(amax, fields, g, b):
-    """The scaled grids of many blocks at once, field by field; whether any block is not finite or
-    needs the general text."""
-    every = False
-    for j in range(amax.size):
-        k = scale_exponent(amax[j], b)
-        every |= needs_general(g, k) | (amax[j] >= INF_BITS)
-        moved = scaled_grid(g, k)
-        fields[0, j] = U(k)
-        fields[1, j] = U(moved.low_shift)
-        fields[2, j] = moved.quantum
-        fields[3, j] = moved.max_pos
-        fields[4, j] = moved.max_neg
-    return every
-
-
 def grid_at(fields, j, g):
     top, bottom = fields[3, j], fields[3 if MIRRORED else 4, j]
     sign_mask = U(MAGNITUDE + ONE) if MIRRORED else g.sign_mask
@@ -102,13 +86,22 @@ def made_state(size):
 
 
 def choose(amax, fields, scales, how, g):
-    """The grids of blocks, and the codes of their scales; whether ``round_blocks`` serves all."""
+    """The scaled grids of blocks, field by field, and the codes of their scales; whether
+    ``round_blocks`` serves all: they are finite and need no general text."""
     general, b = how
-    every = prepare(amax, fields, g, b)
-    if ENCODE:
-        for j in range(amax.size):
-            scales[j] = scale_code(I(fields[0, j]), amax[j], b)
-    return not (every or general)
+    every = not general
+    for j in range(amax.size):
+        k = scale_exponent(amax[j], b)
+        every &= not (needs_general(g, k) | (amax[j] >= INF_BITS))
+        moved = scaled_grid(g, k)
+        fields[0, j] = U(k)
+        fields[1, j] = U(moved.low_shift)
+        fields[2, j] = moved.quantum
+        fields[3, j] = moved.max_pos
+        fields[4, j] = moved.max_neg
+        if ENCODE:
+            scales[j] = scale_code(k, amax[j], b)
+    return every
 
 
 def round_matrix(x, out, words, amax, fields, first, plain, spare, g, c):

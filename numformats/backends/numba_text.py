@@ -128,7 +128,6 @@ _INTRINSICS: Parts = (
 _POWERS: Parts = (
     scale.block_bits,
     block_loops.amax_of,
-    block_loops.prepare,
     block_loops.grid_at,
     block_loops.round_blocks,
     block_loops.round_any,
@@ -157,7 +156,6 @@ _FLOAT_SCALES: Parts = (
     scaled.rescaled,
     loops.shaped,
     block_loops.amax_of,
-    quotient_loops.scale_blocks,
     quotient_loops.moderate_blocks,
     quotient_loops.short_blocks,
     quotient_loops.made_state,

@@ -20,9 +20,11 @@ def finite_top(x, found):
         found[task] = top
 
 
-def scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g):
+def choose(amax, state, scales, how, g):
     """The scales of blocks, that of the array multiplied in, and their codes; the parts of divisors
     and of inverses, and what is divided (in the place of ``amax``); whether all are moderate."""
+    whole, unit, gl, cl = how
+    totals, parts = state
     inverse, single, every = 1.0 / unit, F32(whole), True
     for j in range(amax.size):
         bits = short_level(amax[j], unit, inverse, gl)
@@ -68,12 +70,6 @@ def short_blocks(x, out, words, totals, spare, g, c):
 
 def made_state(size):
     return np.empty(size, F64), np.empty((4, size), F32)
-
-
-def choose(amax, state, scales, how, g):
-    whole, unit, gl, cl = how
-    totals, parts = state
-    return scale_blocks(amax, totals, parts, scales, whole, unit, gl, cl, g)
 
 
 def round_matrix(x, out, words, kept, state, first, plain, spare, g, c):
