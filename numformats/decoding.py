@@ -60,6 +60,8 @@ def decode(
         return _decode_blocks(codes, fmt, kind, module)
     view, source = plain(codes)
     check_codes(view, fmt.bits, fmt)
+    if fits(fmt, LANE32):
+        return _given(_reals(view, fmt, kind, module), source)
     return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
 
 
@@ -157,4 +159,12 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
             module.decode(block_decode_task(*given, view.shape, fmt))
         return out
 
+    if float(fmt.element.max) * _largest(totals) * abs(second) <= np.finfo(np.float32).max:
+        return _given(reals(dtype), source)
     return _given(_checked(reals, dtype), source)
+
+
+def _largest(totals: Any) -> float:
+    """The largest finite magnitude."""
+    sizes = np.abs(totals)
+    return float(sizes[np.isfinite(sizes)].max(initial=0.0))

@@ -18,11 +18,12 @@ from numformats.device_places import (
     real_places,
     target_for,
 )
+from numformats.draw_grids import check_drawable, draw_grid, short_draw
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import CARRIERS
+from numformats.lanes import CARRIERS, LANE32
 from numformats.random import Key
 from numformats.request import request
-from numformats.tasks import check_drawable, decode_task, draw_grid
+from numformats.tasks import decode_task
 
 
 def variance_corrected(
@@ -50,6 +51,8 @@ def variance_corrected(
         source, result = real_places(found, given, target, carrier)
         grid_carrier = CARRIERS["float64"] if isinstance(fmt, BlockFloat) else carrier
         element = fmt.element if isinstance(fmt, BlockFloat) else fmt
+        grid = draw_grid(element, grid_carrier)
+        plain = np.isscalar(variance) and grid_carrier.lane is LANE32
         task = DrawTask(
             flat_reals(found, source),
             _spread(found, variance),
@@ -57,8 +60,9 @@ def variance_corrected(
             key.words,
             key.fold(1).words,
             key.start,
-            draw_grid(element, grid_carrier),
+            grid,
             return_counts,
+            short_draw(grid, variance) if plain else None,
         )
         if isinstance(fmt, BlockFloat):
             counts = module.block_draws(block_draw_task(task, shape, fmt))

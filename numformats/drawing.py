@@ -10,14 +10,14 @@ from numformats.backends import select
 from numformats.backends.task import DrawTask
 from numformats.block_tasks import block_draw_task
 from numformats.device import on_device
+from numformats.draw_grids import check_drawable, draw_grid, short_draw
 from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals, values_of
-from numformats.lanes import CARRIERS
+from numformats.lanes import CARRIERS, LANE32
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
-from numformats.tasks import check_drawable, draw_grid
 
 
 class DrawCounts(NamedTuple):
@@ -88,7 +88,10 @@ def variance_corrected(
         carrier = CARRIERS["float64"] if isinstance(fmt, BlockFloat) else source.carrier
         element = fmt.element if isinstance(fmt, BlockFloat) else fmt
         keys = (wanted.words, wanted.fold(1).words, wanted.start)
-        task = DrawTask(means, spread_of, place, *keys, draw_grid(element, carrier))
+        grid = draw_grid(element, carrier)
+        plain = np.ndim(variance) == 0 and carrier.lane is LANE32
+        short = short_draw(grid, spread_of[0]) if plain else None
+        task = DrawTask(means, spread_of, place, *keys, grid, short=short)
         module = select(backend)
         if isinstance(fmt, BlockFloat):
             counts = module.block_draws(block_draw_task(task, source.shape, fmt))

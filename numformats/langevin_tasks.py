@@ -8,6 +8,7 @@ import numpy as np
 
 from numformats.backends.task import Keys, LangevinTask
 from numformats.core.draw import DrawGrid
+from numformats.draw_grids import check_drawable, draw_grid, short_draw
 from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS
@@ -16,7 +17,6 @@ from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
 from numformats.rounding import Mode
-from numformats.tasks import check_drawable, draw_grid
 
 ACCUMULATORS = ("full", "low", "variance_corrected")
 # What a key's last fold is for: no two draws of one step share random bits.
@@ -68,6 +68,7 @@ class Step:
         """The task for flat float32 arrays."""
         target = self.weight or IDENTITY
         drawn = self.accumulator == "variance_corrected"
+        grid = draw_grid(target, SINGLE) if drawn else NO_DRAW
         return LangevinTask(
             theta=theta,
             grad=grad,
@@ -79,7 +80,8 @@ class Step:
             variance=np.float64(self.variance),
             gradient=lower(self.gradient or IDENTITY, SINGLE, self.mode),
             weight=lower(target, SINGLE, self.mode),
-            draw=draw_grid(target, SINGLE) if drawn else NO_DRAW,
+            draw=grid,
+            short=short_draw(grid, self.variance) if drawn else None,
             low=single(target.min),
             high=single(target.max),
             mode=self.mode,

@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 
 from numformats.backends.task import DecodeTask, ScalarTask, Wrapping
-from numformats.core.draw import DrawGrid
-from numformats.formats import FixedPoint, Float, Format
+from numformats.formats import FixedPoint, Float
 from numformats.lanes import LANE64, Carrier, Lane, exponent
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request
-from numformats.rounding import find
-
-SMALLEST_GAP = np.float64(2.0**-1020)  # of a draw: the reciprocals of gaps are powers of two, too
 
 
 def code_dtype(bits: int) -> Any:
@@ -67,30 +63,6 @@ def _wrapping(fmt: FixedPoint | Float, carrier: Carrier) -> Wrapping | None:
         )
     word = (1 << fmt.word_bits) - 1
     return Wrapping(word, (word + 1) // 2 * fmt.signed, -fmt.frac_bits)
-
-
-def check_drawable(fmt: Format) -> None:
-    """Refuse formats in which no draw keeps its mean."""
-    if isinstance(fmt, FixedPoint) and fmt.overflow == "wrap":
-        raise ValueError(f"{fmt} wraps around, so no draw keeps its mean; use overflow='saturate'")
-    if isinstance(fmt, Float) and not fmt.zero:
-        raise ValueError(
-            f"{fmt} has no zero and is no format for drawn values; use a signed format"
-        )
-
-
-def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
-    """``fmt`` as the draw sees it, limited to what the carrier holds."""
-    grid, lane = lower(fmt, carrier, find("toward_zero")).grid, carrier.lane
-    largest, smallest = (
-        float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)
-    )
-    man_bits, least = -1, np.float64(fmt.smallest)
-    if isinstance(fmt, Float):
-        man_bits, least = fmt.man_bits, np.ldexp(1.0, fmt.emin - fmt.man_bits)
-    lowest, least = (max(np.float64(gap), SMALLEST_GAP) for gap in (fmt.smallest, least))
-    ends = (np.float64(largest), np.float64(-smallest))
-    return DrawGrid(np.int64(man_bits), lowest, least, *ends, np.int64(lowest > least))
 
 
 def decode_task(codes: Any, out: Any, fmt: FixedPoint | Float) -> DecodeTask:

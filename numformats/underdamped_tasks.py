@@ -9,11 +9,11 @@ import numpy as np
 from numformats.backends.underdamped_task import SIDES, UnderdampedTask
 from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
+from numformats.draw_grids import draw_grid, short_draw
 from numformats.formats import FixedPoint, Float, Format
 from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, single
 from numformats.lowering import lower
 from numformats.rounding import find
-from numformats.tasks import draw_grid
 
 # What a key's last fold is for, after GRADIENT, NOISE and WEIGHT of ``langevin_tasks``.
 VELOCITY_NOISE, VELOCITY = 3, 4
@@ -89,6 +89,7 @@ class UnderdampedStepPlan:
         s, target = self.step, self.step.weight or IDENTITY
         fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
         largest, least = _limits(target)
+        grid = draw_grid(target, SINGLE) if self.draws else NO_DRAW
         return UnderdampedTask(
             theta=theta,
             velocity=velocity,
@@ -103,7 +104,8 @@ class UnderdampedStepPlan:
             gradient=lower(s.gradient or IDENTITY, SINGLE, s.mode),
             weight=lower(target, SINGLE, s.mode),
             neighbours=_neighbours(target),
-            draw=draw_grid(target, SINGLE) if self.draws else NO_DRAW,
+            draw=grid,
+            short=short_draw(grid, self.moments.var_x) if self.draws else None,
             low=single(target.min),
             high=single(target.max),
             largest=largest,

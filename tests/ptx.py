@@ -16,9 +16,11 @@ from numba import types as kinds
 
 import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
+from numformats.backends.task import EITHER, NARROW, WIDE
 from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.core.underdamped import StepScalars
+from numformats.draw_grids import draw_grid, short_draw
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
@@ -68,6 +70,9 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
     return 7
 
 
+SHORT = typeof(short_draw(draw_grid(nf.E4M3, CARRIERS["float32"]), 0.01))
+
+
 def random_kernels(target: tuple[int, int]) -> int:
     word, first = kinds.uint32, kinds.uint64
     grid = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
@@ -83,7 +88,12 @@ def random_kernels(target: tuple[int, int]) -> int:
             kinds_of = {name: name == kind for name in ("uniform", "sparse")}
             given = (*arrays, *(word,) * 4, first, grid, counts, *tiling)
             ptx(target, "draws", given, flags=(kind == "neither", True), **kinds_of)
-    return 10
+    real = array(np.float32)
+    for kind, law in (("", EITHER), ("sparse", EITHER), ("uniform", WIDE), ("uniform", NARROW)):
+        kinds_of = {name: name == kind for name in ("uniform", "sparse")}
+        given = (real, real, *(word,) * 4, first, SHORT, counts)
+        ptx(target, "short_draws", given, short=True, law=law, **kinds_of)
+    return 14
 
 
 def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
@@ -133,9 +143,10 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = (*(kinds.float32,) * 3, kinds.float64)
     rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
-    given = (*(real,) * 4, *scalars, grid, grid, draw, *rest, array(np.uint64))
-    ptx(target, "langevin", given, mode=mode, flags=(True,) * 6)
-    return 1
+    for kind in (draw, SHORT):
+        given = (*(real,) * 4, *scalars, grid, grid, kind, *rest, array(np.uint64))
+        ptx(target, "langevin", given, mode=mode, flags=(True,) * 6, short=kind is SHORT)
+    return 2
 
 
 def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
@@ -145,12 +156,13 @@ def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
     draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = typeof(StepScalars(*(np.float32(1),) * 13))
     limits, word = (kinds.boolean, kinds.float32, kinds.float32), kinds.uint32
-    given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, draw, *limits)
-    given = (*given, *(word,) * 10, kinds.uint64, found)
-    ptx(target, "underdamped", given, mode=mode, flags=(True,) * 7)
+    for kind in (draw, SHORT):
+        given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, kind, *limits)
+        given = (*given, *(word,) * 10, kinds.uint64, found)
+        ptx(target, "underdamped", given, mode=mode, flags=(True,) * 7, short=kind is SHORT)
     given = (real, real, kinds.float64, kinds.float64, grid, draw, *limits, *(word,) * 4)
     ptx(target, "velocities", (*given, kinds.uint64, found), mode=mode, flags=(True,))
-    return 2
+    return 3
 
 
 def main() -> None:

@@ -99,20 +99,23 @@ def draws() -> int:
             assert_same_bits(nf.random.words(n, backend="numba_cuda", **how), wanted)
         wanted = nf.random.normal((n,), 4, np.float64, backend="reference")
         assert_same_bits(nf.random.normal((n,), 4, np.float64, backend="numba_cuda"), wanted)
-    mean = np.random.default_rng(0).normal(size=50)
-    for fmt in ("e4m3", "fixed<8,4>", "bfp<8,block=5>", "nvfp4"):
-        for variance in (0.0, 1e-4, 0.7):
-            how = {"key": 3, "return_counts": True}
-            wanted = nf.variance_corrected(mean, variance, fmt, backend="reference", **how)
-            got = nf.variance_corrected(mean, variance, fmt, backend="numba_cuda", **how)
-            assert_same_bits(got[0], wanted[0])
-            assert got[1] == wanted[1]
+    mean, done = np.random.default_rng(0).normal(size=50), 0
+    how = {"key": nf.Key(3, start=1), "return_counts": True}
+    for dtype in (np.float32, np.float64):
+        for fmt in ("e4m3", "fixed<8,4>", "bfp<8,block=5>", "nvfp4"):
+            for variance in (0.0, 1e-4, 0.7):
+                given = (mean.astype(dtype), variance, fmt)
+                wanted = nf.variance_corrected(*given, backend="reference", **how)
+                got = nf.variance_corrected(*given, backend="numba_cuda", **how)
+                assert_same_bits(got[0], wanted[0])
+                assert got[1] == wanted[1]
+                done += 1
     codes = np.arange(256, dtype=np.uint8)
     for fmt in (nf.E4M3, nf.E8M0, nf.FixedPoint(8, 3), nf.parse("binary8p3ue")):
         wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
         got = nf.decode(codes, fmt, dtype=np.float64, backend="numba_cuda")
         assert_same_bits(got, wanted)
-    return 12
+    return done
 
 
 def steps() -> int:
@@ -120,9 +123,9 @@ def steps() -> int:
     theta, grad = rng.normal(size=(2, 40)).astype(np.float32)
     done = 0
     for accumulator in ("full", "low", "variance_corrected"):
-        for weight in ("fixed<8,6>", "e4m3", None):
+        for weight, variance in (("fixed<8,6>", 0.01), ("e4m3", 0.01), ("bf16", 0.0), (None, 0.01)):
             if weight or accumulator == "full":
-                how = {"lr": 0.1, "variance": 0.01, "weight_decay": 0.1, "key": 5}
+                how = {"lr": 0.1, "variance": variance, "weight_decay": 0.1, "key": 5}
                 how |= {"accumulator": accumulator, "weight": weight, "gradient": "e5m2"}
                 wanted = nf.langevin_step(theta, grad, backend="reference", **how)
                 got = nf.langevin_step(theta, grad, backend="numba_cuda", **how)

@@ -15,7 +15,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_code import OPTIONS
-from numformats.backends.cuda_draw_source import DrawUnit
+from numformats.backends.cuda_draw_source import DrawUnit, Law
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit, ShortUnit
 from numformats.backends.cuda_source import Spec, Unit
@@ -23,11 +23,11 @@ from numformats.backends.cuda_text import UnitBase, source
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
 from numformats.backends.underdamped_task import SIDES
 from numformats.block_tasks import levels, scale_spec
+from numformats.draw_grids import draw_grid, short_draw
 from numformats.lanes import CARRIERS
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
 from numformats.short_blocks import short
-from numformats.tasks import draw_grid
 from tests.nvrtc import compiled
 from tests.underdamped import STEPS
 
@@ -48,7 +48,7 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    found = f"{scalar} scalar, 34 block, 12 draw, 7 step, {len(STEPS)} underdamped cases agree"
+    found = f"{scalar} scalar, 34 block, 24 draw, 10 step, {len(STEPS)} underdamped cases agree"
     assert found in done.stdout
 
 
@@ -136,17 +136,26 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         "L": ("NOISY", "WEIGHT"),
         "V": ("GRADIENT", "DECAYS", "DRAWN"),
     }
+    laws = {"": Law(), "s": Law.of(short_draw(drawn, 0.01))}
     made: dict[str, UnitBase] = {
-        name: LangevinUnit(*grids, m, drawn, f) for name, f in parts.items()
+        name + form: LangevinUnit(*grids, m, drawn, law, f)
+        for name, f in parts.items()
+        for form, law in laws.items()
     }
     sides = tuple(lower(nf.E4M3, c, MODES[side]) for side in SIDES.values())
     for name, flags in (parts | {"G": ("DRAWN", "FIXED")}).items():
         between = sides if name == "V" else ()
-        made[f"U{name}"] = UnderdampedUnit(*grids, between, m, drawn, flags, name != "F")
+        for form, law in laws.items():
+            unit = UnderdampedUnit(*grids, between, m, drawn, law, flags, name != "F")
+            made[f"U{name}{form}"] = unit
     for real in ("float32", "float64"):
         for fmt, each, blocks in DRAWN:
             grid = draw_grid(fmt, CARRIERS[real])
-            made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks)
+            made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks, Law())
+    fixed = nf.FixedPoint(8, 4)
+    for fmt, variance in ((nf.E4M3, 0.01), (fixed, 0.01), (fixed, 1e-4)):  # either, wide, narrow
+        law = Law.of(short_draw(draw_grid(fmt, c), variance))
+        made[f"D{fmt.bits}{law.which}"] = DrawUnit(draw_grid(fmt, c), "float32", False, False, law)
     how = levels(nf.NVFP4)
     for encode in (False, True):
         found, out = short(nf.NVFP4, m, how.mode, c), "uint8" if encode else "float32"

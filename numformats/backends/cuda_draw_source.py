@@ -1,21 +1,67 @@
 """The CUDA kernel of variance-corrected draws."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from numformats.backends import cpp
 from numformats.backends.cuda_text import (
     C_TYPES,
     MADE_TILING,
+    SHORT_KINDS,
     TILING,
     Entry,
     Params,
     UnitBase,
     draw_getter,
 )
+from numformats.backends.task import EITHER, law_of
 from numformats.core.draw import DrawGrid
+from numformats.core.short_draw import ShortDraw
 from numformats.lanes import LANE32, Lane
 
 _KEYS = ("k0", "k1", "h0", "h1")
+_KINDS = {"F32": "float", "I": "int"}
+_SPREAD = ("variance", "reach", "widest", "least")  # what ``ShortDraw`` says of a variance
+
+
+@dataclass(frozen=True)
+class Law:
+    """How a kernel draws where all elements have one variance: in float64, or in float32 on
+    ``short`` (the constants of a ``ShortDraw``), by the law ``which``."""
+
+    short: tuple[Any, ...] = ()
+    which: int = EITHER
+
+    @classmethod
+    def of(cls, short: ShortDraw | None) -> "Law":
+        """The law of draws with the form ``short``."""
+        return cls(short[: -len(_SPREAD)], law_of(short)) if short else cls()
+
+    @property
+    def params(self) -> Params:
+        """The arguments that say the variance."""
+        if self.short:
+            return tuple((_KINDS[SHORT_KINDS[f]], f"{f}_of") for f in _SPREAD)
+        return (("F64", "variance_of"),)
+
+    @property
+    def definition(self) -> str:
+        """What it is to the struct of a kernel."""
+        kind = "ShortDraw" if self.short else "LongDraw"
+        return f"using Law = {kind}; static constexpr int LAW = {self.which};"
+
+    @property
+    def made(self) -> str:
+        """The law of those arguments."""
+        if not self.short:
+            return "LongDraw{variance_of, root(variance_of)}"
+        known = (cpp.literal(value.item()) for value in self.short)
+        return f"ShortDraw{{{', '.join([*known, *(f'{f}_of' for f in _SPREAD)])}}}"
+
+
+def spread_of(short: ShortDraw | None, variance: Any) -> tuple[Any, ...]:
+    """The arguments of ``Law.params``."""
+    return short[-len(_SPREAD) :] if short else (variance,)
 
 
 @dataclass(frozen=True)
@@ -27,25 +73,27 @@ class DrawUnit(UnitBase):
     real: str
     each: bool
     blocks: bool
+    law: Law
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "tiling", "gather", "counts", "draws")
+    needs: tuple[str, ...] = ("DRAW", "SHORT_DRAW", "tiling", "gather", "counts", "draws")
 
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
         flags = f"EACH = {cpp.literal(self.each)}, BLOCKS = {cpp.literal(self.blocks)}"
         lines = [f"using Real = {C_TYPES[self.real]};", f"static constexpr bool {flags};"]
+        lines.append(self.law.definition)
         return f"struct {name} {{ {' '.join([*lines, draw_getter(self.grid)])} }};"
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         kind = C_TYPES[self.real]
         params: Params = (
-            (f"const {kind}*", "mean"), ("const F64*", "variance"), ("F64", "common"),
+            (f"const {kind}*", "mean"), ("const F64*", "variance"), *self.law.params,
             (f"{kind}*", "out"), ("U64*", "counts"), ("U64", "n"), ("U64", "vectors"),
             ("const F64*", "totals"), *TILING, *(("W32", key) for key in _KEYS), ("U64", "first"),
         )  # fmt: skip
         body = (
-            f"draws<{name}>(mean, variance, common, out, counts, n, vectors, totals, "
+            f"draws<{name}>(mean, variance, {self.law.made}, out, counts, n, vectors, totals, "
             f"{MADE_TILING}, DrawKeys{{{', '.join(_KEYS)}}}, first);"
         )
         return (Entry(f"draws_{name}", params, body),)

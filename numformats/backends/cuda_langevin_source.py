@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from numformats.backends import cpp
+from numformats.backends.cuda_draw_source import Law
 from numformats.backends.cuda_text import Entry, Params, UnitBase, draw_getter, getter
 from numformats.backends.task import STEP_FLAGS
 from numformats.core.draw import DrawGrid
@@ -17,17 +18,18 @@ _ARRAYS: Params = (
     ("U64", "n"), ("U64", "vectors"),
 )  # fmt: skip
 _SCALARS: Params = (
-    *(("float", name) for name in ("lr", "decay", "sigma", "low", "high")), ("F64", "variance"),
+    *(("float", name) for name in ("lr", "decay", "sigma", "low", "high")),
 )  # fmt: skip
 
 
 def rules_text(
-    name: str, holds: dict[str, bool], draw: DrawGrid, rules: Iterable[tuple[str, Lowered, Mode]]
-) -> str:
+    name: str, holds: dict[str, bool], draw: DrawGrid, law: Law,
+    rules: Iterable[tuple[str, Lowered, Mode]],
+) -> str:  # fmt: skip
     """A struct of flags, of the grid of draws, and of functions that round bits: each rule's name,
     grid and mode."""
     flags = ", ".join(f"{flag} = {cpp.literal(held)}" for flag, held in holds.items())
-    lines = [f"static constexpr bool {flags};", draw_getter(draw)]
+    lines = [f"static constexpr bool {flags};", draw_getter(draw), law.definition]
     for part, low, mode in rules:
         how = f"{cpp.literal(low.general)}, {cpp.literal(low.plain_inf)}"
         rule = f"mode_{mode.name}::round_bits(x, rand, ZERO, {part}_grid(), {how})"
@@ -44,9 +46,10 @@ class LangevinUnit(UnitBase):
     weight: Lowered
     mode: Mode
     draw: DrawGrid
+    law: Law
     flags: tuple[str, ...]
     lane: Lane = LANE32
-    needs: tuple[str, ...] = ("DRAW", "STEP", "gather", "counts", "steps", "langevin")
+    needs: tuple[str, ...] = ("DRAW", "SHORT_DRAW", "STEP", "gather", "counts", "steps", "langevin")
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -57,15 +60,16 @@ class LangevinUnit(UnitBase):
         """The struct ``name`` that the skeletons take."""
         holds = {flag: flag in self.flags for flag in STEP_FLAGS}
         rules = (("gradient", self.gradient, self.mode), ("weight", self.weight, self.mode))
-        return rules_text(name, holds | {"stochastic": self.mode.stochastic}, self.draw, rules)
+        holds["stochastic"] = self.mode.stochastic
+        return rules_text(name, holds, self.draw, self.law, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         keys: Params = tuple(("W32", key) for key in KEYS)
-        params = (*_ARRAYS, *_SCALARS, *keys, ("U64*", "counts"))
+        params = (*_ARRAYS, *_SCALARS, *self.law.params, *keys, ("U64*", "counts"))
         body = (
             f"const W32 k[8] = {{{', '.join(KEYS)}}}; "
             f"langevin<{name}>(theta, grad, stored, seen, n, vectors, "
-            "LangevinScalars{lr, decay, sigma, low, high, variance, root(variance)}, k, counts);"
+            f"LangevinScalars{{lr, decay, sigma, low, high}}, {self.law.made}, k, counts);"
         )
         return (Entry(f"langevin_{name}", params, body),)

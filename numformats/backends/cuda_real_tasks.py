@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_draw_source import DrawUnit
+from numformats.backends.cuda_draw_source import DrawUnit, Law, spread_of
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_launch import (
     FEW_BLOCKS,
@@ -56,10 +56,13 @@ class RealTasks(Launcher):
 
     def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
         real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
-        unit = DrawUnit(task.grid, real, task.variance.size > 1, g is not None)
+        each, law = task.variance.size > 1, Law.of(task.short)
+        unit = DrawUnit(task.grid, real, each, g is not None, law)
         counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
         vectors = self.vectors(n, g, task.mean, task.out)
-        arrays = (at(task.mean), *self._variance(task.variance), at(task.out), self.place(counts))
+        given, common = self._variance(task.variance)
+        variance = (given, *spread_of(task.short, common))
+        arrays = (at(task.mean), *variance, at(task.out), self.place(counts))
         where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
         keys = (*task.key, *task.other_key, np.uint64(task.first))
         args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
@@ -148,7 +151,9 @@ class RealTasks(Launcher):
     def langevin(self, task: LangevinTask) -> tuple[int, int]:
         """One Langevin step; the numbers of elements with too much variance and beyond the range
         (where a weight is rounded; else nothing waits for them)."""
-        unit = LangevinUnit(task.gradient, task.weight, task.mode, task.draw, task.flags)
+        unit = LangevinUnit(
+            task.gradient, task.weight, task.mode, task.draw, Law.of(task.short), task.flags
+        )
         counts, n = self.machine.zeros(2, np.uint64, task.theta), task.theta.size
         arrays = (task.theta, task.grad, task.stored, task.seen)
         places = [self.machine.address(a) for a in arrays]
@@ -160,7 +165,8 @@ class RealTasks(Launcher):
             self.few(n, vectors),
             (
                 *places, np.uint64(n), np.uint64(vectors), task.lr, task.decay, task.sigma,
-                task.low, task.high, task.variance, *k.gradient, *k.noise, *k.weight, *k.other,
+                task.low, task.high, *spread_of(task.short, task.variance),
+                *k.gradient, *k.noise, *k.weight, *k.other,
                 self.machine.address(counts),
             ),
             task.theta,

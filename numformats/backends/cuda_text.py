@@ -23,6 +23,7 @@ from numformats.backends.emit import (
     QUOTIENT,
     SCALE,
     SHORT,
+    SHORT_DRAW,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -38,6 +39,7 @@ from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
+from numformats.core.short_draw import Place, ShortDraw
 from numformats.core.underdamped import StepScalars
 from numformats.lanes import CARRIERS, LANE32, LANE64, Lane
 from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
@@ -52,6 +54,8 @@ STREAM = (("W32", "k0"), ("W32", "k1"), ("U64", "first"))
 TILING = tuple(("U64", f) for f in ("n1", "b", "n2", "c", "t1", "t2", "m1", "m2"))
 MADE_TILING = f"Tiling{{{', '.join(name for _, name in TILING)}}}"
 Params = tuple[tuple[str, str], ...]
+_WHOLE = ("man_bits", "bottom", "around", "sparse", "widest", "least")
+SHORT_KINDS = {f: "I" if f in _WHOLE else "F32" for f in ShortDraw._fields}
 DRAW_KINDS = {f: "I64" if f in ("man_bits", "sparse") else "F64" for f in DrawGrid._fields}
 
 
@@ -177,9 +181,16 @@ _SKELETONS = (
 
 _SPLIT = _record(SplitSpec, lambda f: "I" if f in ("man_bits", "min_exp") else "U")
 _STEP_SCALARS = _record(StepScalars, lambda f: "F32")
+_SHORT_DRAW = "\n".join(
+    [
+        _record(ShortDraw, SHORT_KINDS.__getitem__),
+        _record(Place, lambda f: {"wide": "bool", "used": "I"}.get(f, "F32")),
+    ]
+)
 _GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "NORMAL": ("", NORMAL),
     "DRAW": ("", DRAW),
+    "SHORT_DRAW": (_SHORT_DRAW, SHORT_DRAW),
     "QUOTIENT": ("", QUOTIENT),
     "STEP": ("", STEP),
     "UNDERDAMPED": (_STEP_SCALARS, UNDERDAMPED),

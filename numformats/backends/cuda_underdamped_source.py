@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from numformats.backends.cuda_draw_source import Law
 from numformats.backends.cuda_langevin_source import rules_text
 from numformats.backends.cuda_text import Entry, Params, UnitBase
 from numformats.backends.underdamped_task import SIDES, UNDERDAMPED_FLAGS
@@ -21,7 +22,7 @@ _RANGE: Params = (("float", "low"), ("float", "high"))
 # The velocity's decay is one of the scalars, the weight's comes by another name.
 _SCALARS: Params = (
     *(("float", name) for name in StepScalars._fields), ("float", "weight_decay"),
-    ("F64", "variance"), *_RANGE,
+    *_RANGE,
 )  # fmt: skip
 
 
@@ -35,11 +36,13 @@ class UnderdampedUnit(UnitBase):
     neighbours: tuple[Lowered, ...]
     mode: Mode
     draw: DrawGrid
+    law: Law
     flags: tuple[str, ...]
     few_bits: bool
     lane: Lane = LANE32
     needs: tuple[str, ...] = (
-        "DRAW", "STEP", "UNDERDAMPED", "gather", "counts", "steps", "underdamped", "velocities",
+        "DRAW", "SHORT_DRAW", "STEP", "UNDERDAMPED", "gather", "counts", "steps", "underdamped",
+        "velocities",
     )  # fmt: skip
 
     @property
@@ -57,7 +60,7 @@ class UnderdampedUnit(UnitBase):
             *((side, low, MODES[mode]) for (side, mode), low in sides),
         )
         more = {"stochastic": self.mode.stochastic, "FEW": self.few_bits}
-        return rules_text(name, holds | more, self.draw, rules)
+        return rules_text(name, holds | more, self.draw, self.law, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """The step up to the velocity's scale; the velocity in few bits."""
@@ -66,13 +69,13 @@ class UnderdampedUnit(UnitBase):
 
     def _step(self, name: str) -> Entry:
         keys: Params = tuple(("W32", key) for key in KEYS)
-        params = (*_ARRAYS, *_SIZES, *_SCALARS, *keys, ("U64*", "all"))
+        params = (*_ARRAYS, *_SIZES, *_SCALARS, *self.law.params, *keys, ("U64*", "all"))
         arrays = ", ".join(array for _, array in _ARRAYS)
         body = (
             f"const W32 k[10] = {{{', '.join(KEYS)}}}; "
             f"underdamped<{name}>(UnderdampedArrays{{{arrays}}}, n, vectors, "
             f"UnderdampedRule{{StepScalars{{{', '.join(StepScalars._fields)}}}, weight_decay, "
-            "variance, root(variance), low, high}, k, all);"
+            f"low, high}}, {self.law.made}, k, all);"
         )
         return Entry(f"underdamped_{name}", params, body)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from numformats.backends.cuda_draw_source import Law, spread_of
 from numformats.backends.cuda_launch import Launcher
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
 from numformats.backends.underdamped_task import UnderdampedTask
@@ -18,8 +19,9 @@ class UnderdampedTasks(Launcher):
         between = "DRAWN" in task.flags and "FIXED" not in task.flags
         sides = task.neighbours if between else ()
         unit = UnderdampedUnit(
-            task.gradient, task.weight, sides, task.mode, task.draw, task.flags, task.few_bits
-        )
+            task.gradient, task.weight, sides, task.mode, task.draw, Law.of(task.short),
+            task.flags, task.few_bits,
+        )  # fmt: skip
         found = self.machine.zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
         drawn = (task.left,) if "DRAWN" in task.flags else ()
         arrays = (task.theta, task.velocity, task.grad, task.stored, task.seen, task.moved)
@@ -44,7 +46,8 @@ class UnderdampedTasks(Launcher):
             self.few(n, vectors),
             (
                 *map(at, arrays), np.uint64(n), np.uint64(vectors), *task.scalars, task.decay,
-                task.variance, task.low, task.high, *k.gradient, *k.noise, *k.weight, *k.other,
+                task.low, task.high, *spread_of(task.short, task.variance),
+                *k.gradient, *k.noise, *k.weight, *k.other,
                 *task.noise_key, at(found),
             ),
             task.theta,

@@ -23,6 +23,7 @@ from numformats.core import (
     quotient,
     scale,
     scaled,
+    short_draw,
     threefry,
     underdamped,
 )
@@ -85,7 +86,7 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.ratio_of,
     draw.field_above,
     draw.gap,
-    draw.gap_below,
+    draw.gap_beside,
     draw.reach,
     draw.reach_gap,
     draw.widest,
@@ -94,11 +95,25 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.three_point,
     draw.wide_step,
     draw.forced_part,
+    draw.portion,
     draw.narrow_step,
     draw.draw,
     draw.limit,
     draw.outside,
 )
+SHORT_DRAW: tuple[Callable[..., Any], ...] = (
+    short_draw.exponent_at,
+    short_draw.two_to,
+    short_draw.gap_above,
+    short_draw.gap_onward,
+    short_draw.gap_in_reach,
+    short_draw.placed_in_gaps,
+    short_draw.wide_gaps,
+    short_draw.narrow_gaps,
+    short_draw.forces_more,
+    short_draw.landed,
+    short_draw.short_draw,
+)  # beside DRAW, in the 32-bit lane
 UNITS: tuple[Callable[..., Any], ...] = (
     scaled.not_a_number,
     scaled.rescaled,

@@ -23,6 +23,7 @@ from numformats.backends.numba_cuda_text import (
     quotient_text,
     scale_text,
 )
+from numformats.backends.task import EITHER
 from numformats.backends.underdamped_task import SIDES
 from numformats.blocking import Geometry
 from numformats.device import DeviceArray, enough_memory
@@ -74,6 +75,8 @@ def compiled(
     encode: bool = False,
     uniform: bool = False,
     sparse: bool = False,
+    short: bool = False,
+    law: int = EITHER,
     flags: tuple[bool, ...] = (),
     block: int = 0,
     level_mode: Mode = _ANY_MODE,
@@ -89,7 +92,7 @@ def compiled(
     if loop == "long_normals":
         imports.append(module("normal", (lane, reals), normal_text()))
     text = kernel_text(
-        loop, mode, carrier, general, plain_inf, encode, uniform, sparse, flags, block
+        loop, mode, carrier, general, plain_inf, encode, uniform, sparse, short, law, flags, block
     )
     if loop in ("float_rows", "scaled") and carrier.lane is LANE32:
         imports.append(quotient_module(mode, carrier.lane))

@@ -46,8 +46,13 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    nothing = zeros(1, np.float64, task.out)
-    return _draws(task, nothing, None)
+    if task.short is None:
+        return _draws(task, zeros(1, np.float64, task.out), None)
+    counts, given = zeros(2, np.uint64, task.out), (task.mean, task.out)
+    stream = (*task.key, *task.other_key, np.uint64(task.first))
+    kernel = compiled("short_draws", **drawn_on(task.grid, task.short))
+    launch(kernel, few(task.out.size), task.out, *given, *stream, task.short, counts)
+    return _counted(task, counts)
 
 
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
@@ -65,6 +70,10 @@ def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
     flags = (g is not None, task.variance.size > 1)
     kernel = compiled("draws", flags=flags, **drawn_on(task.grid))
     launch(kernel, few(task.out.size), task.out, *arrays, *keys, task.grid, counts, *tiling)
+    return _counted(task, counts)
+
+
+def _counted(task: DrawTask, counts: Any) -> tuple[int, int]:
     if not task.counted:
         return 0, 0
     short, beyond = read(counts, task.out)
@@ -149,9 +158,10 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
     arrays = (task.theta, task.grad, *written(task))
     scalars = (task.lr, task.decay, task.sigma, task.variance)
-    grids = (task.gradient.grid, task.weight.grid, task.draw, task.general, task.low, task.high)
+    drawn = task.short or task.draw
+    grids = (task.gradient.grid, task.weight.grid, drawn, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
-    kernel = compiled("langevin", task.mode, flags=flags, **drawn_on(task.draw))
+    kernel = compiled("langevin", task.mode, flags=flags, **drawn_on(task.draw, task.short))
     given = (*arrays, *scalars, *grids, *keys, counts)
     launch(kernel, few(task.theta.size), task.theta, *given)
     if not rounds:

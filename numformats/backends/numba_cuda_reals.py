@@ -92,11 +92,13 @@ class _Products(ast.NodeTransformer):
         return ast.Call(name, [node.left, node.right], [])
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """``F32`` around an operation makes it one of float32."""
+        """``F32`` around an operation makes it one of float32; ``mostly`` branches."""
         self.generic_visit(node)
         match node:
             case ast.Call(ast.Name("F32"), [ast.Call(ast.Name(name) as called)]):
                 called.id = _SINGLE.get(name, name)
+            case ast.Call(ast.Name("mostly"), [flag, usual, rare]):
+                return ast.IfExp(flag, usual, rare)
         return node
 
 

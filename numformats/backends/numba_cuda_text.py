@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from numformats.backends import (
+    cuda_langevin_loops,
     cuda_loops,
+    cuda_quotient_loops,
     cuda_real_loops,
+    cuda_short_draw_loops,
     cuda_underdamped_loops,
     random_loops,
+    short_draw_loops,
 )
 from numformats.backends.emit import (
     CORE,
@@ -21,6 +25,7 @@ from numformats.backends.emit import (
     QUOTIENT,
     SCALE,
     SHORT,
+    SHORT_DRAW,
     STEP,
     STORES,
     UNDERDAMPED,
@@ -30,6 +35,7 @@ from numformats.backends.emit import (
     module_text,
 )
 from numformats.backends.numba_cuda_reals import real_text
+from numformats.backends.task import NARROW, WIDE
 from numformats.core import scaled
 from numformats.core.scale import block_bits
 from numformats.lanes import LANE64, Carrier, Lane
@@ -40,6 +46,7 @@ import numpy as np
 from numba import config, cuda
 from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
+from numformats.core.short_draw import Place, ShortDraw
 from numformats.core.grid import CodeSpec, Grid
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
@@ -127,13 +134,19 @@ _INDICES = (
 )
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
+_SHORT_DRAWN = (
+    short_draw_loops.known,
+    cuda_short_draw_loops.gaps_of,
+    cuda_short_draw_loops.drawn_single,
+)
+_DRAWN: dict[bool, tuple[Callable[..., Any], ...]] = {
+    False: (random_loops.known, cuda_real_loops.bounded, cuda_langevin_loops.drawn_single),
+    True: _SHORT_DRAWN,
+}
 _WEIGHTS = (
-    random_loops.known,
     cuda_real_loops.gather,
-    cuda_real_loops.bounded,
-    cuda_real_loops.rounded_single,
-    cuda_real_loops.drawn_single,
-    cuda_real_loops.weighed,
+    cuda_langevin_loops.rounded_single,
+    cuda_langevin_loops.weighed,
 )
 _ROWS = (cuda_loops.size_of, cuda_loops.four_of, cuda_loops.top_of, cuda_loops.block_top)
 _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
@@ -148,30 +161,31 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
         cuda_real_loops.gather,
         cuda_real_loops.bounded,
     ),
+    "short_draws": (cuda_real_loops.gather, *_SHORT_DRAWN),
     "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
     "levels": LEVELS,
     "scaled": (cuda_loops.tile_of, cuda_real_loops.put_real),
-    "finite_top": (cuda_loops.size_of, cuda_real_loops.finite_size, cuda_real_loops.gather_top),
+    "finite_top": (cuda_loops.size_of, cuda_quotient_loops.finite_size, cuda_real_loops.gather_top),
     "float_rows": (
         scaled.tensor_level,
         *_ROWS,
         cuda_loops.four_words,
         cuda_real_loops.put_real,
-        cuda_real_loops.float_member,
-        cuda_real_loops.moderate_member,
-        cuda_real_loops.float_members,
+        cuda_quotient_loops.float_member,
+        cuda_quotient_loops.moderate_member,
+        cuda_quotient_loops.float_members,
     ),
     "decoded": (cuda_real_loops.put_real,),
     "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
     "langevin": (
         *_WEIGHTS,
-        cuda_real_loops.step_words,
-        cuda_real_loops.step_element,
-        cuda_real_loops.step_at,
+        cuda_langevin_loops.step_words,
+        cuda_langevin_loops.step_element,
+        cuda_langevin_loops.step_at,
     ),
     "underdamped": (
         *_WEIGHTS,
-        cuda_real_loops.step_words,
+        cuda_langevin_loops.step_words,
         cuda_real_loops.gather_top,
         cuda_underdamped_loops.forced,
         cuda_underdamped_loops.moved_element,
@@ -179,9 +193,18 @@ _HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "velocities": (*_WEIGHTS, cuda_underdamped_loops.velocity_at),
 }
+_HOMES = (
+    cuda_loops,
+    cuda_real_loops,
+    cuda_quotient_loops,
+    cuda_short_draw_loops,
+    cuda_langevin_loops,
+    cuda_underdamped_loops,
+)
+STEPS = ("langevin", "underdamped", "velocities")
 REALS = (
-    "normals", "long_normals", "draws", "tops", "levels", "scaled", "finite_top", "float_rows",
-    "langevin", "underdamped", "velocities",
+    "normals", "long_normals", "draws", "short_draws", "tops", "levels", "scaled",
+    "finite_top", "float_rows", *STEPS,
 )  # fmt: skip  # loops that need ``draw_text``
 FLOATS = ("finite_top", "float_rows")  # loops over floats, not stored bits
 SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
@@ -217,7 +240,7 @@ def quotient_text() -> str:
 
 def draw_text() -> str:
     """Normals in float32, variance-corrected draws, and steps made of them."""
-    return "\n\n".join(map(real_text, (*DRAW, *UNITS, *STEP, *UNDERDAMPED))) + "\n"
+    return "\n\n".join(map(real_text, (*DRAW, *SHORT_DRAW, *UNITS, *STEP, *UNDERDAMPED))) + "\n"
 
 
 def normal_text() -> str:
@@ -227,7 +250,7 @@ def normal_text() -> str:
 
 def kernel_text(
     loop: str, mode: Mode, carrier: Carrier, general: bool, plain_inf: bool, encode: bool,
-    uniform: bool, sparse: bool, flags: tuple[bool, ...], block: int,
+    uniform: bool, sparse: bool, short: bool, law: int, flags: tuple[bool, ...], block: int,
 ) -> str:  # fmt: skip
     """The loop for these choices; its entry is called ``kernel``."""
     parts = max(block // 4, 1)  # threads that share a block
@@ -235,6 +258,7 @@ def kernel_text(
         f"STOCHASTIC, ENCODE = {mode.stochastic}, {encode}\n"
         f"GENERAL, PLAIN_INF = {general}, {plain_inf}\n"
         f"UNIFORM, SPARSE, FLAGS = {uniform}, {sparse}, {flags}\n"
+        f"LAW, WIDE, NARROW = {law}, {WIDE}, {NARROW}\n"
         f"BLOCK, PARTS, SPAN = {block}, W32({parts}), {THREADS // parts * parts}\n\n"
         f"{_STORE_CODE if encode else _STORE}"
     )
@@ -243,9 +267,10 @@ def kernel_text(
         head += "\n\nload = float_to_bits"
     else:
         moves.append((LOADS[carrier.name], "load", "@device"))
-    homes = (cuda_loops, cuda_real_loops, cuda_underdamped_loops)
-    kernel = (next(getattr(m, loop) for m in homes if hasattr(m, loop)), "kernel", KERNEL)
+    kernel = (next(getattr(m, loop) for m in _HOMES if hasattr(m, loop)), "kernel", KERNEL)
     helpers = _HELPERS.get(loop, ())
+    if loop in STEPS:
+        helpers = (*_DRAWN[short], *helpers)
     if loop == "scaled" and carrier.lane is LANE64:
         helpers = (*ELEMENTS, *helpers)
     return module_text(head, [*moves, *_device(helpers), kernel])

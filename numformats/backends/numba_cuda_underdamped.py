@@ -31,10 +31,10 @@ def _step(task: UnderdampedTask, found: Any) -> None:
     arrays = (task.theta, task.velocity, task.grad, *written(task), task.moved, task.left)
     scalars = (task.decay, task.scalars, task.variance)
     down, up = (low.grid for low in task.neighbours)
-    grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.general)
+    grids = (task.gradient.grid, task.weight.grid, down, up, task.short or task.draw, task.general)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
     given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found)
-    kernel = compiled("underdamped", task.mode, flags=flags, **drawn_on(task.draw))
+    kernel = compiled("underdamped", task.mode, flags=flags, **drawn_on(task.draw, task.short))
     launch(kernel, few(task.theta.size), task.theta, *given)
 
 

@@ -9,6 +9,7 @@ import numba
 from numformats.backends.compile_log import listen
 from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_text import (
+    STEPS,
     Flags,
     draw_text,
     kernel_text,
@@ -26,7 +27,6 @@ from numformats.rounding import MODES, Mode
 Kernel = Callable[..., Any]
 SMALL = 1 << 15  # elements
 UNROLLED_BLOCKS = (16, 32)  # block sizes compiled as constants
-STEPS = ("langevin", "underdamped", "velocities")
 ANY_MODE, PLAIN = MODES["stochastic"], Flags()  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
 listen()
@@ -81,7 +81,7 @@ def compiled(
     imports = [lane, mode_module(mode, carrier.lane)]
     if loop in ("rows", "tiles", "levels"):
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws", "finite_tops", "tops", "block_draws", *STEPS):
+    if loop in ("normals", "draws", "short_draws", "finite_tops", "tops", "block_draws", *STEPS):
         imports.append(module("draw", (lane,), draw_text()))
     if loop == "long_normals":
         imports.append(module("normal", (lane,), normal_text()))

@@ -19,7 +19,8 @@ from numformats.backends.task import (
     Short,
     drawn_on,
 )
-from numformats.blocking import Geometry
+from numformats.blocking import Geometry, spread
+from numformats.core.decode import DecodeSpec
 from numformats.core.scaled import tensor_level
 from numformats.lanes import CARRIERS
 
@@ -42,9 +43,14 @@ def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
-    run = compiled("draws", task.mean.size > SMALL, flags=Flags(**drawn_on(task.grid)))
-    keys = (*task.key, *task.other_key)
-    run(task.mean, task.variance, task.out, *keys, task.first, task.grid, counts)
+    large, flags = task.mean.size > SMALL, Flags(**drawn_on(task.grid, task.short))
+    stream = (*task.key, *task.other_key, task.first)
+    if task.short:
+        run = compiled("short_draws", large, flags=flags)
+        run(task.mean, task.out, *stream, task.short, counts)
+    else:
+        run = compiled("draws", large, flags=flags)
+        run(task.mean, task.variance, task.out, *stream, task.grid, counts)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)
 
@@ -131,18 +137,35 @@ def block_draws(task: BlockDrawTask) -> tuple[int, int]:
 
 def decode(task: DecodeTask) -> None:
     """The values of stored codes."""
-    large = task.codes.size > SMALL
-    if task.geometry is None:
-        compiled("decoded", large, carrier=DOUBLE)(task.codes, task.out, task.spec)
+    codes, out, g = task.codes, task.out, task.geometry
+    large = codes.size > SMALL
+    if codes.dtype.itemsize > 2 or (codes.dtype.itemsize > 1 and not large):
+        values = out if g is None else np.empty(out.size)
+        compiled("decoded", large, carrier=DOUBLE)(codes, values, task.spec)
+        if g is not None:
+            totals = spread((task.totals * task.second).reshape(g.scales_shape), g.shape, g.tile)
+            np.multiply(values, totals.reshape(-1), out=out, casting="same_kind")
         return
-    kernel = compiled("block_decoded", large, carrier=DOUBLE)
-    scales = (task.totals, np.float64(task.second))
-    kernel(task.codes, task.out, *scales, task.spec, *task.geometry.tiling)
+    table = _table(codes.dtype, out.dtype if g is None else np.float64, task.spec)
+    if g is None:
+        compiled("looked_up", large, carrier=DOUBLE)(codes, out, table)
+        return
+    loop, block, _, tiling = walk(g, large)
+    kernel = compiled(f"looked_up_{loop}", large, carrier=DOUBLE, block=block)
+    kernel(codes, out, task.totals, np.float64(task.second), table, *tiling)
+
+
+def _table(dtype: Any, real: Any, spec: DecodeSpec) -> Any:
+    """The values of all codes."""
+    every = np.arange(1 << 8 * dtype.itemsize, dtype=np.uint32).astype(dtype)
+    table = np.empty(every.size, real)
+    compiled("decoded", False, carrier=DOUBLE)(every, table, spec)
+    return table
 
 
 def langevin(task: LangevinTask) -> tuple[int, int]:
     """One Langevin step; the numbers of elements with too much variance and beyond the range."""
-    flags_of = Flags(task.general, **drawn_on(task.draw))
+    flags_of = Flags(task.general, **drawn_on(task.draw, task.short))
     kernel = compiled("langevin", task.theta.size > SMALL, task.mode, flags=flags_of)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
     counts = np.zeros((-(-task.theta.size // TASK), 2), np.int64)
@@ -150,7 +173,8 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     keys = (*k.gradient, *k.noise, *k.weight, *k.other)
     arrays = (task.theta, task.grad, task.stored, task.seen)
     scalars = (task.lr, task.decay, task.sigma, task.variance)
-    grids = (task.gradient.grid, task.weight.grid, task.draw, task.low, task.high)
+    drawn = task.short or task.draw
+    grids = (task.gradient.grid, task.weight.grid, drawn, task.low, task.high)
     kernel(*arrays, *scalars, *grids, keys, k.first, counts, flags)
     short, beyond = counts.sum(axis=0)
     return int(short), int(beyond)

@@ -8,13 +8,14 @@ from numformats.backends.numba_kernels import SMALL, compiled
 from numformats.backends.numba_text import TASK, Flags
 from numformats.backends.task import drawn_on
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
+from numformats.core.short_draw import ShortDraw
 from numformats.core.underdamped import velocity_scale
 
 
 def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
     """One underdamped step; the numbers of values with too much variance and beyond the range, and
     the velocity's scale."""
-    kernel = _kernel("underdamped", task)
+    kernel = _kernel("underdamped", task, task.short)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
     counts, tops = _per_task(task, np.int64), _per_task(task, np.uint32)
     k = task.keys
@@ -23,9 +24,9 @@ def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
         task.theta, task.velocity, task.grad, task.stored, task.seen, task.moved, task.left,
     )  # fmt: skip
     down, up = (low.grid for low in task.neighbours)
-    grids = (task.gradient.grid, task.weight.grid, down, up, task.draw, task.low, task.high)
+    grids = (task.gradient.grid, task.weight.grid, down, up, task.short or task.draw)
     scalars = (task.decay, task.scalars, task.variance)
-    kernel(*arrays, *scalars, *grids, keys, k.first, counts, tops, flags)
+    kernel(*arrays, *scalars, *grids, task.low, task.high, keys, k.first, counts, tops, flags)
     scale = 1.0
     if task.few_bits:
         with np.errstate(all="ignore"):
@@ -45,8 +46,8 @@ def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
     _kernel("velocities", task)(*given, *grids, keys, task.keys.first, counts, drawn)
 
 
-def _kernel(loop: str, task: UnderdampedTask) -> Any:
-    flags = Flags(task.general, **drawn_on(task.draw))
+def _kernel(loop: str, task: UnderdampedTask, short: ShortDraw | None = None) -> Any:
+    flags = Flags(task.general, **drawn_on(task.draw, short))
     return compiled(loop, task.theta.size > SMALL, task.mode, flags=flags)
 
 

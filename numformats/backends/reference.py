@@ -13,7 +13,7 @@ from numformats.backends.reference_text import random_words
 from numformats.backends.reference_underdamped import underdamped_step
 from numformats.backends.task import DrawTask, LangevinTask
 from numformats.backends.underdamped_task import UnderdampedTask
-from numformats.core import deviate, draw, normal
+from numformats.core import deviate, draw, normal, short_draw
 from numformats.lanes import LANE32, LANE64
 
 __all__ = [
@@ -39,7 +39,10 @@ def draws(task: DrawTask) -> tuple[int, int]:
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
     one, two = (random_words(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
     with np.errstate(all="ignore"):
-        free, short = draw.draw(mean, variance, np.sqrt(variance), one, two, task.grid)
+        if task.short:
+            free, short = short_draw.short_draw(task.mean, one, two, task.short)
+        else:
+            free, short = draw.draw(mean, variance, np.sqrt(variance), one, two, task.grid)
         free, ends = free.astype(task.out.dtype), (task.grid.smallest, task.grid.largest)
         task.out[...] = draw.limit(free, *ends, np.nan)
         over = draw.outside(free, *ends)

@@ -35,7 +35,8 @@ def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
     if "DRAWN" in flags:
         variance = np.array([task.variance])
         given = (k.weight, k.other, k.first, task.draw)
-        counts: tuple[int, int] = draws(DrawTask(mean, variance, task.seen, *given))
+        asked = DrawTask(mean, variance, task.seen, *given, short=task.short)
+        counts: tuple[int, int] = draws(asked)
         return counts
     if "NOISY" in flags:
         mean = langevin.diffuse(mean, task.sigma, random_words(k.noise, k.first, mean.size, LANE32))

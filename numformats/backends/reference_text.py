@@ -29,7 +29,7 @@ from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 
 {constants}CARRIER_MAX = U({largest})
-where, minimum, maximum = np.where, np.minimum, np.maximum
+where, mostly, minimum, maximum = np.where, np.where, np.minimum, np.maximum
 
 def shl(x, s):
     return where(U(s) > U(LAST), ZERO, U(x << U(U(s) & U(LAST))))

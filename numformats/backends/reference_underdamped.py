@@ -35,7 +35,8 @@ def _positions(task: UnderdampedTask, draws: Any) -> tuple[int, int]:
     if "DRAWN" in task.flags:
         given = (task.keys.weight, task.keys.other, task.keys.first, task.draw)
         counts: tuple[int, int]
-        counts = draws(DrawTask(mean, np.array([task.variance]), task.seen, *given))
+        wanted = np.array([task.variance])
+        counts = draws(DrawTask(mean, wanted, task.seen, *given, short=task.short))
         _tie(task, mean)
         return counts
     if "NOISY" in task.flags:

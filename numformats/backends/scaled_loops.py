@@ -1,4 +1,4 @@
-"""Loop skeletons of blocks with scales of any kind, and of decoding, on the CPU; see ``loops.py``.
+"""Loop skeletons of blocks with scales of any kind on the CPU; see ``loops.py``.
 
 An array is (a, n1, nb, n2, nc) with tiles (t1, t2) on axes 1 and 3, m1 and m2 of them; arrays are
 flat. The elements of a tile along axes 3 and 4 are one run, in which index ``r`` belongs to scale
@@ -157,19 +157,3 @@ def block_draws(
                     out_of_units(drawn, out[a:b], scales, at)
                     counts[group, 0] += short
                     counts[group, 1] += over
-
-
-def decoded(codes, out, spec):
-    for i in prange(codes.size):
-        out[i] = bits_to_real(value_bits(U(codes[i]), spec))
-
-
-def block_decoded(codes, out, totals, second, spec, n1, nb, n2, nc, t1, t2, m1, m2):
-    """Values of element codes times their scales."""
-    for index in prange(totals.size // nc):
-        tile = I64(index)
-        for i in range(t1):
-            a, length = run_of(tile, i, n1, nb, n2, nc, t1, t2, m1, m2)
-            for r in range(length):
-                total = (totals[tile * nc + r % nc] if nc > 1 else totals[tile]) * second
-                out[a + r] = bits_to_real(value_bits(U(codes[a + r]), spec)) * total

@@ -11,6 +11,7 @@ from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
+from numformats.core.short_draw import ShortDraw
 from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -75,7 +76,7 @@ class BlockTask:
 @dataclass(frozen=True)
 class DrawTask:
     """Variance-corrected draws of flat float arrays; ``variance`` has one element or as many as
-    ``mean``.
+    ``mean``. Where there is a ``short`` form, it says all of the format and of the variance.
     """
 
     mean: Any
@@ -86,11 +87,23 @@ class DrawTask:
     first: int
     grid: DrawGrid
     counted: bool = True  #: whether the numbers that ``draws`` returns are wanted
+    short: ShortDraw | None = None
 
 
-def drawn_on(g: DrawGrid) -> dict[str, bool]:
-    """What a kernel may take for granted of the grid of its draws."""
-    return {"uniform": bool(g.man_bits < 0), "sparse": bool(g.sparse)}
+EITHER, WIDE, NARROW = 0, 1, 2  #: laws of draws
+
+
+def law_of(g: ShortDraw) -> int:
+    """The law of all draws, where it does not depend on the mean."""
+    if g.man_bits >= 0:
+        return EITHER
+    return WIDE if g.around <= g.widest else NARROW
+
+
+def drawn_on(g: DrawGrid, short: ShortDraw | None = None) -> dict[str, Any]:
+    """What a kernel may take for granted of its draws."""
+    known = {"uniform": bool(g.man_bits < 0), "sparse": bool(g.sparse)}
+    return known | ({"short": True, "law": law_of(short)} if short else {})
 
 
 @dataclass(frozen=True)
@@ -212,6 +225,7 @@ class LangevinTask:
     gradient: Lowered
     weight: Lowered
     draw: DrawGrid
+    short: ShortDraw | None
     low: Any
     high: Any
     mode: Mode

@@ -18,6 +18,7 @@ from numformats.core.lane import (
     bits_to_float,
     float_to_bits,
     fused,
+    mostly,
     root,
     where,
 )
@@ -73,6 +74,6 @@ def deviate(word: Word) -> Single:
     four = F32(p * F32(4.0))
     w = F32(F32(0.0) - log_single(fused(p, F32(F32(0.0) - four), four)))
     w = where(w > F32(0.0), w, F32(0.0))
-    factor = where(w < F32(5.0), central_factor(w), tail_factor(w))
+    factor = mostly(w < F32(5.0), central_factor(w), tail_factor(w))
     z = F32(fused(p, F32(-2.0), F32(1.0)) * factor)
     return where(word > W32(0x7FFFFFFF), F32(F32(0.0) - z), z)

@@ -90,10 +90,11 @@ def gap(a: Real, g: DrawGrid) -> Field:
     return where(constant, field_of(g.lowest), found)
 
 
-def gap_below(a: Real, g: DrawGrid) -> Field:
-    """Gap of the grid just below magnitude ``a`` > 0; at 0 that above it."""
-    bits = real_to_bits(a)
-    return gap(bits_to_real(U64(bits - where(a > 0.0, U64(1), U64(0)))), g)
+def gap_beside(at: Real, near: Single, g: DrawGrid) -> Field:
+    """Gap on the other side of the grid value ``at`` that a magnitude was rounded to: above where
+    it was rounded up (``near`` is 1), below where it was not; at 0 that above it."""
+    inward = (near < F32(0.5)) & (at > 0.0)
+    return gap(bits_to_real(U64(real_to_bits(at) - where(inward, U64(1), U64(0)))), g)
 
 
 def reach(mean: Real, sigma: Real) -> Real:
@@ -152,16 +153,26 @@ def forced_part(part: Single) -> Single:
     return F32(F32(F32(1.0) - part) * part)
 
 
+def portion(ratio: Single, sparse: Flag) -> Single:
+    """``1 / (1 + ratio)``: neighbouring gaps are equal, or one is twice the other, but on sparse
+    grids."""
+    usual = where(ratio > F32(1.0), F32(0.3333333432674408), F32(0.5))
+    usual = where(ratio < F32(1.0), F32(0.6666666865348816), usual)
+    return where(sparse, F32(F32(1.0) / F32(F32(1.0) + ratio)), usual)
+
+
 def narrow_step(
-    near: Single, part: Single, variance: Single, above: Field, below: Field, used: Field, u: Single
-) -> Single:
-    """``near`` (0 or 1), the rounded ``part``, topped up to ``variance`` with steps of the gaps
-    ``above`` and ``below``, in units of the gap ``used``."""
-    rest = F32(variance - forced_part(part))
-    up_by, down_by = ratio_of(above, used), ratio_of(below, used)
-    third = F32(where(rest > F32(0.0), rest, F32(0.0)) / F32(up_by + down_by))
-    up, down = F32(third * ratio_of(used, above)), F32(third * ratio_of(used, below))
-    return F32(near + three_point(up_by, down_by, up, down, u))
+    near: Single, part: Single, variance: Single, beside: Field, used: Field, sparse: Flag,
+    u: Single,
+) -> Single:  # fmt: skip
+    """``near`` (0 or 1), the rounded ``part``, topped up to ``variance``: a step back by the gap
+    ``used``, or on by the gap ``beside``, in units of the former."""
+    rest, ratio = F32(variance - forced_part(part)), ratio_of(beside, used)
+    back = F32(where(rest > F32(0.0), rest, F32(0.0)) * portion(ratio, sparse))
+    on, rounded_up = F32(back * ratio_of(used, beside)), near > F32(0.5)
+    up, down = where(rounded_up, on, back), where(rounded_up, back, on)
+    above, below = where(rounded_up, ratio, F32(1.0)), where(rounded_up, F32(1.0), ratio)
+    return F32(near + three_point(above, below, up, down, u))
 
 
 def draw(
@@ -181,8 +192,8 @@ def draw(
     part, v = F32(place - whole), F32(asked)
     near = where(unit(w0) < part, F32(1.0), F32(0.0))
     at = (whole + F64(near)) * power_of(used)
-    above, below = maximum(gap(at, g), least), maximum(gap_below(at, g), least)
-    narrow = narrow_step(near, part, v, above, below, used, unit(w1))
+    beside = maximum(gap_beside(at, near, g), least)
+    narrow = narrow_step(near, part, v, beside, used, g.sparse > I64(0), unit(w1))
     steps = where(is_wide, wide_step(part, v, deviate(w0), unit(w1)), narrow)
     moved = (whole + F64(steps)) * power_of(used)
     out = bits_to_real(U64(real_to_bits(moved) ^ sign)) + 0.0

@@ -39,6 +39,7 @@ CARRIER_MAX = U(0x7F7FFFFF)  # largest finite magnitude of the carrier
 DEEP, GAPPED, BARE, ZEROLESS = 3, 5, 9, 17
 
 where: Any = np.where
+mostly: Any = np.where  #: that, where the last is rarely wanted
 minimum: Any = np.minimum
 maximum: Any = np.maximum
 root: Any = np.sqrt

@@ -1,13 +1,28 @@
 // Draws that are counted: too much variance, and beyond the range. S gives the grid. A thread meets
 // fewer than 2^32 elements.
+struct LongDraw { F64 variance, sigma; };
+
 template <class S, class Real>
-__device__ __forceinline__ Real counted_draw(Real mean, F64 variance, F64 sigma, W32 one, W32 two,
-                                             W32* counts) {
-    const auto [drawn, forced] = draw(F64(mean), variance, sigma, one, two, S::draw_grid());
+__device__ __forceinline__ Real counted_draw(Real mean, LongDraw law, W32 one, W32 two, W32* counts) {
+    const auto [drawn, forced] = draw(F64(mean), law.variance, law.sigma, one, two, S::draw_grid());
     const Real free = Real(drawn), low = Real(S::draw_grid().smallest), high = Real(S::draw_grid().largest);
     counts[0] += forced;
     counts[1] += outside(free, low, high);
     return limit(free, low, high, real_of<Real>(not_a_number()));
+}
+
+// In float32. S says which law holds where that is known: 1 the wide one, 2 the narrow one.
+template <class S>
+__device__ __forceinline__ float counted_draw(float mean, const ShortDraw& g, W32 one, W32 two,
+                                              W32* counts) {
+    const Place p = placed_in_gaps(mean, g);
+    float gaps;
+    if (S::LAW == 1 || (S::LAW == 0 && p.wide)) gaps = wide_gaps(p, one, two);
+    else gaps = narrow_gaps(p, one, two, g);
+    const float free = landed(mean, p, gaps);
+    if constexpr (S::LAW != 1) counts[0] += forces_more(p);  // the wide law has variance to spare
+    counts[1] += outside(free, g.smallest, g.largest);
+    return limit(free, g.smallest, g.largest, __uint_as_float(0x7fc00000u));
 }
 
 __device__ __forceinline__ void add_counts(const W32* found, U64* counts) {

@@ -3,21 +3,23 @@
 struct DrawKeys { W32 k0, k1, h0, h1; };
 
 template <class S>
-__device__ __forceinline__ typename S::Real drawn_element(typename S::Real mean, F64 variance, F64 sigma,
-                                                          F64 total, W32 one, W32 two, W32* counts) {
+__device__ __forceinline__ typename S::Real drawn_element(typename S::Real mean, F64 variance,
+                                                          const typename S::Law& law, F64 total,
+                                                          W32 one, W32 two, W32* counts) {
+    if constexpr (!(S::BLOCKS || S::EACH)) return counted_draw<S>(mean, law, one, two, counts);
     if constexpr (S::BLOCKS) variance = unit_variance(variance, total);
-    if constexpr (S::BLOCKS || S::EACH) sigma = root(variance);
-    if constexpr (!S::BLOCKS) return counted_draw<S>(mean, variance, sigma, one, two, counts);
-    const F64 drawn = counted_draw<S>(unit_mean(F64(mean), total), variance, sigma, one, two, counts);
+    const LongDraw own{variance, root(variance)};
+    if constexpr (!S::BLOCKS) return counted_draw<S>(mean, own, one, two, counts);
+    const F64 drawn = counted_draw<S>(unit_mean(F64(mean), total), own, one, two, counts);
     return real_of<typename S::Real>(rescaled(drawn, total));
 }
 
 // Elements i .. i + N, of one block; ODD is the parity of first + i.
 template <class S, int N, bool ODD>
-__device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F64* variance, F64 common,
-                                          F64 sigma, typename S::Real* out, U64 i,
-                                          const F64* totals, const Tiling& t, DrawKeys k, U64 first,
-                                          W32* counts) {
+__device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F64* variance,
+                                          const typename S::Law& law, typename S::Real* out,
+                                          U64 i, const F64* totals, const Tiling& t, DrawKeys k,
+                                          U64 first, W32* counts) {
     using Some = Pack<typename S::Real, N>;
     const Some given = *reinterpret_cast<const Some*>(mean + i);
     const F64 total = S::BLOCKS ? totals[t.tile(i)] : 1.0;
@@ -27,32 +29,33 @@ __device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F6
     Some result;
 #pragma unroll
     for (int j = 0; j < N; ++j)
-        result.v[j] = drawn_element<S>(given.v[j], S::EACH ? variance[i + j] : common, sigma, total,
-                                       one[j], two[j], counts);
+        result.v[j] = drawn_element<S>(given.v[j], S::EACH ? variance[i + j] : law.variance, law,
+                                       total, one[j], two[j], counts);
     *reinterpret_cast<Some*>(out + i) = result;
 }
 
 // The first `vectors` groups of four elements are aligned and lie in one block each; counts (may be
 // null) gathers too much variance and beyond the range.
 template <class S, bool ODD>
-__device__ __forceinline__ void draws_of(const typename S::Real* mean, const F64* variance, F64 common,
-                                         typename S::Real* out, U64* counts, U64 n, U64 vectors,
+__device__ __forceinline__ void draws_of(const typename S::Real* mean, const F64* variance,
+                                         const typename S::Law& law, typename S::Real* out,
+                                         U64* counts, U64 n, U64 vectors,
                                          const F64* totals, Tiling t, DrawKeys k, U64 first) {
     W32 found[2] = {};
-    const F64 sigma = root(common);
     for (U64 v = thread(); v < vectors; v += threads())
-        drawn_run<S, 4, ODD>(mean, variance, common, sigma, out, 4 * v, totals, t, k, first, found);
+        drawn_run<S, 4, ODD>(mean, variance, law, out, 4 * v, totals, t, k, first, found);
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
-        if (i & 1) drawn_run<S, 1, !ODD>(mean, variance, common, sigma, out, i, totals, t, k, first, found);
-        else drawn_run<S, 1, ODD>(mean, variance, common, sigma, out, i, totals, t, k, first, found);
+        if (i & 1) drawn_run<S, 1, !ODD>(mean, variance, law, out, i, totals, t, k, first, found);
+        else drawn_run<S, 1, ODD>(mean, variance, law, out, i, totals, t, k, first, found);
     }
     if (counts) add_counts(found, counts);
 }
 
 template <class S>
-__device__ __forceinline__ void draws(const typename S::Real* mean, const F64* variance, F64 common,
-                                      typename S::Real* out, U64* counts, U64 n, U64 vectors,
+__device__ __forceinline__ void draws(const typename S::Real* mean, const F64* variance,
+                                      const typename S::Law& law, typename S::Real* out,
+                                      U64* counts, U64 n, U64 vectors,
                                       const F64* totals, Tiling t, DrawKeys k, U64 first) {
-    if (first & 1) draws_of<S, true>(mean, variance, common, out, counts, n, vectors, totals, t, k, first);
-    else draws_of<S, false>(mean, variance, common, out, counts, n, vectors, totals, t, k, first);
+    if (first & 1) draws_of<S, true>(mean, variance, law, out, counts, n, vectors, totals, t, k, first);
+    else draws_of<S, false>(mean, variance, law, out, counts, n, vectors, totals, t, k, first);
 }

@@ -1,5 +1,6 @@
 // What the printed core texts call: the names of core/lane.py that are not plain constants.
 template <class T> __device__ __forceinline__ T where(bool c, T a, T b) { return c ? a : b; }
+#define mostly(c, usual, rare) (__builtin_expect(c, 1) ? (usual) : (rare))
 template <class T> __device__ __forceinline__ T minimum(T a, T b) { return a < b ? a : b; }
 template <class T> __device__ __forceinline__ T maximum(T a, T b) { return a > b ? a : b; }
 __device__ __forceinline__ F64 root(F64 x) { return sqrt(x); }

@@ -1,16 +1,17 @@
 // One Langevin step on float32. S gives the rules of rounding, and which parts of a step there are.
-struct LangevinScalars { float lr, decay, sigma, low, high; F64 variance, spread; };
+struct LangevinScalars { float lr, decay, sigma, low, high; };
 struct StepWords { W32 gradient, noise, weight, other; };
 
 template <class S>
 __device__ __forceinline__ void step_element(float theta, float grad, StepWords w,
-                                             LangevinScalars s, float& stored, float& seen, W32* counts) {
+                                             LangevinScalars s, const typename S::Law& law,
+                                             float& stored, float& seen, W32* counts) {
     float slope = grad;
     if constexpr (S::GRADIENT)
         slope = __uint_as_float(S::gradient(__float_as_uint(grad), w.gradient));
     float mean = drift(theta, slope, s.lr, s.decay, S::DECAYS);
     if constexpr (S::DRAWN) {
-        seen = counted_draw<S>(mean, s.variance, s.spread, w.weight, w.other, counts);
+        seen = counted_draw<S>(mean, law, w.weight, w.other, counts);
         return;
     }
     if constexpr (S::NOISY) mean = diffuse(mean, s.sigma, w.noise);
@@ -25,7 +26,7 @@ __device__ __forceinline__ void step_element(float theta, float grad, StepWords 
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void step_run(const float* theta, const float* grad, float* stored,
                                          float* seen, U64 e, LangevinScalars s,
-                                         const W32 (&k)[8], W32* counts) {
+                                         const typename S::Law& law, const W32 (&k)[8], W32* counts) {
     using Some = Pack<float, N>;
     const Some at = *reinterpret_cast<const Some*>(theta + e);
     const Some slope = *reinterpret_cast<const Some*>(grad + e);
@@ -35,7 +36,7 @@ __device__ __forceinline__ void step_run(const float* theta, const float* grad, 
 #pragma unroll
     for (int j = 0; j < N; ++j)
         step_element<S>(at.v[j], slope.v[j],
-                        StepWords{words[0][j], words[1][j], words[2][j], words[3][j]}, s,
+                        StepWords{words[0][j], words[1][j], words[2][j], words[3][j]}, s, law,
                         kept.v[j], used.v[j], counts);
     if constexpr (S::KEEPS || !(S::WEIGHT || S::DRAWN))
         *reinterpret_cast<Some*>(stored + e) = kept;
@@ -47,13 +48,14 @@ __device__ __forceinline__ void step_run(const float* theta, const float* grad, 
 template <class S>
 __device__ __forceinline__ void langevin(const float* theta, const float* grad, float* stored,
                                          float* seen, U64 n, U64 vectors,
-                                         LangevinScalars s, const W32 (&k)[8], U64* counts) {
+                                         LangevinScalars s, const typename S::Law& law,
+                                         const W32 (&k)[8], U64* counts) {
     W32 found[2] = {};
     for (U64 v = thread(); v < vectors; v += threads())
-        step_run<S, 4, false>(theta, grad, stored, seen, 4 * v, s, k, found);
+        step_run<S, 4, false>(theta, grad, stored, seen, 4 * v, s, law, k, found);
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
-        if (i & 1) step_run<S, 1, true>(theta, grad, stored, seen, i, s, k, found);
-        else step_run<S, 1, false>(theta, grad, stored, seen, i, s, k, found);
+        if (i & 1) step_run<S, 1, true>(theta, grad, stored, seen, i, s, law, k, found);
+        else step_run<S, 1, false>(theta, grad, stored, seen, i, s, law, k, found);
     }
     add_counts(found, counts);
 }

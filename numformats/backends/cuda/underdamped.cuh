@@ -4,7 +4,7 @@ struct UnderdampedArrays {
     const float *theta, *velocity, *grad;
     float *stored, *seen, *moved, *left;
 };
-struct UnderdampedRule { StepScalars s; float decay; F64 variance, spread; float low, high; };
+struct UnderdampedRule { StepScalars s; float decay, low, high; };
 struct UnderdampedWords { W32 gradient, noise, weight, other, own; };
 struct Moved { float stored, seen, velocity, left; };
 
@@ -20,7 +20,7 @@ __device__ __forceinline__ float forced(float x, const StepScalars& s) {
 template <class S>
 __device__ __forceinline__ Moved moved_element(float theta, float velocity, float grad,
                                                UnderdampedWords w, const UnderdampedRule& r,
-                                               W32* found) {
+                                               const typename S::Law& law, W32* found) {
     const StepScalars& s = r.s;
     float descent = grad;
     if constexpr (S::GRADIENT)
@@ -29,7 +29,7 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
     float mean = carried(theta, velocity, slope, s.drift, s.kick_x);
     float v = kicked(velocity, slope, s.decay, s.kick_v);
     if constexpr (S::DRAWN) {
-        const float at = counted_draw<S>(mean, r.variance, r.spread, w.weight, w.other, found);
+        const float at = counted_draw<S>(mean, law, w.weight, w.other, found);
         const float share = share_of(forced<S>(mean, s), s.var_x, s.cov);
         return {at, at, fused(share, at - mean, v), left_over(share, s.rest, s.var_v)};
     }
@@ -45,8 +45,8 @@ __device__ __forceinline__ Moved moved_element(float theta, float velocity, floa
 // Elements e .. e + N; ODD is the parity of e. `found` gathers counts and largest magnitudes.
 template <class S, int N, bool ODD>
 __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
-                                          const UnderdampedRule& r, const W32 (&k)[10],
-                                          W32* found) {
+                                          const UnderdampedRule& r, const typename S::Law& law,
+                                          const W32 (&k)[10], W32* found) {
     using Some = Pack<float, N>;
     const Some theta = *reinterpret_cast<const Some*>(a.theta + e);
     const Some velocity = *reinterpret_cast<const Some*>(a.velocity + e);
@@ -60,7 +60,7 @@ __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
         const Moved m = moved_element<S>(
             theta.v[j], velocity.v[j], grad.v[j],
             UnderdampedWords{words[0][j], words[1][j], words[2][j], words[3][j], words[4][j]}, r,
-            found);
+            law, found);
         stored.v[j] = m.stored, seen.v[j] = m.seen, moved.v[j] = m.velocity, left.v[j] = m.left;
         if constexpr (S::FEW) found[2] = maximum(found[2], size_of(m.velocity));
         if constexpr (S::DRAWN) found[3] = maximum(found[3], size_of(m.left));
@@ -76,13 +76,13 @@ __device__ __forceinline__ void moved_run(const UnderdampedArrays& a, U64 e,
 // `all` gathers counts, then largest magnitudes, where an old value is a bound that spares atomics.
 template <class S>
 __device__ __forceinline__ void underdamped(const UnderdampedArrays& a, U64 n, U64 vectors,
-                                            const UnderdampedRule& r, const W32 (&k)[10],
-                                            U64* all) {
+                                            const UnderdampedRule& r, const typename S::Law& law,
+                                            const W32 (&k)[10], U64* all) {
     W32 found[4] = {};
-    for (U64 v = thread(); v < vectors; v += threads()) moved_run<S, 4, false>(a, 4 * v, r, k, found);
+    for (U64 v = thread(); v < vectors; v += threads()) moved_run<S, 4, false>(a, 4 * v, r, law, k, found);
     for (U64 i = 4 * vectors + thread(); i < n; i += threads()) {
-        if (i & 1) moved_run<S, 1, true>(a, i, r, k, found);
-        else moved_run<S, 1, false>(a, i, r, k, found);
+        if (i & 1) moved_run<S, 1, true>(a, i, r, law, k, found);
+        else moved_run<S, 1, false>(a, i, r, law, k, found);
     }
     add_counts(found, all);
     gather_max(all + 2, found[2]);

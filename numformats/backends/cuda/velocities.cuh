@@ -6,8 +6,9 @@ __device__ __forceinline__ float velocity_element(float moved, float left, W32 o
                                                   const VelocityRule& r, W32* counts) {
     const float parts = in_units(moved, r.scale);
     if constexpr (S::DRAWN) {
-        const F64 spread = spread_in_units(left, r.scale);
-        const float drawn = counted_draw<S>(parts, spread, root(spread), one, two, counts);
+        const F64 variance = spread_in_units(left, r.scale);
+        const LongDraw own{variance, root(variance)};
+        const float drawn = counted_draw<S>(parts, own, one, two, counts);
         return from_units(drawn, r.scale);
     }
     counts[1] += outside(parts, r.low, r.high);

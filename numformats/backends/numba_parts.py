@@ -1,0 +1,154 @@
+"""What each loop of the Numba CPU kernels is compiled with: core texts and the functions of its
+skeleton.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from numformats.backends import (
+    block_loops,
+    decode_loops,
+    intrinsics,
+    langevin_loops,
+    loops,
+    quotient_loops,
+    random_loops,
+    scaled_loops,
+    short_draw_loops,
+    tile_loops,
+    underdamped_loops,
+)
+from numformats.backends.emit import ELEMENTS, LEVELS, UNITS
+from numformats.core import scale, scaled
+
+Parts = tuple[Callable[..., Any], ...]
+INTRINSICS: Parts = (
+    intrinsics.leading_zeros,
+    intrinsics.real_to_bits,
+    intrinsics.bits_to_real,
+    intrinsics.float_to_bits,
+    intrinsics.bits_to_float,
+    intrinsics.whole_to_bits,
+    intrinsics.where,
+    intrinsics.fused,
+    intrinsics.shift_left,
+    intrinsics.shift_right,
+    intrinsics.prefetch,
+)
+_POWERS: Parts = (
+    scale.block_bits,
+    block_loops.amax_of,
+    block_loops.grid_at,
+    block_loops.round_blocks,
+    block_loops.round_any,
+    block_loops.made_state,
+    block_loops.choose,
+    block_loops.round_matrix,
+)
+_ROWS: Parts = (
+    *_POWERS,
+    block_loops.amax_blocks,
+    block_loops.round_blocks_in_place,
+    block_loops.round_blocks_over,
+    block_loops.rows_chunk,
+    block_loops.rows_task,
+)
+_TILES: Parts = (
+    tile_loops.tops_of,
+    tile_loops.tops_of_run,
+    tile_loops.round_run,
+    tile_loops.group_counts,
+    tile_loops.tiles_task,
+)
+_SCALED: Parts = (scaled_loops.run_of, scaled_loops.scaled_element, scaled_loops.scaled_run)
+_FLOAT_SCALES: Parts = (
+    scaled.not_a_number,
+    scaled.rescaled,
+    loops.shaped,
+    block_loops.amax_of,
+    quotient_loops.moderate_blocks,
+    quotient_loops.short_blocks,
+    quotient_loops.made_state,
+    quotient_loops.choose,
+    quotient_loops.round_matrix,
+)
+_STEPS: Parts = (
+    loops.shaped,
+    loops.round_over,
+    loops.round_all,
+    langevin_loops.beyond,
+    langevin_loops.rounded_run,
+)
+_LANGEVIN: Parts = (
+    *_STEPS,
+    langevin_loops.weighed,
+    langevin_loops.moved,
+    langevin_loops.diffused,
+    langevin_loops.langevin_chunk,
+)
+_UNDERDAMPED: Parts = (
+    *_STEPS,
+    langevin_loops.weighed,
+    block_loops.amax_of,
+    underdamped_loops.means,
+    underdamped_loops.shaken,
+    underdamped_loops.forced_run,
+    underdamped_loops.tied,
+    underdamped_loops.underdamped_chunk,
+)
+PARTS: dict[str, Parts] = {
+    "quantize": (loops.shaped, loops.round_over, loops.round_all, loops.quantize_task),
+    "wrap": (loops.wrap_all,),
+    "rows": _ROWS,
+    "tiles": (*_POWERS, *_TILES),
+    "words": (random_loops.copy_run,),
+    "normals": (),
+    "long_normals": (random_loops.copy_run, random_loops.deviates),
+    "draws": (random_loops.roots, random_loops.known, random_loops.draw_run),
+    "short_draws": (short_draw_loops.known, short_draw_loops.draw_run),
+    "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
+    "tops": (
+        scaled.magnitude_of,
+        scaled_loops.run_of,
+        scaled_loops.seen,
+        scaled_loops.top_of_run,
+    ),
+    "levels": (scaled.not_a_number, *LEVELS),
+    "scaled": (*UNITS, *ELEMENTS, *_SCALED),
+    "block_draws": (
+        *UNITS,
+        scaled_loops.run_of,
+        random_loops.roots,
+        random_loops.known,
+        random_loops.draw_run,
+        scaled_loops.in_block_units,
+        scaled_loops.out_of_units,
+    ),
+    "finite_top": (),
+    "float_rows": (*_FLOAT_SCALES, block_loops.amax_blocks),
+    "float_tiles": (*_FLOAT_SCALES, *_TILES),
+    "decoded": (),
+    "looked_up": (),
+    "looked_up_rows": (),
+    "looked_up_tiles": (scaled_loops.run_of,),
+    "langevin": _LANGEVIN,
+    "underdamped": _UNDERDAMPED,
+    "velocities": (*_STEPS, random_loops.roots, underdamped_loops.velocity_chunk),
+}
+_MODULES = (
+    loops,
+    decode_loops,
+    block_loops,
+    random_loops,
+    short_draw_loops,
+    scaled_loops,
+    quotient_loops,
+    langevin_loops,
+    underdamped_loops,
+)
+
+
+def loop_of(name: str) -> Callable[..., Any]:
+    """The skeleton of this name."""
+    found: Callable[..., Any] = next(getattr(m, name) for m in _MODULES if hasattr(m, name))
+    return found

@@ -1,0 +1,84 @@
+"""What draws read of a format: ``DrawGrid`` in float64, and ``ShortDraw``, with one variance for
+all elements, in float32, where both allow it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.core import draw
+from numformats.core.draw import DrawGrid
+from numformats.core.short_draw import ShortDraw
+from numformats.formats import FixedPoint, Float, Format
+from numformats.lanes import Carrier
+from numformats.lowering import lower
+from numformats.rounding import find
+
+SMALLEST_GAP = np.float64(2.0**-1020)  # the reciprocals of gaps are powers of two, too
+# Limits of the short form: gaps or standard deviations, and standard deviations in gaps.
+LEAST, MOST = 2.0**-40, 2.0**60
+_BIAS = 1023 - 127  # between exponent fields of float64 and of float32
+
+
+def check_drawable(fmt: Format) -> None:
+    """Refuse formats in which no draw keeps its mean."""
+    if isinstance(fmt, FixedPoint) and fmt.overflow == "wrap":
+        raise ValueError(f"{fmt} wraps around, so no draw keeps its mean; use overflow='saturate'")
+    if isinstance(fmt, Float) and not fmt.zero:
+        raise ValueError(
+            f"{fmt} has no zero and is no format for drawn values; use a signed format"
+        )
+
+
+def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
+    """``fmt`` as the draw sees it, limited to what the carrier holds."""
+    grid, lane = lower(fmt, carrier, find("toward_zero")).grid, carrier.lane
+    largest, smallest = (
+        float(lane.unsigned(bits).view(lane.real)) for bits in (grid.max_pos, grid.max_neg)
+    )
+    man_bits, least = -1, np.float64(fmt.smallest)
+    if isinstance(fmt, Float):
+        man_bits, least = fmt.man_bits, np.ldexp(1.0, fmt.emin - fmt.man_bits)
+    lowest, least = (max(np.float64(gap), SMALLEST_GAP) for gap in (fmt.smallest, least))
+    ends = (np.float64(largest), np.float64(-smallest))
+    return DrawGrid(np.int64(man_bits), lowest, least, *ends, np.int64(lowest > least))
+
+
+@np.errstate(all="ignore")
+def short_draw(g: DrawGrid, variance: Any) -> ShortDraw | None:
+    """Draws of float32 means with a common ``variance`` on ``g``, in float32; None where float32
+    cannot form what they need: see ``LEAST`` and ``MOST``."""
+    variance = np.float64(variance)
+    sigma, fixed, far_off = np.sqrt(variance), g.man_bits < 0, np.float32(g.lowest * 2.0**64)
+    if sigma > MOST or not _moderate(g, sigma):
+        return None
+    far = draw.reach(0.0, sigma)
+    reach = np.float32(far)
+    if reach < far:
+        reach = np.nextafter(reach, np.float32(np.inf))
+    return ShortDraw(
+        man_bits=np.int32(g.man_bits),
+        bottom=_exponent(draw.field_of(g.least) + np.uint32(max(g.man_bits, 0))),
+        around=_exponent(draw.field_of(g.lowest)),
+        sparse=np.int32(g.sparse),
+        lowest=np.float32(g.lowest),
+        largest=np.float32(g.largest),
+        smallest=np.float32(g.smallest),
+        limit=far_off if fixed else np.finfo(np.float32).max,
+        ceiling=far_off if fixed else np.float32(2.0**127),
+        variance=np.float32(variance),
+        reach=reach,
+        widest=_exponent(draw.widest(variance)),
+        least=_exponent(draw.narrowest(sigma, g)),
+    )
+
+
+def _exponent(field: Any) -> Any:
+    return np.int32(int(field) - _BIAS)
+
+
+def _moderate(g: DrawGrid, sigma: Any) -> bool:
+    if g.man_bits < 0:
+        return bool(LEAST <= g.lowest <= 1 / LEAST and sigma <= MOST * g.lowest)
+    inside = g.man_bits > 1 or max(g.largest, -g.smallest) <= MOST
+    return bool(1 <= g.man_bits <= 23 and inside and max(sigma, g.least) >= LEAST)
