@@ -51,6 +51,12 @@ CASES: list[tuple[str, str, str, float]] = [
     ("nvfp4 16x16", "nearest_even", "float scales", 0.0),
     ("nvfp4 columns", "nearest_even", "float scales", 0.0),
     ("e4m3", "variance_corrected", "draw", 0.0),
+    ("fixed<8,4>", "variance_corrected", "draw", 0.0),
+    ("e4m3", "encode", "codes", 0.0),
+    ("e4m3", "decode", "codes", 0.0),
+    ("bf16", "decode", "codes", 0.0),
+    ("mxfp8_e4m3", "decode", "codes", 0.0),
+    ("nvfp4", "decode", "codes", 0.0),
 ]
 FORMATS = {
     "mxfp8_e4m3 32x32": replace(nf.MXFP8_E4M3, block_size=(32, 32), axis=(0, 1)),
@@ -62,12 +68,16 @@ FORMATS = {
 COLUMNS = 4096
 
 
-def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor) -> None:
-    """One case."""
-    if rounding == "variance_corrected":
-        nf.variance_corrected(x, 0.01, fmt, key=1, out=out)
-    else:
-        nf.quantize(x, FORMATS.get(fmt, fmt), rounding, key=1, out=out)
+def case_of(x: torch.Tensor, fmt: str, verb: str, out: torch.Tensor) -> Callable[[], object]:
+    """One case: a verb by its name, else a rounding mode."""
+    kind = FORMATS.get(fmt, fmt)
+    if verb == "variance_corrected":
+        return partial(nf.variance_corrected, x, 0.01, kind, key=1, out=out)
+    if verb == "encode":
+        return partial(nf.encode, x, kind)
+    if verb == "decode":
+        return partial(nf.decode, nf.encode(x, kind), kind)
+    return partial(nf.quantize, x, kind, verb, key=1, out=out)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -106,7 +116,7 @@ def main() -> None:
     for fmt, rounding, kind, bar in CASES:
         if options.only not in f"{fmt} {rounding} {kind}":
             continue
-        case = partial(run, x, fmt, rounding, out)
+        case = case_of(x, fmt, rounding, out)
         ratio, wall = share(lambda: copied.copy_(x), case, options.rounds)
         rate = x.numel() / wall / 1e6
         mark = "" if ratio >= bar else "  missed"

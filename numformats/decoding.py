@@ -159,7 +159,8 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
             module.decode(block_decode_task(*given, view.shape, fmt))
         return out
 
-    if float(fmt.element.max) * _largest(totals) * abs(second) <= np.finfo(np.float32).max:
+    top = max(float(fmt.element.max), -float(fmt.element.min))
+    if top * _largest(totals) * abs(second) <= float(np.finfo(np.float32).max):
         return _given(reals(dtype), source)
     return _given(_checked(reals, dtype), source)
 
