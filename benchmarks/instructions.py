@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-import numformats as nf
 from benchmarks.gpu import BYTES, CASES, run
 from benchmarks.machine_code import Loop, clocks, disassembled, main_loop
 from numformats.backends.cuda_tasks import CudaTasks
@@ -28,10 +27,6 @@ ELEMENTS = 1 << 12
 # Arrays of float32 that a kernel reads; the others read one.
 READS = {"langevin": 2, "underdamped": 3}
 ONCE = ("levels",)  # once a block: not counted
-# Draws have two laws, either of which an element may need, but where there is one gap and one
-# variance: all instructions count.
-LAWS = ("draws", "langevin", "underdamped")
-EACH = ("velocities",)  # draws with a variance each
 Compiled = tuple[bytes, str]
 
 
@@ -88,24 +83,20 @@ def numba_kernels() -> list[Compiled]:
     return kernels
 
 
-def loops(kernels: list[Compiled], fmt: str) -> list[Loop] | None:
+def loops(kernels: list[Compiled]) -> list[Loop] | None:
     """The main loops of a case's kernels; None where one cannot be counted."""
-    both = EACH if isinstance(nf.parse(fmt), nf.FixedPoint) else (*LAWS, *EACH)
     found = []
     for cubin, name in kernels:
         if any(once in name for once in ONCE):
             continue
         arrays = next((n for word, n in READS.items() if word in name), 1)
-        loop = main_loop(disassembled(cubin), name, arrays)
-        if loop and any(word in name for word in both):
-            loop = loop._replace(cheapest=loop.in_all)
-        found.append(loop)
+        found.append(main_loop(disassembled(cubin), name, arrays))
     return None if None in found else [loop for loop in found if loop]
 
 
 def row(fmt: str, rounding: str, bar: float, kernels: list[Compiled]) -> str:
     """A line of the table."""
-    counted, moved = loops(kernels, fmt), BYTES.get(rounding, 8)
+    counted, moved = loops(kernels), BYTES.get(rounding, 8)
     if counted is None:
         return f"{fmt:16} {rounding:19} loops within the loop: not counted"
     cells = []

@@ -60,9 +60,8 @@ def decode(
         return _decode_blocks(codes, fmt, kind, module)
     view, source = plain(codes)
     check_codes(view, fmt.bits, fmt)
-    if fits(fmt, LANE32):
-        return _given(_reals(view, fmt, kind, module), source)
-    return _given(_checked(lambda kind: _reals(view, fmt, kind, module), kind), source)
+    made = _checked(lambda kind: _reals(view, fmt, kind, module), kind, fits(fmt, LANE32))
+    return _given(made, source)
 
 
 def _resolved(codes: Any, fmt: FormatLike | None) -> tuple[Any, Format]:
@@ -130,10 +129,10 @@ def _flat(codes: Any) -> Any:
     return np.ascontiguousarray(codes, kind).reshape(-1).view(unsigned)
 
 
-def _checked(reals: Callable[[Any], Any], dtype: Any) -> Any:
-    """``reals(dtype)``, which may not turn a finite value into Inf."""
+def _checked(reals: Callable[[Any], Any], dtype: Any, held: bool) -> Any:
+    """``reals(dtype)``, which may not turn a finite value into Inf; ``held``: float32 holds all."""
     out = reals(dtype)
-    suspect = np.isinf(out) if dtype is np.float32 else np.zeros(1, bool)
+    suspect = np.zeros(1, bool) if held or dtype is np.float64 else np.isinf(out)
     if suspect.any() and (suspect & np.isfinite(reals(np.float64))).any():
         raise ValueError("a value lies beyond float32; write dtype=numpy.float64")
     return out
@@ -160,9 +159,8 @@ def _decode_blocks(codes: Any, fmt: BlockFloat, dtype: Any, module: Any) -> Any:
         return out
 
     top = max(float(fmt.element.max), -float(fmt.element.min))
-    if top * _largest(totals) * abs(second) <= float(np.finfo(np.float32).max):
-        return _given(reals(dtype), source)
-    return _given(_checked(reals, dtype), source)
+    held = top * _largest(totals) * abs(second) <= float(np.finfo(np.float32).max)
+    return _given(_checked(reals, dtype, held), source)
 
 
 def _largest(totals: Any) -> float:

@@ -2,6 +2,7 @@
 all elements, in float32, where both allow it.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def check_drawable(fmt: Format) -> None:
         )
 
 
+@lru_cache(maxsize=256)
 def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     """``fmt`` as the draw sees it, limited to what the carrier holds."""
     grid, lane = lower(fmt, carrier, find("toward_zero")).grid, carrier.lane
@@ -44,6 +46,7 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
     return DrawGrid(np.int64(man_bits), lowest, least, *ends, np.int64(lowest > least))
 
 
+@lru_cache(maxsize=256)
 @np.errstate(all="ignore")
 def short_draw(g: DrawGrid, variance: Any) -> ShortDraw | None:
     """Draws of float32 means with a common ``variance`` on ``g``, in float32; None where float32

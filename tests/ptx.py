@@ -70,12 +70,12 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
     return 7
 
 
+LONG = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
 SHORT = typeof(short_draw(draw_grid(nf.E4M3, CARRIERS["float32"]), 0.01))
 
 
 def random_kernels(target: tuple[int, int]) -> int:
     word, first = kinds.uint32, kinds.uint64
-    grid = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     for carrier, dtype in (("float32", np.uint32), ("float64", np.uint64)):
         ptx(target, "words", (array(dtype), word, word, first), carrier=CARRIERS[carrier])
     for dtype in (np.float32, np.float64):
@@ -86,7 +86,7 @@ def random_kernels(target: tuple[int, int]) -> int:
         arrays = (real, double, real, double)
         for kind in ("neither", "uniform", "sparse"):
             kinds_of = {name: name == kind for name in ("uniform", "sparse")}
-            given = (*arrays, *(word,) * 4, first, grid, counts, *tiling)
+            given = (*arrays, *(word,) * 4, first, LONG, counts, *tiling)
             ptx(target, "draws", given, flags=(kind == "neither", True), **kinds_of)
     real = array(np.float32)
     for kind, law in (("", EITHER), ("sparse", EITHER), ("uniform", WIDE), ("uniform", NARROW)):
@@ -140,10 +140,9 @@ def step_kernel(target: tuple[int, int], mode: Mode) -> int:
     """A Langevin step."""
     real, lane = array(np.float32), CARRIERS["float32"]
     grid = typeof(lower(nf.E4M3, lane, mode).grid)
-    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = (*(kinds.float32,) * 3, kinds.float64)
     rest = (kinds.boolean, kinds.float32, kinds.float32, *(kinds.uint32,) * 8, kinds.uint64)
-    for kind in (draw, SHORT):
+    for kind in (LONG, SHORT):
         given = (*(real,) * 4, *scalars, grid, grid, kind, *rest, array(np.uint64))
         ptx(target, "langevin", given, mode=mode, flags=(True,) * 6, short=kind is SHORT)
     return 2
@@ -153,14 +152,13 @@ def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
     """An underdamped step, and its velocity."""
     real, lane, found = array(np.float32), CARRIERS["float32"], array(np.uint64)
     grid = typeof(lower(nf.E4M3, lane, mode).grid)
-    draw = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
     scalars = typeof(StepScalars(*(np.float32(1),) * 13))
     limits, word = (kinds.boolean, kinds.float32, kinds.float32), kinds.uint32
-    for kind in (draw, SHORT):
+    for kind in (LONG, SHORT):
         given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, kind, *limits)
         given = (*given, *(word,) * 10, kinds.uint64, found)
         ptx(target, "underdamped", given, mode=mode, flags=(True,) * 7, short=kind is SHORT)
-    given = (real, real, kinds.float64, kinds.float64, grid, draw, *limits, *(word,) * 4)
+    given = (real, real, kinds.float64, kinds.float64, grid, LONG, *limits, *(word,) * 4)
     ptx(target, "velocities", (*given, kinds.uint64, found), mode=mode, flags=(True,))
     return 3
 

@@ -14,7 +14,7 @@ from numformats.backends.cuda_text import (
     UnitBase,
     draw_getter,
 )
-from numformats.backends.task import EITHER, law_of
+from numformats.backends.task import EITHER, NARROW, WIDE, law_of
 from numformats.core.draw import DrawGrid
 from numformats.core.short_draw import ShortDraw
 from numformats.lanes import LANE32, Lane
@@ -48,7 +48,8 @@ class Law:
     def definition(self) -> str:
         """What it is to the struct of a kernel."""
         kind = "ShortDraw" if self.short else "LongDraw"
-        return f"using Law = {kind}; static constexpr int LAW = {self.which};"
+        laws = f"LAW = {self.which}, WIDE = {WIDE}, NARROW = {NARROW}"
+        return f"using Law = {kind}; static constexpr int {laws};"
 
     @property
     def made(self) -> str:

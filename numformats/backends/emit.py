@@ -110,9 +110,9 @@ SHORT_DRAW: tuple[Callable[..., Any], ...] = (
     short_draw.placed_in_gaps,
     short_draw.wide_gaps,
     short_draw.narrow_gaps,
+    short_draw.either_gaps,
     short_draw.forces_more,
     short_draw.landed,
-    short_draw.short_draw,
 )  # beside DRAW, in the 32-bit lane
 UNITS: tuple[Callable[..., Any], ...] = (
     scaled.not_a_number,

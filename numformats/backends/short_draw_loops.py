@@ -26,7 +26,7 @@ def draw_run(mean, variance, sigma, out, one, two, g):
         elif LAW == NARROW:
             gaps = narrow_gaps(p, one[i], two[i], g)
         else:
-            gaps = where(p.wide, wide_gaps(p, one[i], two[i]), narrow_gaps(p, one[i], two[i], g))
+            gaps = either_gaps(p, one[i], two[i], g)
         free = landed(mean[i], p, gaps)
         short = U(short + U(forces_more(p)))
         over = U(over + U(outside(free, g.smallest, g.largest)))

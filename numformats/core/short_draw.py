@@ -126,6 +126,11 @@ def narrow_gaps(p: Place, w0: Word, w1: Word, g: ShortDraw) -> Single:
     return F32(p.whole + step)
 
 
+def either_gaps(p: Place, w0: Word, w1: Word, g: ShortDraw) -> Single:
+    """The magnitude that the law of the place leads to, in gaps."""
+    return where(p.wide, wide_gaps(p, w0, w1), narrow_gaps(p, w0, w1, g))
+
+
 def forces_more(p: Place) -> Flag:
     """Whether the grid forces more variance on a draw than asked for."""
     return forced_part(p.part) > F32(p.variance * F32(1.000001))
@@ -142,5 +147,4 @@ def short_draw(mean: Single, w0: Word, w1: Word, g: ShortDraw) -> tuple[Single, 
     """As ``draw.draw``: the draw before it is limited to the range, and whether the grid forces
     more variance on it than asked for."""
     p = placed_in_gaps(mean, g)
-    gaps = where(p.wide, wide_gaps(p, w0, w1), narrow_gaps(p, w0, w1, g))
-    return landed(mean, p, gaps), forces_more(p)
+    return landed(mean, p, either_gaps(p, w0, w1, g)), forces_more(p)

@@ -11,16 +11,16 @@ __device__ __forceinline__ Real counted_draw(Real mean, LongDraw law, W32 one, W
     return limit(free, low, high, real_of<Real>(not_a_number()));
 }
 
-// In float32. S says which law holds where that is known: 1 the wide one, 2 the narrow one.
+// In float32. S says which law holds where that is known.
 template <class S>
 __device__ __forceinline__ float counted_draw(float mean, const ShortDraw& g, W32 one, W32 two,
                                               W32* counts) {
     const Place p = placed_in_gaps(mean, g);
     float gaps;
-    if (S::LAW == 1 || (S::LAW == 0 && p.wide)) gaps = wide_gaps(p, one, two);
+    if (S::LAW == S::WIDE || (S::LAW != S::NARROW && p.wide)) gaps = wide_gaps(p, one, two);
     else gaps = narrow_gaps(p, one, two, g);
     const float free = landed(mean, p, gaps);
-    if constexpr (S::LAW != 1) counts[0] += forces_more(p);  // the wide law has variance to spare
+    if constexpr (S::LAW != S::WIDE) counts[0] += forces_more(p);  // the wide law has variance to spare
     counts[1] += outside(free, g.smallest, g.largest);
     return limit(free, g.smallest, g.largest, __uint_as_float(0x7fc00000u));
 }
