@@ -15,8 +15,10 @@ from numformats.backends.task import (
     Short,
 )
 from numformats.blocking import geometry
+from numformats.core.block_draw import ShortBlocks
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
+from numformats.draw_grids import short_draw_in_blocks
 from numformats.formats import BlockFloat, FixedPoint, Format
 from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
 from numformats.lowering import code_spec, decode_spec, lower
@@ -157,9 +159,16 @@ def scaled_task(
     )
 
 
-def block_draw_task(draw: DrawTask, shape: tuple[int, ...], fmt: BlockFloat) -> BlockDrawTask:
-    """The task of ``draw`` on the element grid of the blocks of an array of ``shape``."""
-    return BlockDrawTask(draw, geometry(fmt, shape), levels(fmt))
+def block_draw_task(
+    draw: DrawTask, shape: tuple[int, ...], fmt: BlockFloat, plain: bool
+) -> BlockDrawTask:
+    """The task of ``draw`` on the element grid of the blocks of an array of ``shape``; ``plain``:
+    of float32 means with one variance."""
+    spec, short = scale_spec(fmt, LANE32), None
+    if plain and fmt.power_of_two_scale and -1022 <= spec.low <= spec.high <= 1023:
+        short = short_draw_in_blocks(draw.grid, float(draw.variance[0]))
+    blocks = ShortBlocks(short[0], spec, *short[1:]) if short else None
+    return BlockDrawTask(draw, geometry(fmt, shape), levels(fmt), blocks)
 
 
 def block_decode_task(

@@ -49,25 +49,16 @@ def variance_corrected(
     counts = (0, 0)
     if 0 not in shape:
         source, result = real_places(found, given, target, carrier)
-        grid_carrier = CARRIERS["float64"] if isinstance(fmt, BlockFloat) else carrier
-        element = fmt.element if isinstance(fmt, BlockFloat) else fmt
-        grid = draw_grid(element, grid_carrier)
-        plain = np.isscalar(variance) and grid_carrier.lane is LANE32
-        task = DrawTask(
-            flat_reals(found, source),
-            _spread(found, variance),
-            flat_reals(found, result),
-            key.words,
-            key.fold(1).words,
-            key.start,
-            grid,
-            return_counts,
-            short_draw(grid, variance) if plain else None,
-        )
+        reals = (flat_reals(found, source), _spread(found, variance), flat_reals(found, result))
+        given = (*reals, key.words, key.fold(1).words, key.start)
+        plain = bool(np.isscalar(variance)) and carrier.lane is LANE32
         if isinstance(fmt, BlockFloat):
-            counts = module.block_draws(block_draw_task(task, shape, fmt))
+            task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]), return_counts)
+            counts = module.block_draws(block_draw_task(task, shape, fmt, plain))
         else:
-            counts = module.draws(task)
+            grid = draw_grid(fmt, carrier)
+            short = short_draw(grid, variance) if plain else None
+            counts = module.draws(DrawTask(*given, grid, return_counts, short))
         put(found, target, result, carrier, module)
     return (target if out is None else out), (prod(shape), *counts)
 

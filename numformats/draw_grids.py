@@ -16,8 +16,9 @@ from numformats.lowering import lower
 from numformats.rounding import find
 
 SMALLEST_GAP = np.float64(2.0**-1020)  # the reciprocals of gaps are powers of two, too
-# Limits of the short form: gaps or standard deviations, and standard deviations in gaps.
-LEAST, MOST = 2.0**-40, 2.0**60
+# Exponents of limits of the short form: of gaps or standard deviations, and of standard deviations
+# (in gaps where these are constant).
+LEAST, MOST = -40, 60
 _BIAS = 1023 - 127  # between exponent fields of float64 and of float32
 
 
@@ -47,14 +48,26 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
 
 
 @lru_cache(maxsize=256)
-@np.errstate(all="ignore")
 def short_draw(g: DrawGrid, variance: Any) -> ShortDraw | None:
     """Draws of float32 means with a common ``variance`` on ``g``, in float32; None where float32
     cannot form what they need: see ``LEAST`` and ``MOST``."""
-    variance = np.float64(variance)
-    sigma, fixed, far_off = np.sqrt(variance), g.man_bits < 0, np.float32(g.lowest * 2.0**64)
-    if sigma > MOST or not _moderate(g, sigma):
+    low, high = _exponents(g, np.sqrt(np.float64(variance)))
+    return _in_single(g, np.float64(variance)) if low <= 0 <= high else None
+
+
+@lru_cache(maxsize=256)
+def short_draw_in_blocks(g: DrawGrid, variance: Any) -> tuple[ShortDraw, Any, Any] | None:
+    """As ``short_draw``, for elements of blocks with scales 2^k, and the least and the largest k
+    (int32) of blocks that are drawn in float32; None where no scale allows it."""
+    low, high = _exponents(g, np.sqrt(np.float64(variance)))
+    if low > high or any(np.float32(end) != end for end in (g.lowest, g.largest, g.smallest)):
         return None
+    return _in_single(g, np.float64(variance)), np.int32(low), np.int32(high)
+
+
+@np.errstate(all="ignore")
+def _in_single(g: DrawGrid, variance: Any) -> ShortDraw:
+    sigma, fixed, far_off = np.sqrt(variance), g.man_bits < 0, np.float32(g.lowest * 2.0**64)
     far = draw.reach(0.0, sigma)
     reach = np.float32(far)
     if reach < far:
@@ -80,8 +93,19 @@ def _exponent(field: Any) -> Any:
     return np.int32(int(field) - _BIAS)
 
 
-def _moderate(g: DrawGrid, sigma: Any) -> bool:
+def _exponents(g: DrawGrid, sigma: Any) -> tuple[int, int]:
+    """The least and the largest k for which float32 can draw on ``g`` times 2^k: see ``LEAST``."""
+    least, lowest, largest = map(_log2, (g.least, g.lowest, max(g.largest, -g.smallest)))
+    if sigma > 2.0**MOST or not (g.man_bits < 0 or 1 <= g.man_bits <= 23):
+        return 1, 0
     if g.man_bits < 0:
-        return bool(LEAST <= g.lowest <= 1 / LEAST and sigma <= MOST * g.lowest)
-    inside = g.man_bits > 1 or max(g.largest, -g.smallest) <= MOST
-    return bool(1 <= g.man_bits <= 23 and inside and max(sigma, g.least) >= LEAST)
+        low = max(LEAST - lowest, _log2(sigma) - MOST - lowest)
+        return max(low, -126), min(-LEAST - lowest, 127)
+    low = -149 - lowest if sigma >= 2.0**LEAST else LEAST - least
+    return max(low, -126), min((MOST if g.man_bits == 1 else 128) - largest, 127)
+
+
+def _log2(x: Any) -> int:
+    """Rounded up; of 0 a large negative number."""
+    fraction, exponent = np.frexp(x)
+    return int(exponent) - int(fraction == 0.5) if x > 0 else -9999

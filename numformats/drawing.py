@@ -85,18 +85,16 @@ def variance_corrected(
     if source.view.size:
         means = reals(source)
         place = place_for(target, means, source)
-        carrier = CARRIERS["float64"] if isinstance(fmt, BlockFloat) else source.carrier
-        element = fmt.element if isinstance(fmt, BlockFloat) else fmt
         keys = (wanted.words, wanted.fold(1).words, wanted.start)
-        grid = draw_grid(element, carrier)
-        plain = np.ndim(variance) == 0 and carrier.lane is LANE32
-        short = short_draw(grid, spread_of[0]) if plain else None
-        task = DrawTask(means, spread_of, place, *keys, grid, short=short)
-        module = select(backend)
+        plain = np.ndim(variance) == 0 and source.carrier.lane is LANE32
+        given, module = (means, spread_of, place, *keys), select(backend)
         if isinstance(fmt, BlockFloat):
-            counts = module.block_draws(block_draw_task(task, source.shape, fmt))
+            task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]))
+            counts = module.block_draws(block_draw_task(task, source.shape, fmt, plain))
         else:
-            counts = module.draws(task)
+            grid = draw_grid(fmt, source.carrier)
+            short = short_draw(grid, spread_of[0]) if plain else None
+            counts = module.draws(DrawTask(*given, grid, short=short))
         if not np.may_share_memory(place, target):
             put(target, place, source)
     drawn = out if out is not None else like(mean, source, target)

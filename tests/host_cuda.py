@@ -20,7 +20,8 @@ HEADER = pathlib.Path(__file__).with_name("host_cuda.h")
 # No contraction: the device code is compiled without it too.
 COMMAND = "g++ -std=c++20 -O1 -ffp-contract=off -fPIC -shared -w"
 SHUFFLING = (
-    "rows", "float_rows", "finite", "tops", "draws", "langevin", "underdamped", "velocities",
+    "rows", "float_rows", "finite", "tops", "draws", "draw_rows", "draw_tiles", "langevin",
+    "underdamped", "velocities",
 )  # fmt: skip
 SIMPLE = {
     "U64": ctypes.c_uint64,

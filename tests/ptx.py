@@ -21,7 +21,7 @@ from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.core.underdamped import StepScalars
 from numformats.draw_grids import draw_grid, short_draw
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, LANE32, Carrier
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
 from numformats.short_blocks import short
@@ -71,6 +71,7 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
 
 
 LONG = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
+SCALE = typeof(scale_spec(nf.MXFP4, LANE32))
 SHORT = typeof(short_draw(draw_grid(nf.E4M3, CARRIERS["float32"]), 0.01))
 
 
@@ -93,7 +94,13 @@ def random_kernels(target: tuple[int, int]) -> int:
         kinds_of = {name: name == kind for name in ("uniform", "sparse")}
         given = (real, real, *(word,) * 4, first, SHORT, counts)
         ptx(target, "short_draws", given, short=True, law=law, **kinds_of)
-    return 14
+    tops, found = array(np.uint32), (SHORT, SCALE, kinds.int32, kinds.int32, kinds.float64)
+    ptx(target, "draw_maxima", (real, tops, *tiling))
+    for uniform in (False, True):
+        rule = (*(word,) * 4, first, LONG, *found, counts)
+        ptx(target, "draw_rows", (real, real, *rule), block=32, uniform=uniform)
+        ptx(target, "draw_tiles", (real, real, tops, *rule, *tiling), uniform=uniform)
+    return 19
 
 
 def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
-from tests import float_scaled
+from tests import block_draws, float_scaled
 from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
 from tests.underdamped import STEPS
 from tests.underdamped import compare as compare_step
@@ -110,6 +110,7 @@ def draws() -> int:
                 assert_same_bits(got[0], wanted[0])
                 assert got[1] == wanted[1]
                 done += 1
+    done += block_draws.compare_few("numba_cuda")
     codes = np.arange(256, dtype=np.uint8)
     for fmt in (nf.E4M3, nf.E8M0, nf.FixedPoint(8, 3), nf.parse("binary8p3ue")):
         wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")
@@ -156,7 +157,7 @@ def plant(name: str) -> None:
 def main() -> None:
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    numba_cuda_launch.THREADS = 32  # each is a thread of Python's
+    numba_cuda_launch.THREADS = numba_cuda_text.THREADS = 32  # each is a thread of Python's
     registry = sys.modules["numformats.backends"]
     found = registry.Availability(True, "")
     registry._BACKENDS["numba_cuda"] = registry.Backend("host", lambda: found)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import numformats as nf
+from numformats.backends.cuda_block_draw_source import BlockDrawUnit
 from numformats.backends.cuda_code import OPTIONS
 from numformats.backends.cuda_draw_source import DrawUnit, Law
 from numformats.backends.cuda_langevin_source import LangevinUnit
@@ -23,8 +24,8 @@ from numformats.backends.cuda_text import UnitBase, source
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
 from numformats.backends.underdamped_task import SIDES
 from numformats.block_tasks import levels, scale_spec
-from numformats.draw_grids import draw_grid, short_draw
-from numformats.lanes import CARRIERS
+from numformats.draw_grids import draw_grid, short_draw, short_draw_in_blocks
+from numformats.lanes import CARRIERS, LANE32
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
 from numformats.short_blocks import short
@@ -48,7 +49,7 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    found = f"{scalar} scalar, 34 block, 24 draw, 10 step, {len(STEPS)} underdamped cases agree"
+    found = f"{scalar} scalar, 34 block, 28 draw, 10 step, {len(STEPS)} underdamped cases agree"
     assert found in done.stdout
 
 
@@ -156,6 +157,13 @@ def step_units(mode: str) -> dict[str, UnitBase]:
     for fmt, variance in ((nf.E4M3, 0.01), (fixed, 0.01), (fixed, 1e-4)):  # either, wide, narrow
         law = Law.of(short_draw(draw_grid(fmt, c), variance))
         made[f"D{fmt.bits}{law.which}"] = DrawUnit(draw_grid(fmt, c), "float32", False, False, law)
+    for fmt in (nf.MXFP4, nf.MXINT8):
+        grid, spec = draw_grid(fmt.element, CARRIERS["float64"]), scale_spec(fmt, LANE32)
+        found = short_draw_in_blocks(grid, 0.01)
+        assert found
+        for lanes in (0, 8):
+            unit = BlockDrawUnit(grid, Law.in_blocks(found[0]), tuple(spec), lanes)
+            made[f"B{fmt.element.bits}{lanes}"] = unit
     how = levels(nf.NVFP4)
     for encode in (False, True):
         found, out = short(nf.NVFP4, m, how.mode, c), "uint8" if encode else "float32"

@@ -15,7 +15,7 @@ import pytest
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.tasks import code_dtype
-from tests import float_scaled
+from tests import block_draws, float_scaled
 from tests.host_cuda import Collector, HostMachine
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
@@ -193,6 +193,39 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
         got, wanted = (drawn(fmt, given, "", backend) for backend in (NAME, "reference"))
         assert_same_bits(got[0], wanted[0])
         assert got[1] == wanted[1]
+
+
+def with_blocks(use: Any, folder: pathlib.Path, change: Build) -> int:
+    """The shared draws in blocks, after compiling all their kernels together."""
+    work = [(drawn, fmt, (block_draws.means(9), 1e-3)) for fmt in block_draws.FORMATS]
+    prepared(use, HostMachine(folder), work, "stochastic", change)
+    return block_draws.compare(NAME, 9)
+
+
+def test_draws_in_blocks(use: Any, tmp_path: pathlib.Path) -> None:
+    cases = len(block_draws.FORMATS) * len(block_draws.VARIANCES)
+    assert with_blocks(use, tmp_path, lambda text: text) == cases
+
+
+PLANTED_IN_BLOCKS = {
+    "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
+    "a scale of other blocks": ("amax[t.tile(i)]", "amax[0]"),
+    "what a magnitude lacks": ("| lost_", "| ZERO"),
+    "an exponent": ("(g_.around + k_)", "(g_.around - k_)"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_IN_BLOCKS)
+def test_a_planted_error_in_blocks_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
+    """Negative control: one change in the emitted text makes the comparison fail."""
+    before, after = PLANTED_IN_BLOCKS[name]
+
+    def change(text: str) -> str:
+        assert before in text, f"nothing to plant {name} in"
+        return text.replace(before, after)
+
+    with pytest.raises(AssertionError, match="differ"):
+        with_blocks(use, tmp_path, change)
 
 
 @pytest.mark.parametrize("rounding", TWO_MODES)

@@ -18,7 +18,7 @@ OPERATORS: Mapping[type, str] = {
     ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=", ast.And: "&&", ast.Or: "||", ast.Not: "!",
     ast.USub: "-", ast.Invert: "~",
 }  # fmt: skip
-RECORDS = ("Grid", "CodeSpec", "ScaleSpec", "DrawGrid", "Place")
+RECORDS = ("Grid", "CodeSpec", "ScaleSpec", "DrawGrid", "ShortDraw", "Place")
 PREFIX = "__device__ __forceinline__"
 
 

@@ -37,6 +37,11 @@ class Law:
         """The law of draws with the form ``short``."""
         return cls(short[: -len(_SPREAD)], law_of(short)) if short else cls()
 
+    @classmethod
+    def in_blocks(cls, unit: ShortDraw) -> "Law":
+        """The law of blocks, which depends on their scales."""
+        return cls(unit[: -len(_SPREAD)])
+
     @property
     def params(self) -> Params:
         """The arguments that say the variance."""

@@ -1,37 +1,33 @@
-"""Tasks over reals as launches: random words and normals, draws, blocks with scales of any kind,
-decoding.
+"""Tasks over reals as launches: random words and normals, blocks with scales of any kind, decoding,
+Langevin steps; and draws (``cuda_draw_tasks.py``).
 """
 
 from typing import Any
 
 import numpy as np
 
-from numformats.backends.cuda_draw_source import DrawUnit, Law, spread_of
+from numformats.backends.cuda_draw_source import Law, spread_of
+from numformats.backends.cuda_draw_tasks import DrawTasks
 from numformats.backends.cuda_langevin_source import LangevinUnit
 from numformats.backends.cuda_launch import (
     FEW_BLOCKS,
     FLIGHT,
     NO_TILING,
-    Launcher,
     grid_of,
     stream_of,
     tiling_of,
 )
-from numformats.backends.cuda_scaled_source import DecodeUnit, LevelsUnit, ScaledUnit, ShortUnit
+from numformats.backends.cuda_scaled_source import DecodeUnit, ScaledUnit, ShortUnit
 from numformats.backends.cuda_source import Unit
 from numformats.backends.task import (
-    BlockDrawTask,
     DecodeTask,
-    DrawTask,
     LangevinTask,
-    Levels,
     ScaledTask,
 )
-from numformats.blocking import Geometry
 from numformats.lanes import LANE32, LANE64, Lane
 
 
-class RealTasks(Launcher):
+class RealTasks(DrawTasks):
     """Those functions of a backend."""
 
     def words(self, out: Any, key: tuple[Any, Any], first: int) -> None:
@@ -42,62 +38,6 @@ class RealTasks(Launcher):
     def normals(self, out: Any, key: tuple[Any, Any], first: int) -> None:
         """Standard normals for elements ``first`` onwards."""
         self._random(LANE32, f"normals_{np.dtype(out.dtype).name}", out, stream_of(key, first))
-
-    def draws(self, task: DrawTask) -> tuple[int, int]:
-        """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-        range."""
-        return self._draws(task, None, None)
-
-    def block_draws(self, task: BlockDrawTask) -> tuple[int, int]:
-        """As ``draws``, in blocks."""
-        d = task.draw
-        totals, _ = self._levels(d.mean, d.variance, task.geometry, task.levels, None)
-        return self._draws(d, totals, task.geometry)
-
-    def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
-        real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
-        each, law = task.variance.size > 1, Law.of(task.short)
-        unit = DrawUnit(task.grid, real, each, g is not None, law)
-        counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
-        vectors = self.vectors(n, g, task.mean, task.out)
-        given, common = self._variance(task.variance)
-        variance = (given, *spread_of(task.short, common))
-        arrays = (at(task.mean), *variance, at(task.out), self.place(counts))
-        where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
-        keys = (*task.key, *task.other_key, np.uint64(task.first))
-        args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
-        self.machine.launch(unit, 0, self.few(n, vectors), args, task.out)
-        if not task.counted:
-            return 0, 0
-        short, beyond = self.machine.read(counts)
-        return int(short), int(beyond)
-
-    def _variance(self, variance: Any) -> tuple[int, Any]:
-        """Address of an array of variances, or 0 and the common one."""
-        if variance is None:
-            return 0, np.float64(0.0)
-        if variance.size > 1:
-            return self.machine.address(variance), np.float64(0.0)
-        return 0, np.float64(variance[0])
-
-    def _levels(
-        self, x: Any, variance: Any, g: Geometry, how: Levels, scales: Any
-    ) -> tuple[Any, Any]:
-        """Scales of all blocks, that of the array multiplied in, and that of the array; with a
-        ``variance``, scales that cover draws."""
-        code = np.dtype(scales.dtype).name if scales is not None else ""
-        unit = LevelsUnit(how, np.dtype(x.dtype).name, variance is not None, code)
-        tops = self.machine.zeros(g.blocks, np.uint64, x)
-        totals = self.machine.zeros(g.blocks, np.float64, x)
-        finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))
-        at = self.machine.address
-        vectors = self.vectors(x.size, g, x)
-        seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
-        args = (*seen, np.uint64(vectors), *tiling_of(g))
-        self.machine.launch(unit, 0, self.few(x.size, vectors), args, x)
-        made = (at(totals), at(scales) if code else 0, at(second), np.uint64(g.blocks))
-        self.machine.launch(unit, 1, grid_of(g.blocks), (at(tops), at(finite), *made), x)
-        return totals, second
 
     def scaled(self, task: ScaledTask) -> float:
         """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the

@@ -4,6 +4,11 @@
 # ruff: noqa: F821, ANN
 
 
+def known(g):
+    """As that of ``random_loops.py``."""
+    return known_short(g)
+
+
 def gaps_of(p, w0, w1, g):
     """The magnitude that the law of a place leads to, in gaps."""
     if LAW == WIDE or (LAW != NARROW and p.wide):

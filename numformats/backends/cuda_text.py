@@ -14,6 +14,7 @@ from numformats.backends import cpp
 from numformats.backends.dot_task import NO_TERM
 from numformats.backends.dot_texts import CHAIN, SPLIT
 from numformats.backends.emit import (
+    BLOCK_DRAW,
     CORE,
     DRAW,
     ELEMENTS,
@@ -172,10 +173,10 @@ def mode_text(mode: Mode, lane: Lane, blocks: bool, short: bool) -> str:
 
 
 _SKELETONS = (
-    "scalar", "tiling", "blocks", "normals", "gather", "counts", "draws", "levels", "scaled",
-    "quotients", "decode", "steps", "langevin", "underdamped", "velocities", "layout", "factors",
-    "reading", "casts", "groups",
-    "results", "dots", "group_dots", "chains", "plain", "integers",
+    "scalar", "tiling", "blocks", "normals", "gather", "counts", "draws", "block_draws", "levels",
+    "scaled", "quotients", "decode", "steps", "langevin", "underdamped", "velocities", "layout",
+    "factors", "reading", "casts", "groups", "results", "dots", "group_dots",
+    "chains", "plain", "integers",
 )  # fmt: skip
 
 
@@ -191,6 +192,7 @@ _GROUPS: dict[str, tuple[str, tuple[Callable[..., Any], ...]]] = {
     "NORMAL": ("", NORMAL),
     "DRAW": ("", DRAW),
     "SHORT_DRAW": (_SHORT_DRAW, SHORT_DRAW),
+    "BLOCK_DRAW": ("", BLOCK_DRAW),
     "QUOTIENT": ("", QUOTIENT),
     "STEP": ("", STEP),
     "UNDERDAMPED": (_STEP_SCALARS, UNDERDAMPED),

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from numformats.core import (
+    block_draw,
     carriers,
     decode,
     deviate,
@@ -52,6 +53,7 @@ CORE: tuple[Callable[..., Any], ...] = (
 )
 SCALE: tuple[Callable[..., Any], ...] = (
     scale.aligned,
+    scale.chosen_exponent,
     scale.scale_exponent,
     scale.scale_code,
     scale.power_bits,
@@ -114,6 +116,11 @@ SHORT_DRAW: tuple[Callable[..., Any], ...] = (
     short_draw.forces_more,
     short_draw.landed,
 )  # beside DRAW, in the 32-bit lane
+BLOCK_DRAW: tuple[Callable[..., Any], ...] = (
+    block_draw.covering_exponent,
+    block_draw.scale_of,
+    block_draw.in_block,
+)  # beside SHORT_DRAW and SCALE
 UNITS: tuple[Callable[..., Any], ...] = (
     scaled.not_a_number,
     scaled.rescaled,

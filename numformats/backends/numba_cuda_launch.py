@@ -10,11 +10,11 @@ from numba import cuda
 
 from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_cuda_loading import load as load_numba_cuda
+from numformats.backends.numba_cuda_parts import BLOCK_DRAWS, REALS, SCALES
 from numformats.backends.numba_cuda_reals import reals_text
 from numformats.backends.numba_cuda_text import (
-    REALS,
-    SCALES,
     THREADS,
+    block_draw_text,
     draw_text,
     kernel_text,
     lane_text,
@@ -89,6 +89,8 @@ def compiled(
     if loop in REALS:
         reals = reals_module(carrier.lane)
         imports += [reals, module("draw", (lane, reals), draw_text())]
+    if loop in BLOCK_DRAWS:
+        imports.append(module("block_draw", tuple(imports), block_draw_text()))
     if loop == "long_normals":
         imports.append(module("normal", (lane, reals), normal_text()))
     text = kernel_text(

@@ -28,6 +28,7 @@ from numformats.backends.task import (
     drawn_on,
 )
 from numformats.blocking import Geometry
+from numformats.core.block_draw import ShortBlocks
 from numformats.lanes import CARRIERS, LANE32
 
 
@@ -58,8 +59,25 @@ def draws(task: DrawTask) -> tuple[int, int]:
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
     d, g = task.draw, task.geometry
+    if task.short:
+        return _short_block_draws(d, task.short, g)
     totals, _ = _levels(d.mean, d.variance, g, task.levels, None)
     return _draws(d, totals, g)
+
+
+def _short_block_draws(d: DrawTask, short: ShortBlocks, g: Geometry) -> tuple[int, int]:
+    n, counts, tiling = d.out.size, zeros(2, np.uint64, d.out), tiling_of(g)
+    keys = (*d.key, *d.other_key, np.uint64(d.first))
+    how = (*keys, d.grid, *short, np.float64(d.variance[0]), counts)
+    if in_rows(g):
+        kernel = compiled("draw_rows", block=g.tile[1], **drawn_on(d.grid))
+        launch(kernel, few(n // 4), d.out, d.mean, d.out, *how)
+        return _counted(d, counts)
+    amax = zeros(g.blocks, np.uint32, d.out)
+    launch(compiled("draw_maxima"), n, d.out, d.mean, amax, *tiling)
+    kernel = compiled("draw_tiles", **drawn_on(d.grid))
+    launch(kernel, few(n), d.out, d.mean, d.out, amax, *how, *tiling)
+    return _counted(d, counts)
 
 
 def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:

@@ -5,21 +5,11 @@ share, as for the CPU.
 from collections.abc import Callable
 from typing import Any
 
-from numformats.backends import (
-    cuda_langevin_loops,
-    cuda_loops,
-    cuda_quotient_loops,
-    cuda_real_loops,
-    cuda_short_draw_loops,
-    cuda_underdamped_loops,
-    random_loops,
-    short_draw_loops,
-)
 from numformats.backends.emit import (
+    BLOCK_DRAW,
     CORE,
     DRAW,
     ELEMENTS,
-    LEVELS,
     LOADS,
     NORMAL,
     QUOTIENT,
@@ -34,10 +24,9 @@ from numformats.backends.emit import (
     mode_parts,
     module_text,
 )
+from numformats.backends.numba_cuda_parts import DRAWN, FLOATS, INDICES, PARTS, STEPS, loop_of
 from numformats.backends.numba_cuda_reals import real_text
 from numformats.backends.task import NARROW, WIDE
-from numformats.core import scaled
-from numformats.core.scale import block_bits
 from numformats.lanes import LANE64, Carrier, Lane
 from numformats.rounding import Mode
 
@@ -123,91 +112,8 @@ if not config.ENABLE_CUDASIM:
     def shr(context, x, s):
         return instruction("shr.u32")
 """
-_INDICES = (
-    cuda_loops.here,
-    cuda_loops.stride,
-    cuda_loops.pair_of,
-    cuda_loops.word_of,
-    cuda_loops.turns,
-    cuda_loops.place_of,
-    cuda_loops.turn_words,
-)
 _STORE = "@device\ndef store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "@device\ndef store(bits, g, c):\n    return code_bits(bits, g, c)"
-_SHORT_DRAWN = (
-    short_draw_loops.known,
-    cuda_short_draw_loops.gaps_of,
-    cuda_short_draw_loops.drawn_single,
-)
-_DRAWN: dict[bool, tuple[Callable[..., Any], ...]] = {
-    False: (random_loops.known, cuda_real_loops.bounded, cuda_langevin_loops.drawn_single),
-    True: _SHORT_DRAWN,
-}
-_WEIGHTS = (
-    cuda_real_loops.gather,
-    cuda_langevin_loops.rounded_single,
-    cuda_langevin_loops.weighed,
-)
-_ROWS = (cuda_loops.size_of, cuda_loops.four_of, cuda_loops.top_of, cuda_loops.block_top)
-_HELPERS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "quantize": (cuda_loops.rounded, cuda_loops.quantize_drawn),
-    "rows": (block_bits, cuda_loops.member, *_ROWS, cuda_loops.four_words),
-    "tiles": (block_bits, cuda_loops.member, cuda_loops.tile_of, cuda_loops.opens),
-    "maxima": (cuda_loops.tile_of,),
-    "draws": (
-        random_loops.known,
-        cuda_loops.tile_of,
-        cuda_real_loops.put_real,
-        cuda_real_loops.gather,
-        cuda_real_loops.bounded,
-    ),
-    "short_draws": (cuda_real_loops.gather, *_SHORT_DRAWN),
-    "tops": (scaled.magnitude_of, cuda_loops.tile_of, cuda_real_loops.gather_top),
-    "levels": LEVELS,
-    "scaled": (cuda_loops.tile_of, cuda_real_loops.put_real),
-    "finite_top": (cuda_loops.size_of, cuda_quotient_loops.finite_size, cuda_real_loops.gather_top),
-    "float_rows": (
-        scaled.tensor_level,
-        *_ROWS,
-        cuda_loops.four_words,
-        cuda_real_loops.put_real,
-        cuda_quotient_loops.float_member,
-        cuda_quotient_loops.moderate_member,
-        cuda_quotient_loops.float_members,
-    ),
-    "decoded": (cuda_real_loops.put_real,),
-    "block_decoded": (cuda_loops.tile_of, cuda_real_loops.put_real),
-    "langevin": (
-        *_WEIGHTS,
-        cuda_langevin_loops.step_words,
-        cuda_langevin_loops.step_element,
-        cuda_langevin_loops.step_at,
-    ),
-    "underdamped": (
-        *_WEIGHTS,
-        cuda_langevin_loops.step_words,
-        cuda_real_loops.gather_top,
-        cuda_underdamped_loops.forced,
-        cuda_underdamped_loops.moved_element,
-        cuda_underdamped_loops.moved_at,
-    ),
-    "velocities": (*_WEIGHTS, cuda_underdamped_loops.velocity_at),
-}
-_HOMES = (
-    cuda_loops,
-    cuda_real_loops,
-    cuda_quotient_loops,
-    cuda_short_draw_loops,
-    cuda_langevin_loops,
-    cuda_underdamped_loops,
-)
-STEPS = ("langevin", "underdamped", "velocities")
-REALS = (
-    "normals", "long_normals", "draws", "short_draws", "tops", "levels", "scaled",
-    "finite_top", "float_rows", *STEPS,
-)  # fmt: skip  # loops that need ``draw_text``
-FLOATS = ("finite_top", "float_rows")  # loops over floats, not stored bits
-SCALES = ("rows", "tiles", "levels")  # loops that need ``scale_text``
 THREADS = 256  # of a group
 KERNEL = "@cuda.jit(cache=not config.ENABLE_CUDASIM)"
 
@@ -220,7 +126,7 @@ def lane_text(lane: Lane) -> str:
     """Prelude and core texts for one lane."""
     shifts = _SHIFTS + _INSTRUCTIONS * (lane.width == 32)
     prelude = _PRELUDE.format(constants=constants(lane), width=lane.width, shifts=shifts)
-    return module_text(prelude, _device((*CORE, *_INDICES)))
+    return module_text(prelude, _device((*CORE, *INDICES)))
 
 
 def mode_text(mode: Mode) -> str:
@@ -241,6 +147,11 @@ def quotient_text() -> str:
 def draw_text() -> str:
     """Normals in float32, variance-corrected draws, and steps made of them."""
     return "\n\n".join(map(real_text, (*DRAW, *SHORT_DRAW, *UNITS, *STEP, *UNDERDAMPED))) + "\n"
+
+
+def block_draw_text() -> str:
+    """Draws in blocks."""
+    return "\n\n".join(map(real_text, BLOCK_DRAW)) + "\n"
 
 
 def normal_text() -> str:
@@ -267,10 +178,10 @@ def kernel_text(
         head += "\n\nload = float_to_bits"
     else:
         moves.append((LOADS[carrier.name], "load", "@device"))
-    kernel = (next(getattr(m, loop) for m in _HOMES if hasattr(m, loop)), "kernel", KERNEL)
-    helpers = _HELPERS.get(loop, ())
+    kernel = (loop_of(loop), "kernel", KERNEL)
+    helpers = PARTS.get(loop, ())
     if loop in STEPS:
-        helpers = (*_DRAWN[short], *helpers)
+        helpers = (*DRAWN[short], *helpers)
     if loop == "scaled" and carrier.lane is LANE64:
         helpers = (*ELEMENTS, *helpers)
     return module_text(head, [*moves, *_device(helpers), kernel])

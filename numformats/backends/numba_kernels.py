@@ -9,7 +9,7 @@ import numba
 from numformats.backends.compile_log import listen
 from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_text import (
-    STEPS,
+    DRAWING,
     Flags,
     draw_text,
     kernel_text,
@@ -79,9 +79,9 @@ def compiled(
     waking threads costs more than it saves; that form compiles in half the time."""
     lane = lane_module(carrier.lane)
     imports = [lane, mode_module(mode, carrier.lane)]
-    if loop in ("rows", "tiles", "levels"):
+    if loop in ("rows", "tiles", "levels", "short_block_draws"):
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
-    if loop in ("normals", "draws", "short_draws", "finite_tops", "tops", "block_draws", *STEPS):
+    if loop in DRAWING:
         imports.append(module("draw", (lane,), draw_text()))
     if loop == "long_normals":
         imports.append(module("normal", (lane,), normal_text()))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from numformats.backends import (
+    block_draw_loops,
     block_loops,
     decode_loops,
     intrinsics,
@@ -18,7 +19,7 @@ from numformats.backends import (
     tile_loops,
     underdamped_loops,
 )
-from numformats.backends.emit import ELEMENTS, LEVELS, UNITS
+from numformats.backends.emit import BLOCK_DRAW, ELEMENTS, LEVELS, UNITS
 from numformats.core import scale, scaled
 
 Parts = tuple[Callable[..., Any], ...]
@@ -53,6 +54,7 @@ _ROWS: Parts = (
     block_loops.rows_chunk,
     block_loops.rows_task,
 )
+_WORDS: Parts = (tile_loops.made_words, tile_loops.filled)
 _TILES: Parts = (
     tile_loops.tops_of,
     tile_loops.tops_of_run,
@@ -96,16 +98,28 @@ _UNDERDAMPED: Parts = (
     underdamped_loops.tied,
     underdamped_loops.underdamped_chunk,
 )
+_SHORT_DRAWS: Parts = (
+    short_draw_loops.known_short,
+    short_draw_loops.short_element,
+    short_draw_loops.short_run,
+)
+_LONG_DRAWS: Parts = (
+    random_loops.roots,
+    random_loops.known,
+    random_loops.draw_run,
+    scaled_loops.in_block_units,
+    scaled_loops.out_of_units,
+)
 PARTS: dict[str, Parts] = {
     "quantize": (loops.shaped, loops.round_over, loops.round_all, loops.quantize_task),
     "wrap": (loops.wrap_all,),
     "rows": _ROWS,
-    "tiles": (*_POWERS, *_TILES),
+    "tiles": (*_POWERS, *_WORDS, *_TILES),
     "words": (random_loops.copy_run,),
     "normals": (),
     "long_normals": (random_loops.copy_run, random_loops.deviates),
     "draws": (random_loops.roots, random_loops.known, random_loops.draw_run),
-    "short_draws": (short_draw_loops.known, short_draw_loops.draw_run),
+    "short_draws": _SHORT_DRAWS,
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (
         scaled.magnitude_of,
@@ -118,15 +132,28 @@ PARTS: dict[str, Parts] = {
     "block_draws": (
         *UNITS,
         scaled_loops.run_of,
-        random_loops.roots,
-        random_loops.known,
-        random_loops.draw_run,
-        scaled_loops.in_block_units,
-        scaled_loops.out_of_units,
+        *_LONG_DRAWS,
+    ),
+    "short_block_draws": (
+        *UNITS,
+        *BLOCK_DRAW,
+        *_SHORT_DRAWS,
+        *_LONG_DRAWS,
+        block_loops.amax_of,
+        block_draw_loops.made_words,
+        block_draw_loops.filled,
+        block_draw_loops.made_state,
+        block_draw_loops.in_single,
+        block_draw_loops.choose,
+        block_draw_loops.short_blocks,
+        block_draw_loops.long_run,
+        block_draw_loops.any_blocks,
+        block_draw_loops.round_matrix,
+        *_TILES,
     ),
     "finite_top": (),
     "float_rows": (*_FLOAT_SCALES, block_loops.amax_blocks),
-    "float_tiles": (*_FLOAT_SCALES, *_TILES),
+    "float_tiles": (*_FLOAT_SCALES, *_WORDS, *_TILES),
     "decoded": (),
     "looked_up": (),
     "looked_up_rows": (),
@@ -142,10 +169,14 @@ _MODULES = (
     random_loops,
     short_draw_loops,
     scaled_loops,
+    block_draw_loops,
     quotient_loops,
     langevin_loops,
     underdamped_loops,
 )
+
+
+INLINED: Parts = (short_draw_loops.short_element,)  #: too large to inline by themselves
 
 
 def loop_of(name: str) -> Callable[..., Any]:

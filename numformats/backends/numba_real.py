@@ -20,6 +20,7 @@ from numformats.backends.task import (
     drawn_on,
 )
 from numformats.blocking import Geometry, spread
+from numformats.core.block_draw import ShortBlocks
 from numformats.core.decode import DecodeSpec
 from numformats.core.scaled import tensor_level
 from numformats.lanes import CARRIERS
@@ -121,6 +122,8 @@ def scaled(task: ScaledTask) -> float:
 
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
+    if task.short:
+        return _short_block_draws(task, task.short)
     d, nothing, found = task.draw, np.empty(1, np.uint8), np.zeros(2, np.int64)
     kernel = compiled("block_draws", d.mean.size > SMALL, flags=Flags(**drawn_on(d.grid)))
     top = _finite_top(d.mean, d.variance, task.levels)
@@ -133,6 +136,17 @@ def block_draws(task: BlockDrawTask) -> tuple[int, int]:
         kernel(mean, variance, d.out[part], totals, *keys, counts, *g.tiling)
         found += counts.sum(axis=0)
     return int(found[0]), int(found[1])
+
+
+def _short_block_draws(task: BlockDrawTask, short: ShortBlocks) -> tuple[int, int]:
+    d, g, large = task.draw, task.geometry, task.draw.mean.size > SMALL
+    _, block, across, _ = walk(g, large)
+    flags = Flags(**drawn_on(d.grid), across=across)
+    kernel = compiled("short_block_draws", large, flags=flags, block=block)
+    keys, grids = (*d.key, *d.other_key, d.first), (d.grid, *short)
+    x, out = d.mean.view(np.uint32), d.out.view(np.uint32)
+    forced, beyond = kernel(x, d.variance, out, *keys, *grids, *g.tiling)
+    return int(forced), int(beyond)
 
 
 def decode(task: DecodeTask) -> None:

@@ -26,7 +26,7 @@ from numformats.backends.emit import (
     mode_parts,
     module_text,
 )
-from numformats.backends.numba_parts import INTRINSICS, PARTS, Parts, loop_of
+from numformats.backends.numba_parts import INLINED, INTRINSICS, PARTS, Parts, loop_of
 from numformats.backends.task import EITHER, NARROW, WIDE
 from numformats.lanes import Carrier, Lane
 from numformats.rounding import Mode
@@ -108,9 +108,13 @@ _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
 _DRAWN = {
     False: (random_loops.known, random_loops.draw_run),
-    True: (short_draw_loops.known, short_draw_loops.draw_run),
+    True: (*PARTS["short_draws"], short_draw_loops.draw_run),
 }
 STEPS = ("langevin", "underdamped", "velocities")
+DRAWING = (
+    "normals", "draws", "short_draws", "finite_tops", "tops", "block_draws", "short_block_draws",
+    *STEPS,
+)  # fmt: skip  # loops that need ``draw_text``
 TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
 CHUNKS = dict.fromkeys(PARTS, 1024) | {"quantize": 2048, "words": 2048}
@@ -120,7 +124,7 @@ CHUNKS |= {"scaled": 256, "block_draws": 256}  # tiles that share a buffer
 
 
 def _device(functions: Parts) -> list[Part]:
-    return [(f, None, DEVICE) for f in functions]
+    return [(f, None, _INLINE if f in INLINED else DEVICE) for f in functions]
 
 
 def _intrinsics(functions: Parts) -> list[Part]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from numformats.backends.emit import ELEMENTS, LEVELS, QUOTIENT, SHORT, UNITS
 from numformats.backends.reference_text import core_texts, random_words
-from numformats.backends.task import BlockDrawTask, DecodeTask, Levels, ScaledTask
+from numformats.backends.task import BlockDrawTask, DecodeTask, DrawTask, Levels, ScaledTask
 from numformats.blocking import Geometry, block_maxima, spread
-from numformats.core import draw
+from numformats.core import block_draw, draw, short_draw
+from numformats.core.block_draw import ShortBlocks
 from numformats.lanes import CARRIERS, LANE32, LANE64
 from numformats.rounding import MODES, Mode
 
@@ -79,17 +80,49 @@ def scaled(task: ScaledTask) -> float:
 @np.errstate(all="ignore")
 def block_draws(task: BlockDrawTask) -> tuple[int, int]:
     """As ``draws``, in blocks."""
-    d, g, text = task.draw, task.geometry, _texts(MODES["nearest_even"])
+    d, g = task.draw, task.geometry
     mean = d.mean.astype(np.float64)
-    reach = draw.reach(mean, np.sqrt(d.variance)).reshape(g.shape)
-    total = _levels(reach, g, task.levels, None, False)[0].reshape(-1)
-    means, variances = text.unit_mean(mean, total), text.unit_variance(d.variance, total)
     one, two = (random_words(k, d.first, mean.size, LANE32) for k in (d.key, d.other_key))
-    free, short = draw.draw(means, variances, np.sqrt(variances), one, two, d.grid)
+    if task.short:
+        found = _drawn_in_single(d, mean, _covering(d, g, task.short), one, two, task.short)
+    else:
+        reach = draw.reach(mean, np.sqrt(d.variance)).reshape(g.shape)
+        total = _levels(reach, g, task.levels, None, False)[0].reshape(-1)
+        found = _drawn_in_units(d, mean, total, one, two)
+    d.out[...] = found[0].astype(d.out.dtype)
+    return int(np.count_nonzero(found[1])), int(np.count_nonzero(found[2]))
+
+
+def _covering(d: DrawTask, g: Geometry, short: ShortBlocks) -> Any:
+    """The exponents of the scales of all elements."""
+    sizes = np.abs(d.mean).view(np.uint32).reshape(g.shape)
+    sigma = np.sqrt(d.variance[0])
+    found = block_draw.covering_exponent(block_maxima(sizes, g.tile), sigma, short.scale)
+    return spread(found, g.shape, g.tile).reshape(-1)
+
+
+def _drawn_in_single(
+    d: DrawTask, mean: Any, k: Any, one: Any, two: Any, short: ShortBlocks
+) -> tuple[Any, ...]:
+    """As ``_drawn_in_units``, of scales with exponents ``k``, in float32 where these allow it."""
+    grids = block_draw.in_block(short.unit, np.clip(k, short.low, short.high))
+    free, forced = short_draw.short_draw(d.mean, one, two, grids)
+    ends = grids.smallest, grids.largest
+    found = draw.limit(free, *ends, np.nan), forced, draw.outside(free, *ends)
+    others = _drawn_in_units(d, mean, block_draw.scale_of(k), one, two)
+    inside = (k >= short.low) & (k <= short.high)
+    return tuple(np.where(inside, a, b) for a, b in zip(found, others, strict=True))
+
+
+def _drawn_in_units(d: DrawTask, mean: Any, total: Any, one: Any, two: Any) -> tuple[Any, ...]:
+    """Draws in float64 in units of their scales ``total``; which have too much variance, and which
+    lay beyond the range."""
+    text = _texts(MODES["nearest_even"])
+    means, variances = text.unit_mean(mean, total), text.unit_variance(d.variance, total)
+    free, forced = draw.draw(means, variances, np.sqrt(variances), one, two, d.grid)
     ends = d.grid.smallest, d.grid.largest
-    d.out[...] = text.rescaled(draw.limit(free, *ends, np.nan), total).astype(d.out.dtype)
-    over = draw.outside(free, *ends)
-    return int(np.count_nonzero(short)), int(np.count_nonzero(over))
+    drawn = text.rescaled(draw.limit(free, *ends, np.nan), total)
+    return drawn, forced, draw.outside(free, *ends)
 
 
 @np.errstate(all="ignore")

@@ -7,7 +7,7 @@ import numpy as np
 from numba import prange
 
 
-def known(g):
+def known_short(g):
     """A grid of which the compiler knows the kind."""
     man_bits = I(-1) if UNIFORM else maximum(g.man_bits, I(0))
     return ShortDraw(
@@ -16,22 +16,35 @@ def known(g):
     )  # fmt: skip
 
 
+def short_element(mean, one, two, g):
+    """A draw, whether it has too much variance, and whether it lay beyond the range."""
+    p = placed_in_gaps(mean, g)
+    if LAW == WIDE:
+        gaps = wide_gaps(p, one, two)
+    elif LAW == NARROW:
+        gaps = narrow_gaps(p, one, two, g)
+    elif UNIFORM:  # in a block, whose law is one for all elements
+        gaps = wide_gaps(p, one, two) if p.wide else narrow_gaps(p, one, two, g)
+    else:
+        gaps = either_gaps(p, one, two, g)
+    free = landed(mean, p, gaps)
+    drawn = limit(free, g.smallest, g.largest, F32(np.nan))
+    return drawn, forces_more(p), outside(free, g.smallest, g.largest)
+
+
+def short_run(mean, out, one, two, g):
+    """One run of draws; the numbers of elements with too much variance and beyond the range."""
+    short, over = ZERO, ZERO  # wider counts would halve the vectors
+    for i in range(mean.size):
+        out[i], forced_more, cut = short_element(mean[i], one[i], two[i], g)
+        short = U(short + U(forced_more))
+        over = U(over + U(cut))
+    return I64(short), I64(over)
+
+
 def draw_run(mean, variance, sigma, out, one, two, g):
     """As that of ``random_loops.py``; the variance is that of ``g``."""
-    short, over, g = ZERO, ZERO, known(g)  # wider counts would halve the vectors
-    for i in range(mean.size):
-        p = placed_in_gaps(mean[i], g)
-        if LAW == WIDE:
-            gaps = wide_gaps(p, one[i], two[i])
-        elif LAW == NARROW:
-            gaps = narrow_gaps(p, one[i], two[i], g)
-        else:
-            gaps = either_gaps(p, one[i], two[i], g)
-        free = landed(mean[i], p, gaps)
-        short = U(short + U(forces_more(p)))
-        over = U(over + U(outside(free, g.smallest, g.largest)))
-        out[i] = limit(free, g.smallest, g.largest, F32(np.nan))
-    return I64(short), I64(over)
+    return short_run(mean, out, one, two, known_short(g))
 
 
 def short_draws(mean, out, k0, k1, h0, h1, first, g, counts):
@@ -39,9 +52,9 @@ def short_draws(mean, out, k0, k1, h0, h1, first, g, counts):
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        one, two, none = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U), np.empty(0, F64)
+        one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
         skip = fill(one, first + a, b - a, k0, k1)
         fill(two, first + a, b - a, h0, h1)
-        counts[chunk, 0], counts[chunk, 1] = draw_run(
-            mean[a:b], none, none, out[a:b], one[skip:], two[skip:], g
+        counts[chunk, 0], counts[chunk, 1] = short_run(
+            mean[a:b], out[a:b], one[skip:], two[skip:], known_short(g)
         )

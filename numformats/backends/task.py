@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numformats.blocking import Geometry
+from numformats.core.block_draw import ShortBlocks
 from numformats.core.decode import DecodeSpec
 from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
@@ -166,12 +167,13 @@ class ScaledTask:
 @dataclass(frozen=True)
 class BlockDrawTask:
     """Variance-corrected draws on the element grid of blocks whose scales cover whatever can be
-    drawn.
+    drawn; in float32 in blocks whose scales are those of ``short``.
     """
 
     draw: DrawTask
     geometry: Geometry
     levels: Levels
+    short: ShortBlocks | None = None
 
 
 @dataclass(frozen=True)

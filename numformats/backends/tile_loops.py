@@ -12,6 +12,17 @@ rounded with them, the kinds of scales say: ``made_state``, ``choose``, ``round_
 import numpy as np
 
 
+def made_words(size):
+    """Room for the random words of ``size`` elements."""
+    return np.empty(size * STOCHASTIC + 2, U)
+
+
+def filled(words, first, n, size, k0, k1):
+    """The words of ``n`` elements, in rows of ``size``."""
+    skip = fill(words, first, n, k0, k1) if STOCHASTIC else 0
+    return words[skip : skip + n * STOCHASTIC].reshape((-1, size))
+
+
 def tops_of(x, tops):
     """The largest magnitudes so far of the rows or columns of a matrix."""
     for j in range(x.shape[0]):
@@ -40,8 +51,7 @@ def round_run(x, out, made, words, k0, k1, at, kept, state, plain, width, spare,
             n = min(n, width - a % width)
         size = min(width, n)
         n = n // size * size
-        skip = fill(words, at + a, n, k0, k1) if STOCHASTIC else 0
-        rand = words[skip : skip + n * STOCHASTIC].reshape((-1, size))
+        rand = filled(words, at + a, n, size, k0, k1)
         given, place = x[a : a + n].reshape((n // size, size)), out[a : a + n]
         to = (made[:n] if LARGE and made.size > 0 else place).reshape((n // size, size))
         round_matrix(given, to, rand, kept, state, k, plain, spare, g, c)
@@ -67,7 +77,7 @@ def tiles_task(
     per, groups, count, many = group_counts(x.size, n1, nb, n2, nc, t1, t2, m1, m2)
     parts = groups // m2 if ACROSS else 1
     amax, state, room = np.empty(per, U), made_state(per), min(per * t2, CHUNK)
-    words, made = np.empty(room * STOCHASTIC + 2, U), np.empty(room * same, out.dtype)
+    words, made = made_words(room), np.empty(room * same, out.dtype)
     for group in range(task * many, min((task + 1) * many, count)):
         band, part = group // groups, group % groups
         j2, at = (part // parts, part % parts * per) if ACROSS else (part * per, 0)

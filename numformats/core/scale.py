@@ -64,10 +64,15 @@ def aligned(mag: Word) -> Word:
     return shl(sig, U(I(LAST + I(ONE)) - bit_length(sig)))
 
 
+def chosen_exponent(exponent: Int, top: Word, b: ScaleSpec) -> Int:
+    """Exponent of the scale for a magnitude with this exponent and aligned significand."""
+    floor = I(exponent - b.element_emax)
+    return minimum(maximum(I(floor + I(top > b.threshold)), b.low), b.high)
+
+
 def scale_exponent(amax: Word, b: ScaleSpec) -> Int:
     """Exponent of the scale of a block with largest magnitude ``amax``."""
-    floor = I(I(leading_exponent(amax) - EXP_BIAS) - b.element_emax)
-    k = minimum(maximum(I(floor + I(aligned(amax) > b.threshold)), b.low), b.high)
+    k = chosen_exponent(I(leading_exponent(amax) - EXP_BIAS), aligned(amax), b)
     return where(amax == ZERO, b.low, k)
 
 

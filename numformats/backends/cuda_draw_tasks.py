@@ -1,0 +1,98 @@
+"""Variance-corrected draws, and the scales of blocks over reals, as launches."""
+
+from typing import Any
+
+import numpy as np
+
+from numformats.backends.cuda_block_draw_source import BlockDrawUnit
+from numformats.backends.cuda_draw_source import DrawUnit, Law, spread_of
+from numformats.backends.cuda_launch import NO_TILING, Launcher, grid_of, tiling_of
+from numformats.backends.cuda_scaled_source import LevelsUnit
+from numformats.backends.task import BlockDrawTask, DrawTask, Levels
+from numformats.blocking import Geometry
+from numformats.core.block_draw import ShortBlocks
+
+
+class DrawTasks(Launcher):
+    """Those functions of a backend."""
+
+    def draws(self, task: DrawTask) -> tuple[int, int]:
+        """Variance-corrected draws; the numbers of elements with too much variance and beyond the
+        range."""
+        return self._draws(task, None, None)
+
+    def block_draws(self, task: BlockDrawTask) -> tuple[int, int]:
+        """As ``draws``, in blocks."""
+        d = task.draw
+        if task.short:
+            return self._short_block_draws(d, task.short, task.geometry)
+        totals, _ = self._levels(d.mean, d.variance, task.geometry, task.levels, None)
+        return self._draws(d, totals, task.geometry)
+
+    def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
+        real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
+        each, law = task.variance.size > 1, Law.of(task.short)
+        unit = DrawUnit(task.grid, real, each, g is not None, law)
+        counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
+        vectors = self.vectors(n, g, task.mean, task.out)
+        given, common = self._variance(task.variance)
+        variance = (given, *spread_of(task.short, common))
+        arrays = (at(task.mean), *variance, at(task.out), self.place(counts))
+        where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
+        keys = (*task.key, *task.other_key, np.uint64(task.first))
+        args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
+        self.machine.launch(unit, 0, self.few(n, vectors), args, task.out)
+        return self._counted(counts)
+
+    def _short_block_draws(self, d: DrawTask, short: ShortBlocks, g: Geometry) -> tuple[int, int]:
+        at, n, lanes = self.machine.address, d.out.size, self.row_lanes(d.mean, d.out, g)
+        unit = BlockDrawUnit(d.grid, Law.in_blocks(short.unit), tuple(short.scale), lanes)
+        counts = self.machine.zeros(2, np.uint64, d.out) if d.counted else None
+        variance = np.float64(d.variance[0])
+        spread = (*spread_of(short.unit, variance), variance, np.sqrt(variance))
+        keys = (*d.key, *d.other_key, np.uint64(d.first))
+        rule, places = (*spread, short.low, short.high, *keys), (at(d.mean), at(d.out))
+        counted = (self.place(counts), np.uint64(n))
+        if lanes:
+            blocks = self.few(n, n // 4)
+            self.machine.launch(unit, 0, blocks, (*places, *counted, *rule), d.out)
+        else:
+            amax, tiling = self.machine.zeros(g.blocks, np.uint32, d.out), tiling_of(g)
+            seen = (at(d.mean), at(amax), np.uint64(n), *tiling)
+            self.machine.launch(unit, 0, grid_of(n), seen, d.out)
+            args = (*places, at(amax), *counted, *tiling, *rule)
+            self.machine.launch(unit, 1, self.few(n, 0), args, d.out)
+        return self._counted(counts)
+
+    def _counted(self, counts: Any) -> tuple[int, int]:
+        if counts is None:
+            return 0, 0
+        short, beyond = self.machine.read(counts)
+        return int(short), int(beyond)
+
+    def _variance(self, variance: Any) -> tuple[int, Any]:
+        """Address of an array of variances, or 0 and the common one."""
+        if variance is None:
+            return 0, np.float64(0.0)
+        if variance.size > 1:
+            return self.machine.address(variance), np.float64(0.0)
+        return 0, np.float64(variance[0])
+
+    def _levels(
+        self, x: Any, variance: Any, g: Geometry, how: Levels, scales: Any
+    ) -> tuple[Any, Any]:
+        """Scales of all blocks, that of the array multiplied in, and that of the array; with a
+        ``variance``, scales that cover draws."""
+        code = np.dtype(scales.dtype).name if scales is not None else ""
+        unit = LevelsUnit(how, np.dtype(x.dtype).name, variance is not None, code)
+        tops = self.machine.zeros(g.blocks, np.uint64, x)
+        totals = self.machine.zeros(g.blocks, np.float64, x)
+        finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))
+        at = self.machine.address
+        vectors = self.vectors(x.size, g, x)
+        seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
+        args = (*seen, np.uint64(vectors), *tiling_of(g))
+        self.machine.launch(unit, 0, self.few(x.size, vectors), args, x)
+        made = (at(totals), at(scales) if code else 0, at(second), np.uint64(g.blocks))
+        self.machine.launch(unit, 1, grid_of(g.blocks), (at(tops), at(finite), *made), x)
+        return totals, second
