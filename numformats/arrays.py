@@ -157,7 +157,7 @@ def plain(x: Any) -> tuple[Any, Host | None]:
             "to the host first (cupy.asnumpy, torch .cpu())"
         )
     if _is_tensor(x):
-        view = x.detach().numpy()
+        view = x.detach().resolve_neg().numpy()
         return view, Host(view, CARRIERS["float32"], "torch")
     space = namespace(x)
     if space is None:

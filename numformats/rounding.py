@@ -90,7 +90,7 @@ def roundings() -> dict[str, Mode]:
 
 def find(name: str) -> Mode:
     """The mode called ``name``; ``ValueError`` with the closest match otherwise."""
-    if name in MODES:
+    if isinstance(name, str) and name in MODES:
         return MODES[name]
     close = difflib.get_close_matches(str(name), MODES, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""

@@ -88,10 +88,10 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
     for module in (device_verbs, device_reals, device_steps, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     ClaimedLibrary.copies = 0
     yield
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
 
 
 def sample(shape: Any = (6, 64), dtype: Any = np.float32) -> Any:

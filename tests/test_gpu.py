@@ -80,9 +80,9 @@ def compile_together(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = REGISTRY.Availability(True, "")
     monkeypatch.setitem(REGISTRY._BACKENDS, "notes", REGISTRY.Backend("cuda", lambda: found))
     monkeypatch.setitem(sys.modules, "numformats.backends.notes", CudaTasks(notes))
-    REGISTRY.select.cache_clear()  # it may hold the notes of another test
+    REGISTRY.selected.cache_clear()  # it may hold the notes of another test
     work("notes")
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     by_lane: dict[Any, list[Any]] = {}
     for unit in notes.units:
         by_lane.setdefault((unit.lane, "SCALE" in unit.needs), []).append(unit)

@@ -69,9 +69,9 @@ def on_the_host(monkeypatch: pytest.MonkeyPatch) -> Any:
         get_device_name=lambda: "NVIDIA H100 80GB HBM3",
     )
     monkeypatch.setattr(torch, "cuda", device)
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     yield
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
 
 
 def test_what_is_measured_is_written(

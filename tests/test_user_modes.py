@@ -43,9 +43,9 @@ def test_as_cuda_source(mode: str, tmp_path: pathlib.Path, monkeypatch: Any) -> 
     monkeypatch.setitem(REGISTRY._BACKENDS, NAME, REGISTRY.Backend("host", lambda: found))
     tasks = CudaTasks(HostMachine(tmp_path))
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     got = nf.quantize(X, "fixed<8,0>", mode, backend=NAME)
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     assert_same_bits(np.abs(got), np.abs(WANTED.astype(np.float32)))
     np.testing.assert_array_equal(got, WANTED)
 

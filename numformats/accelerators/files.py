@@ -36,8 +36,8 @@ def load(path: Any) -> Accelerator:
         True
     """
     path = _ending(path)
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} is no {path.suffix[1:].upper()}: {error}") from None
@@ -63,10 +63,14 @@ def toml(data: Data) -> str:
     return "\n".join(_toml_lines(data, "")) + "\n"
 
 
+def _toml_value(value: Any) -> str:
+    # JSON's strings, numbers and lists of these are TOML's, too, but for DEL as it is
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _toml_lines(data: Data, prefix: str) -> list[str]:
-    # JSON's strings, numbers and lists of these are TOML's, too
     lines = [
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        f"{name} = {_toml_value(value)}"
         for name, value in data.items()
         if not isinstance(value, dict)
     ]

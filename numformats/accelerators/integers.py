@@ -61,24 +61,33 @@ def with_scale(rule: MultiplierRequantize, step: Any, output_scale: float) -> Mu
     """
     if not 0 < output_scale < float("inf"):
         raise ValueError(f"output_scale={output_scale!r}; write a positive number")
-    if step.size not in (1, step.shape[-1]):
+    if step.size > max(step.shape[-1], 1):
         raise ValueError(
             f"scales of shape {step.shape} differ between batches, and requantization has one "
             "multiplier a column; multiply one batch at a time"
         )
-    pairs = [_multiplier(float(ratio) / output_scale) for ratio in step.reshape(-1)]
-    multipliers, shifts = zip(*pairs, strict=True)
+    pairs = [_multiplier(float(ratio), output_scale) for ratio in step.reshape(-1)]
+    multipliers, shifts = (tuple(pair[i] for pair in pairs) for i in (0, 1))
     if len(pairs) == 1:
         return replace(rule, multiplier=multipliers[0], shift=shifts[0])
     return replace(rule, multiplier=multipliers, shift=shifts, axis=-1)
 
 
-def _multiplier(ratio: float) -> tuple[int, int]:
-    """``ratio`` as (multiplier, shift): ``ratio = multiplier * 2**(shift - 31)``."""
-    significand, exponent = frexp(ratio)
+def _multiplier(unit: float, output_scale: float) -> tuple[int, int]:
+    """Their ratio as (multiplier, shift): ``ratio = multiplier * 2**(shift - 31)``.
+
+    Raises:
+        ValueError: an output scale too far from that of the accumulator.
+    """
+    significand, exponent = frexp(unit / output_scale)
     units = int(significand * 2.0**31 + 0.5)
     if units == 1 << 31:
         units, exponent = units >> 1, exponent + 1
+    if not -32 <= exponent <= 31:
+        raise ValueError(
+            f"output_scale={output_scale!r} is 2**{-exponent} units of the accumulator, which are "
+            f"{unit!r}; write one within 2**-31 to 2**32 units"
+        )
     return units, exponent
 
 
@@ -86,15 +95,23 @@ def _integers(values: Any, fmt: FixedPoint) -> Any:
     """The integer codes of values of ``fmt``.
 
     Raises:
-        ValueError: NaN, which integers lack.
+        ValueError: NaN, which integers lack (and Inf becomes where a format wraps around).
     """
     if np.isnan(values).any():
-        raise ValueError("an operand holds NaN, which integers lack; replace it first")
+        raise ValueError(
+            f"an operand holds NaN, or Inf, which {fmt} lacks; write numpy.nan_to_num(x) first"
+        )
     return np.ldexp(values.astype(np.float64), fmt.frac_bits).astype(np.int32)
 
 
 def _bias(c: Any, step: Any, engine: IntegerDot) -> Any:
-    """c in units of the accumulator, to nearest even, saturated."""
+    """c in units of the accumulator, to nearest even, saturated.
+
+    Raises:
+        ValueError: NaN or Inf, which integers lack.
+    """
+    if not np.isfinite(c).all():
+        raise ValueError("c holds NaN or Inf, which integers lack; replace them first")
     low, high = engine.limits
     edge = float(1 << 53)
     rounded = np.clip(np.rint(c / step), max(low, -edge), min(high, edge))

@@ -11,6 +11,7 @@ from numformats.accelerators.storing import Stored, store
 from numformats.arrays import Host, as_kind, host
 from numformats.checks import choice
 from numformats.engines import matmul
+from numformats.engines.arguments import check_kinds
 from numformats.engines.coded import tensor_scaled
 from numformats.engines.job import batches
 from numformats.halves import values_of
@@ -48,9 +49,10 @@ def multiply(
             "write roles=('activations', 'weights')"
         )
     call = Call(as_key(key), backend)
-    source = host(a, "a")
-    x, y = (working(h) for h in (source, host(b, "b")))
-    third = None if c is None else working(host(c, "c"))
+    given = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
+    check_kinds(given)
+    source, x, y = given["a"], working(given["a"]), working(given["b"])
+    third = None if c is None else working(given["c"])
     batches(x, y, third)
     left = store(chip, x, roles[0], call.part(0), backend)
     right = store(chip, y.swapaxes(-1, -2), roles[1], call.part(1), backend)

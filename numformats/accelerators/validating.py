@@ -93,6 +93,13 @@ def _check_integers(chip: Accelerator, engine: IntegerDot) -> None:
     rows = chip.scaling_of("activations")
     if rows is not None and rows.kind != "tensor":
         raise ValueError("requantization has one multiplier a column; scale activations by tensor")
+    forms: list[Any] = [chip.storage(role) for role in FORWARD]
+    rule, point = chip.requantize, sum(fmt.frac_bits for fmt in forms)
+    if isinstance(rule, ApFixed) and rule.input_frac_bits != point:
+        raise ValueError(
+            f"requantize={rule!r} with products of {point} bits after the point; write "
+            f"input_frac_bits={point}"
+        )
     if isinstance(chip.requantize, ApFixed | ShiftRequantize) and chip.scaling:
         raise ValueError("this requantization shifts bits and has no scales; leave scaling out")
 

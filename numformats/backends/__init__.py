@@ -87,7 +87,6 @@ def _first(memory: str) -> str:
     raise ValueError(f"no backend for {memory} arrays can run here; {'; '.join(reasons)}")
 
 
-@cache
 def select(name: str, memory: str = "host") -> Any:
     """The backend module called ``name``, for arrays in ``memory``; ``"auto"`` is the first that
     can run.
@@ -95,7 +94,16 @@ def select(name: str, memory: str = "host") -> Any:
     Raises:
         ValueError: unknown name (with the closest match), a backend that cannot run here (with
             the reason), or one for other memory.
+        TypeError: something else for a name.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"backend is {name!r}; write 'auto' or a name in nf.backends()")
+    return selected(name, memory)
+
+
+@cache
+def selected(name: str, memory: str) -> Any:
+    """``select``, remembered."""
     if name == "auto":
         name = _first(memory)
     if name not in _BACKENDS:

@@ -1,7 +1,6 @@
 """Rounded accumulations on the CPU through Numba: emitted kernels, cached on disk."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numformats.backends.numba_steps import (
     step_grid,
 )
 from numformats.backends.numba_text import DEVICE
-from numformats.backends.threads import threads_for
+from numformats.backends.threads import remembered, threads_for
 from numformats.lanes import LANE64
 
 Kernel = Callable[..., None]
@@ -68,7 +67,7 @@ def _parts(functions: tuple[Callable[..., Any], ...]) -> list[Any]:
     return [(f, None, DEVICE) for f in functions]
 
 
-@cache
+@remembered
 def _chains(product: StepCode | None, inner: StepCode, outer: StepCode, tree: bool) -> Kernel:
     codes = {"product": product, "inner": inner, "outer": outer}
     head = f"COLS, PRODUCT = {COLS}, {product is not None}\n{STEP_GRID}"
@@ -104,7 +103,7 @@ def chains(task: ChainTask) -> None:
         )  # fmt: skip
 
 
-@cache
+@remembered
 def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     *helpers, entry = _PLAIN[kind]
     head = f"COLS = {COLS}\n{STEP_GRID}{extra}\n"
@@ -118,7 +117,7 @@ def _plain(kind: str, code: StepCode | None, extra: str) -> Kernel:
     return compiled
 
 
-@cache
+@remembered
 def _paired(instruction: str, tile: int, code: StepCode) -> Kernel:
     head = f"COLS, TILE, LOW = {COLS}, {tile}, np.float32(2.0**-126)\n{STEP_GRID}"
     head += _rounding("inner", code)

@@ -1,7 +1,6 @@
 """Fused dot products on the CPU through Numba: emitted kernels, cached on disk."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numformats.backends.emit import LOADS, module_text
 from numformats.backends.emitted import load
 from numformats.backends.numba_kernels import lane_module, mode_module, module
 from numformats.backends.numba_text import DEVICE
-from numformats.backends.threads import threads_for
+from numformats.backends.threads import remembered, threads_for
 from numformats.lanes import LANE64, Carrier
 from numformats.rounding import Mode
 
@@ -43,7 +42,7 @@ def shr_term(x, s):
 """
 
 
-@cache
+@remembered
 def _splitter(carrier: Carrier) -> Kernel:
     head = f"from numformats.core.operand import SplitSpec\nNO_TERM, TASK = {NO_TERM}, {TASK}\n"
     parts = [(f, None, DEVICE) for f in (*SPLIT, dot_loops.split_run)]
@@ -65,7 +64,7 @@ def split(task: SplitTask) -> int:
     return int(np.bitwise_or.reduce(found)) if found.size else 0
 
 
-@cache
+@remembered
 def _dots(rule: DotRule, mode: Mode, general: bool, wide: bool, nan: int) -> Kernel:
     head = _HEAD.format(
         width=64 if wide else 32,
@@ -119,7 +118,7 @@ def dots(task: DotTask) -> None:
         )  # fmt: skip
 
 
-@cache
+@remembered
 def _scaled(mode: Mode, general: bool, nan: int, group: int, count: int) -> Kernel:
     head = _HEAD.format(
         width=64, parts=1, overflow=False, general=general, nan=nan, rows=1, cols=COLS,

@@ -1,7 +1,6 @@
 """Emitted Numba CPU kernels, compiled once and cached on disk."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numba
@@ -19,6 +18,7 @@ from numformats.backends.numba_text import (
     quotient_text,
     scale_text,
 )
+from numformats.backends.threads import remembered, without_threads
 from numformats.backends.underdamped_task import SIDES
 from numformats.blocking import Geometry
 from numformats.lanes import CARRIERS, Carrier, Lane
@@ -34,7 +34,7 @@ listen()
 
 def module(label: str, imports: tuple[str, ...], text: str) -> str:
     """The name of the emitted module that holds ``text`` after its imports."""
-    return emit(label, imports, text, str(numba.__version__))
+    return emit(label, imports, without_threads(text), str(numba.__version__))
 
 
 def lane_module(lane: Lane) -> str:
@@ -64,7 +64,7 @@ def walk(g: Geometry, large: bool) -> tuple[str, int, bool, tuple[int, ...]]:
     return "tiles", block, across, g.tiling
 
 
-@cache
+@remembered
 def compiled(
     loop: str,
     large: bool,

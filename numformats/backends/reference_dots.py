@@ -78,7 +78,8 @@ def dots(task: DotTask) -> None:
     for x, (y, z) in enumerate(zip(task.a_at, task.b_at, strict=True)):
         a = [np.asarray(f[y], np.int64) for f in (task.a.sig, task.a.exp, task.a.kind)]
         b = [np.asarray(f[z], np.int64) for f in (task.b.sig, task.b.exp, task.b.kind)]
-        c = task.out[x].astype(np.float64).view(np.uint64)
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            c = task.out[x].astype(np.float64).view(np.uint64)
         for k in range(0, a[0].shape[1], task.group):
             end = k + task.group
             rows, columns = [f[:, k:end] for f in a], [f[k:end] for f in b]
@@ -128,7 +129,8 @@ def scaled_dots(task: ScaledDotTask) -> None:
         scale_a, scale_b = ((f.sig, f.exp, f.kind) for f in (task.a_scale, task.b_scale))
         rows = [f[y] for f in (*scale_a, masks[0])]
         columns = [f[z] for f in (*scale_b, masks[1])]
-        c = task.out[x].astype(np.float64).view(np.uint64)
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            c = task.out[x].astype(np.float64).view(np.uint64)
         for g in range(0, a.shape[1] // task.group, task.count):
             with np.errstate(all="ignore"):
                 c = _scaled_block(text, task, a, b, rows, columns, g, c)

@@ -1,5 +1,6 @@
 """Checks of the arguments of ``matmul``: kinds of arrays, keys, scales."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from numformats.arrays import Host, host
@@ -8,13 +9,13 @@ from numformats.engines.job import Job, Operand, check_values, operand
 from numformats.random import Key, as_key
 
 
-def check_kinds(sources: dict[str, Host]) -> None:
-    """All operands are of one kind.
+def check_kinds(sources: Mapping[str, Host | None]) -> None:
+    """All operands are of one kind (None: NumPy's).
 
     Raises:
         TypeError: NumPy arrays beside tensors.
     """
-    kinds = {name: source.kind for name, source in sources.items()}
+    kinds = {name: source.kind if source else "numpy" for name, source in sources.items()}
     if len(set(kinds.values())) > 1:
         found = ", ".join(f"{name} is a {kind} array" for name, kind in kinds.items())
         raise TypeError(f"{found}; give all of one kind (torch.from_numpy, tensor.numpy())")

@@ -38,6 +38,7 @@ def engine(
         An engine for ``nf.matmul``; equal selections give equal engines.
 
     Raises:
+        TypeError: a chip that is no name.
         ValueError: a name that is not known (with the closest match and what there is), or a
             selection that leaves units that differ.
 
@@ -47,9 +48,13 @@ def engine(
 
     Reference: the table in ``numformats/engines/chips.py`` and ``docs/engines.md``.
     """
-    name = ALIASES.get(chip, chip)
+    if not isinstance(chip, str):
+        raise TypeError(f"chip is {chip!r}; write its name, for example 'nvidia-h100'")
+    name = ALIASES.get(chip.lower(), chip.lower())
     found = _pick(UNITS, "chip", name, lambda u: u.chip, sorted({*ALIASES}))
     pair = inputs if isinstance(inputs, list | tuple) else (inputs, inputs)
+    if len(pair) != 2:
+        raise ValueError(f"inputs={inputs!r}; write the format of both operands, or a pair")
     a, b = (str(parse(x)) for x in pair)
     found = _pick(found, "inputs", f"{a}, {b}", lambda u: f"{u.a}, {u.b}")
     wanted = str(parse(output)) if output else ("fp64" if a == "fp64" else "fp32")

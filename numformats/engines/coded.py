@@ -4,13 +4,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.arrays import as_kind, plain
+from numformats.arrays import as_kind, host, plain
 from numformats.codes import Codes
 from numformats.decoding import decode
 from numformats.device import on_device
+from numformats.engines import device_matmul
+from numformats.engines.arguments import check_kinds
+from numformats.engines.device_arrays import all_given
 from numformats.engines.engine import Engine
 from numformats.engines.fitting import holds, wanted_blocks
 from numformats.engines.integer import IntegerDot
+from numformats.engines.job import batches
+from numformats.engines.results import target_of
 from numformats.formats import BlockFloat, FixedPoint
 
 PLACES = {"a": (-1, -2), "b": (-2, -1)}  #: axes along K and across it
@@ -111,19 +116,27 @@ def _sizes(fmt: BlockFloat, ndim: int) -> dict[int, int | None]:
     return {a - ndim if a >= 0 else a: size for a, size in zip(several, sizes, strict=True)}
 
 
-def check_single(engine: Engine, c: Any, out: Any) -> None:
-    """Results, c and ``out`` are float32, in which the scale of a whole tensor is applied.
+def check_single(engine: Engine, a: Any, b: Any, c: Any, out: Any) -> None:
+    """Results, c and ``out`` are float32, in which the scale of a whole tensor is applied, and go
+    together.
 
     Raises:
-        ValueError: they are not.
+        TypeError, ValueError: they are not, or do not.
     """
-    kinds = {"c": c, "out": out}
-    found = {
-        name: str(x.dtype).removeprefix("torch.") for name, x in kinds.items() if x is not None
-    }
-    for name, kind in (
-        {"the engine's result": str(engine.results).replace("fp", "float")} | found
-    ).items():
+    given, device = {"a": a, "b": b, "c": c}, on_device(a)
+    found: dict[str, Any] = (
+        all_given(given) if device else {k: host(x, k) for k, x in given.items() if x is not None}
+    )
+    if not device:
+        check_kinds(found)
+    first, second, third = found["a"], found["b"], found.get("c")
+    shape = (*batches(first, second, third), first.shape[-2], second.shape[-1])
+    place = device_matmul.target_of if device else target_of
+    target = None if out is None else place(out, first, shape, engine)
+    kinds = {"c": third, "out": target}
+    names = {name: x.carrier.name for name, x in kinds.items() if x is not None}
+    whole = {"the engine's result": str(engine.results).replace("fp", "float")}
+    for name, kind in (whole | names).items():
         if kind != "float32":
             raise ValueError(
                 f"{name} is {kind}, and the scale of a whole tensor is applied in float32; give "
@@ -132,17 +145,11 @@ def check_single(engine: Engine, c: Any, out: Any) -> None:
 
 
 def tensor_scaled(result: Any, tensor_scale: float, c: Any, out: Any = None) -> Any:
-    """``result * tensor_scale + c`` in float32, as software does it after the unit.
-
-    Raises:
-        ValueError: an ``out`` of another shape.
-    """
+    """``result * tensor_scale + c`` in float32, as software does it after the unit."""
     with np.errstate(over="ignore", invalid="ignore"):
         result = result * tensor_scale
         result = result if c is None else result + c
     if out is None:
         return result
-    if tuple(out.shape) != tuple(result.shape):
-        raise ValueError(f"out has shape {tuple(out.shape)}; the result {tuple(result.shape)}")
     out[...] = result
     return out

@@ -7,7 +7,7 @@ from numformats.checks import flag, integer
 from numformats.core import dot
 from numformats.engines.engine import FP32, AsFloat, Engine, check_factor, set_formats
 from numformats.engines.job import Job
-from numformats.engines.running import deterministic, run_groups
+from numformats.engines.running import LEAST_EXPONENT, deterministic, run_groups
 from numformats.engines.splitting import Groups
 from numformats.formats import Float
 from numformats.small_float import E8M0
@@ -75,7 +75,7 @@ class TruncatedFDPA(Engine):
         check_factor("b_format", self.b_format)
         integer("length", self.length, 1, 1024)
         integer("frac_bits", self.frac_bits, 1, 50 - self.length.bit_length())
-        integer("zero_exp", self.zero_exp, -999, 999)
+        integer("zero_exp", self.zero_exp, self.frac_bits + LEAST_EXPONENT, 999)
         integer("scale_block", self.scale_block, 1, 1 << 30)
         flag("truncate_inputs", self.truncate_inputs)
         deterministic(self.rounding)
@@ -83,6 +83,13 @@ class TruncatedFDPA(Engine):
             raise ValueError(
                 f"scale={str(self.scale)!r}: only exponents can be added, so scales are 'e8m0'; "
                 "for scales with significands use GroupScaledFDPA"
+            )
+        apart = self.c_format.emin != self.output.emin and self.scale is not None
+        if apart and self.length % self.scale_block:
+            raise ValueError(
+                f"length={self.length} with scale_block={self.scale_block}: where c_format has "
+                "other exponents than output, groups are whole blocks; write a multiple of "
+                "scale_block"
             )
         if self.product_bits + max(self.frac_bits - self.product_bits, 0) > 58:
             raise ValueError(

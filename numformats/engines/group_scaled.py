@@ -9,7 +9,7 @@ from numformats.checks import integer
 from numformats.core.dot import DotSpec
 from numformats.engines.engine import FP32, NAN32, AsFloat, Engine, set_formats
 from numformats.engines.job import Job, Operand
-from numformats.engines.running import deterministic, output_grid
+from numformats.engines.running import LEAST_EXPONENT, deterministic, output_grid
 from numformats.formats import Float
 from numformats.rounding import find
 from numformats.small_float import E8M0
@@ -67,7 +67,6 @@ class GroupScaledFDPA(Engine):
         integer("group", self.group, 4, 64)
         integer("length", self.length, self.group, 1024)
         integer("scale_block", self.scale_block, self.group, 1 << 20)
-        integer("zero_exp", self.zero_exp, -999, 999)
         deterministic(self.rounding)
         for name in ("length", "scale_block"):
             if getattr(self, name) % self.group or self.group % 4:
@@ -92,6 +91,7 @@ class GroupScaledFDPA(Engine):
             raise ValueError(f"a group sum has {bits} bits, more than 31; write a smaller group")
         most = 52 - bits - 2 * (self.scale.man_bits + 1) - (self.length // self.group).bit_length()
         integer("frac_bits", self.frac_bits, self.unit_bits, self.unit_bits + most)
+        integer("zero_exp", self.zero_exp, self.frac_bits + LEAST_EXPONENT, 999)
 
     @property
     def unit_bits(self) -> int:

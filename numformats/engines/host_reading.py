@@ -80,10 +80,9 @@ class HostReader:
         found = split(self.module, scale, E8M0, 0, False)
         if (found.kind & 12).any():
             refuse(scale, found.kind & 12, E8M0)
-        count = x.exp.shape[axis]
-        cut = (slice(None),) * axis + (slice(count),)
-        exp = np.repeat(found.exp, block, axis)[cut]
-        kind = np.repeat(found.kind, block, axis)[cut] & np.uint8(1)
+        places = np.arange(x.exp.shape[axis]) // block
+        exp = np.take(found.exp, places, axis)
+        kind = np.take(found.kind, places, axis) & np.uint8(1)
         return Factor(x.sig, (x.exp + exp).astype(np.int16), x.kind | kind)
 
     def scales(self, x: Operand, fmt: Float, repeats: int, count: int, axis: int) -> Factor:
@@ -93,8 +92,8 @@ class HostReader:
             refuse(x, found.kind & 12, E8M0)
         fills, parts = (1 << fmt.man_bits, 0, 0), []
         for field, fill in zip((np.abs(found.sig), found.exp, found.kind & 1), fills, strict=True):
-            wide = np.repeat(field, repeats, axis)
-            cut = wide[(slice(None),) * axis + (slice(count),)]
+            places = np.arange(min(count, field.shape[axis] * repeats)) // repeats
+            cut = np.take(field, places, axis)
             pad = [(0, 0)] * 3
             pad[axis] = (0, count - cut.shape[axis])
             parts.append(np.ascontiguousarray(np.pad(cut, pad, constant_values=fill)))

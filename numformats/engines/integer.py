@@ -11,6 +11,7 @@ from numformats.backends.chain_task import PlainTask
 from numformats.checks import choice, flag, integer
 from numformats.device import on_device
 from numformats.engines import device_integer
+from numformats.engines.arguments import check_kinds
 from numformats.engines.engine import Engine
 from numformats.engines.job import batch_numbers, batches
 from numformats.engines.splitting import Groups
@@ -93,9 +94,19 @@ class IntegerDot(Engine):
         """``nf.matmul`` for this engine."""
         if on_device(a):
             return device_integer.multiply(self, a, b, c, backend, out)
-        a_view, source = integers("a", a, self.ranges[0])
-        b_view, _ = integers("b", b, self.ranges[1])
-        c_view = None if c is None else integers("c", c, self.limits)[0]
+        limits, given = (*self.ranges, self.limits), {"a": a, "b": b, "c": c}
+        read = {
+            name: integers(name, x, most)
+            for (name, x), most in zip(given.items(), limits, strict=True)
+            if x is not None
+        }
+        kinds = {name: source for name, (_, source) in read.items()}
+        check_kinds(kinds if out is None else kinds | {"out": plain(out)[1]})
+        (a_view, source), (b_view, _), (c_view, _) = (
+            read["a"],
+            read["b"],
+            read.get("c", (None, None)),
+        )
         lead = batches(a_view, b_view, c_view)
         shape = (*lead, a_view.shape[-2], b_view.shape[-1])
         target, module = self._target(out, shape), select(backend)

@@ -138,9 +138,10 @@ def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
     first = start + int(np.argmax(bad.reshape(-1)))
     at = tuple(int(i) for i in np.unravel_index(x.first + first, x.shape))
     value = float(values(x).reshape(-1)[first])
+    rounded = f"round first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
     raise ValueError(
         f"{x.name}{list(at)} = {value!r} is no value of {fmt}, the engine's format for {x.name}; "
-        f"round first: {x.name} = nf.quantize({x.name}, {str(fmt)!r})"
+        + (rounded if value == value else f"replace it first: numpy.nan_to_num({x.name})")
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from numformats.arrays import host
 from numformats.backends import select
 from numformats.codes import Codes
@@ -21,6 +23,7 @@ from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
 from numformats.engines.results import given, results_of, target_of
 from numformats.engines.stripes import striped, stripes
+from numformats.quantizing import quantize
 from numformats.random import Key
 
 
@@ -62,8 +65,9 @@ def matmul(
         (..., M, N), leading dimensions broadcast as in ``numpy.matmul``; of the kind of ``a``, in
         float16 where that is the engine's output format (tensors: also bfloat16), else in
         float32, or float64 where float32 cannot hold the results. A K that is no multiple of the
-        unit's length is filled up with zeros. Promise: bit-identical across backends and thread
-        counts; what the engine's own docstring says about hardware.
+        unit's length is filled up with zeros; where K is 0, results are c, to nearest. Promise:
+        bit-identical across backends and thread counts; what the engine's own docstring says about
+        hardware.
 
     Raises:
         TypeError: integer or object arrays, operands of two kinds, an ``out`` of another kind.
@@ -88,13 +92,15 @@ def matmul(
         found = uncoded(engine, a, b, c, scale_a, scale_b)
         a, b, c, scale_a, scale_b, whole = found
         if whole is not None:
-            check_single(engine, c, out)
+            check_single(engine, a, b, c, out)
             names: Any = {"engine": engine, "scale_a": scale_a, "scale_b": scale_b, "key": key}
             result = matmul(a, b, **names, backend=backend)
             return tensor_scaled(result, whole, c, out)
     check_scales_given(engine, scale_a, scale_b)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
+    if c is not None and np.shape(a)[-1:] == (0,):
+        c = quantize(c, engine.results, backend=backend)
     run = device_matmul.matmul if on_device(a) else _matmul
     return run(a, b, c, engine, scale_a, scale_b, checked_key(engine, key), backend, out)
 

@@ -39,7 +39,8 @@ def _wrapped(x: Any) -> Any:
 
 def _double(acc: Any, multiplier: Any, shift: Any) -> Any:
     left = _wrapped(acc << np.maximum(shift, 0))
-    return half_away_shift(half_up_shift(left * multiplier, np.int64(31)), np.maximum(-shift, 0))
+    high = _wrapped(half_up_shift(left * multiplier, np.int64(31)))
+    return half_away_shift(high, np.maximum(-shift, 0))
 
 
 def _gemmlowp(acc: Any, multiplier: Any, shift: Any) -> Any:
@@ -65,8 +66,9 @@ class MultiplierRequantize:
     rounding       how the product is rounded
     =============  =============================================================================
     ``double``     CMSIS-NN, TFLite, Ethos-U DOUBLE: to nearest at 2^31 (ties up), then the right
-                   shift to nearest (ties away); a left shift comes first and wraps
-    ``gemmlowp``   the same, with the one product that overflows saturated
+                   shift to nearest (ties away); a left shift comes first and wraps, as does the
+                   one product that overflows (of two -2^31)
+    ``gemmlowp``   the same, with that product saturated
     ``single``     CMSIS-NN single rounding: once to nearest, ties up
     ``natural``    Ethos-U NATURAL: the same
     ``truncate``   Ethos-U TRUNCATE: toward zero
@@ -106,6 +108,8 @@ class MultiplierRequantize:
             integer("multiplier", value, -(1 << 31), (1 << 31) - 1)
         for value in _several(self.shift):
             integer("shift", value, -32, 31)
+        integer("zero_point", self.zero_point, -(1 << 31), (1 << 31) - 1)
+        integer("axis", self.axis, -32, 31)
         _check_range(self.low, self.high)
 
     def apply(self, acc: Any) -> Any:
@@ -207,7 +211,7 @@ def requantize(acc: Any, rule: Any) -> Any:
         Promise: exact.
 
     Raises:
-        TypeError: floats. ValueError: an accumulator beyond int32.
+        TypeError: floats, or something else for a rule. ValueError: an accumulator beyond int32.
 
     Example:
         >>> requantize(np.int32([-21941]), MultiplierRequantize(1321694465, -7))
@@ -216,12 +220,16 @@ def requantize(acc: Any, rule: Any) -> Any:
     view, source = plain(acc)
     if view.dtype.kind not in "iu":
         raise TypeError(f"acc has dtype {view.dtype}; give integers, as an integer engine does")
-    wide = view.astype(np.int64)
+    if not hasattr(rule, "apply"):
+        raise TypeError(
+            f"rule is {rule!r}; give MultiplierRequantize, ShiftRequantize or ApFixed, with their "
+            "arguments"
+        )
     bits = getattr(rule, "input_bits", 32)
-    if wide.size and max(int(wide.max()), -int(wide.min()) - 1) >> (bits - 1):
+    if view.size and max(int(view.max()), -int(view.min()) - 1) >> (bits - 1):
         raise ValueError(
-            f"acc holds {int(wide.min())} to {int(wide.max())}, beyond {bits} bits; "
+            f"acc holds {int(view.min())} to {int(view.max())}, beyond {bits} bits; "
             f"{type(rule).__name__} is defined on int{bits} accumulators"
         )
-    out = rule.apply(wide).astype(result_dtype(rule.low, rule.high))
+    out = rule.apply(view.astype(np.int64)).astype(result_dtype(rule.low, rule.high))
     return out if source is None else as_kind(source, out)

@@ -1,5 +1,6 @@
 """Running fused dot products: how wide terms are, output grids, and the task for a backend."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -8,13 +9,14 @@ import numpy as np
 from numformats.backends.dot_task import DotRule, DotTask
 from numformats.core.dot import DotSpec
 from numformats.engines.engine import NAN32
-from numformats.engines.job import Job
+from numformats.engines.job import Job, Operand
 from numformats.engines.splitting import Groups
 from numformats.formats import Float
 from numformats.lanes import CARRIERS
 from numformats.lowering import Lowered, lower
 from numformats.rounding import find
 
+LEAST_EXPONENT = -1022  #: of the last bits of sums, which are float64 before they are converted
 NARROW_FRAC_BITS = 27  # four terms below 2**(F + 2) add up in 32 bits
 
 
@@ -68,7 +70,48 @@ def run_groups(
     late_bits: int,
     negative_zero: bool,
 ) -> None:
-    """Split, scale and group the operands of ``job``, and run ``rule`` over them."""
+    """Split, scale and group the operands of ``job``, and run ``rule`` over them. The c of the
+    first group is aligned as a number of its own format, the result of a group as one of the
+    output format."""
+    own, output, length = engine.c_values.emin, engine.output.emin, groups.length
+    how = (rule, groups, zero_exp, late_bits, negative_zero)
+    if own == output or job.a.bits.shape[2] <= length:
+        _run(engine, job, own, *how)
+        return
+    for x, fmt in ((job.a, engine.a_format), (job.b, engine.b_format)):
+        if not (engine.truncate_inputs or x.checked):
+            job.reader.check(x, fmt)  # while places are the caller's
+    for part, low in ((slice(0, length), own), (slice(length, None), output)):
+        _run(engine, part_of_k(job, part, engine.scale_block if engine.scaled else 1), low, *how)
+
+
+def part_of_k(job: Job, part: slice, block: int) -> Job:
+    """``job`` for a part of K, which begins and ends with blocks that share a scale."""
+    every = slice(None)
+    levels = slice(part.start // block, part.stop and -(-part.stop // block))
+
+    def cut(x: Operand | None, *places: slice) -> Any:
+        return None if x is None else replace(x, bits=x.bits[places])
+
+    return replace(
+        job,
+        a=cut(job.a, every, every, part),
+        b=cut(job.b, every, part),
+        scale_a=cut(job.scale_a, every, every, levels),
+        scale_b=cut(job.scale_b, every, levels),
+    )
+
+
+def _run(
+    engine: Any,
+    job: Job,
+    min_exp: int,
+    rule: DotRule,
+    groups: Groups,
+    zero_exp: int,
+    late_bits: int,
+    negative_zero: bool,
+) -> None:
     a_fmt, b_fmt = engine.a_format, engine.b_format
     lanes = term_lanes(engine.product_bits, a_fmt.man_bits, engine.frac_bits, groups.stored)
     truncate, block = engine.truncate_inputs, engine.scale_block if engine.scaled else 1
@@ -79,7 +122,7 @@ def run_groups(
     spec = DotSpec(
         *map(
             np.int64,
-            (engine.frac_bits, late_bits, zero_exp, engine.c_values.emin, lanes.align, unit_bits),
+            (engine.frac_bits, late_bits, zero_exp, min_exp, lanes.align, unit_bits),
         )
     )
     task = DotTask(

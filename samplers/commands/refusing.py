@@ -22,7 +22,7 @@ def refusals(command: str) -> Iterator[None]:
     """Within the context, bad input ends the command with one line and exit code 2."""
     try:
         yield
-    except typer.Exit:  # which is a RuntimeError
+    except (typer.Exit, BrokenPipeError):  # a RuntimeError; a reader that has seen enough
         raise
     except ImportError as error:
         hint = "; write pip install 'numformats[demo]'" if error.name in EXTRAS else ""

@@ -28,7 +28,7 @@ def test_files_give_back_what_was_saved(name: str, ending: str, tmp_path: pathli
 def awkward() -> Accelerator:
     return Accelerator(
         "my.chip-1",
-        'Quotes " and \\ and a\ttab, é, Σ',
+        'Quotes " and \\ and a\ttab, é, Σ, DEL \x7f',
         weights="e4m3",
         activations=nf.parse("float<4,5,specials=finite>"),
         errors="e5m2",
@@ -152,6 +152,7 @@ BROKEN = [
     ('"channel"', '"chanel"', "did you mean 'channel'", 8, "scaling.weights.kind"),
     ("scaling.weights", "scaling.weight", "did you mean 'weights'", 7, "scaling.weight"),
     ('name = "plain"\n', "", "has no 'name'", 1, "name"),
+    ("notes = ", 'rounding = ["a"]\nnotes = ', "unknown rounding", 4, "rounding"),
     ('name = "plain"', 'name = "A b"', "lower-case words", 1, "name"),
     ('[engine]\nclass = "Tr', '[engine]\nclss = "Tr', "class = one of", 10, "engine"),
 ]
@@ -189,6 +190,17 @@ def test_lines_of_json(old: str, new: str, line: int, key: str, tmp_path: pathli
     with pytest.raises((TypeError, ValueError)) as found:
         load(path)
     assert str(found.value).startswith(f"{path}, line {line}, key {key!r}: ")
+
+
+@pytest.mark.parametrize("ending, text", [("toml", TOML), ("json", JSON)])
+def test_encodings(ending: str, text: str, tmp_path: pathlib.Path) -> None:
+    """A byte order mark is no text; what is not UTF-8 is named."""
+    path = tmp_path / f"chip.{ending}"
+    path.write_text(text, encoding="utf-8-sig")
+    assert load(path).name == "plain"
+    path.write_bytes(text.replace("plain", "plain\xe9").encode("latin-1"))
+    with pytest.raises(ValueError, match=r"chip\.(toml|json) is no (TOML|JSON): 'utf-8'"):
+        load(path)
 
 
 def test_broken_syntax_has_a_line(tmp_path: pathlib.Path) -> None:

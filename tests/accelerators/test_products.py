@@ -183,6 +183,25 @@ def test_c_of_integer_presets_is_rounded_to_the_accumulator() -> None:
     np.testing.assert_array_equal(got, wanted.astype(np.float32))
 
 
+def test_what_integers_lack_is_refused() -> None:
+    """NaN and Inf in c; in operands, where the format wraps around."""
+    one = np.ones((1, 1), np.float32)
+    for value in (np.nan, np.inf):
+        for name in ("google-tpu-int8", "max78000", "arm-cmsis-nn-int8"):
+            with pytest.raises(ValueError, match="c holds NaN or Inf"):
+                ALL[name].matmul(one, one, one * np.float32(value))
+    with pytest.raises(ValueError, match="NaN, or Inf, which fixed<16,10,overflow=wrap> lacks"):
+        ALL["fpga-ap-fixed-16-6"].matmul(one * np.float32(np.inf), one)
+
+
+def test_output_scales_of_no_columns_and_far_away() -> None:
+    chip, a = ALL["arm-cmsis-nn-int8"], np.ones((1, 2), np.float32)
+    assert chip.matmul(a, np.zeros((2, 0), np.float32), output_scale=0.1).shape == (1, 0)
+    for scale in (1e12, 1e-30):
+        with pytest.raises(ValueError, match=f"output_scale={scale!r} is 2\\*\\*"):
+            chip.matmul(a, np.ones((2, 3), np.float32), output_scale=scale)
+
+
 def test_errors_go_through_the_same_unit_in_their_own_format() -> None:
     chip = ALL["nvidia-h100-fp8"]
     unit = nf.engine("nvidia-h100", inputs=("e5m2", "e4m3"), path="wgmma")

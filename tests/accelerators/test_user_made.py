@@ -131,6 +131,7 @@ def test_parts_that_do_not_go_together(changes: Any, error: type, message: str) 
         ),
         ({"scaling": Scaling("tensor"), "requantize": ShiftRequantize(7)}, ValueError, "no scales"),
         ({"scaling": Scaling("tensor"), "requantize": ApFixed(8, 1, 14)}, ValueError, "no scales"),
+        ({"requantize": ApFixed(8, 1, 13)}, ValueError, "write input_frac_bits=14"),
         ({"weights": "fixed<9,0>"}, ValueError, "fixed<8,0>"),
         ({"activations": "fixed<8,0,signed=false>"}, ValueError, "fixed<8,0>"),
     ],

@@ -57,5 +57,5 @@ def use(monkeypatch: pytest.MonkeyPatch, folder: pathlib.Path) -> CountingMachin
     """A counting machine as the backend ``NAME``."""
     machine = CountingMachine(folder)
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", CudaTasks(machine))
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     return machine

@@ -226,8 +226,31 @@ def test_tensor_scales_need_float32() -> None:
     given, c = (nf.Codes(codes, fmt), nf.Codes(codes, fmt).T), np.zeros((M, M))
     with pytest.raises(ValueError, match=r"c is float64.*give float32"):
         nf.matmul(*given, c, engine=FOUR)
-    with pytest.raises(ValueError, match=r"out has shape \(6, 5\); the result \(6, 6\)"):
+    with pytest.raises(ValueError, match=r"out has shape \(6, 5\).*the result has shape \(6, 6\)"):
         nf.matmul(*given, engine=FOUR, out=np.empty((6, 5), np.float32))
+
+
+@pytest.mark.parametrize(
+    "how, kind, message",
+    [
+        ({"c": np.ones((7, M), np.float32)}, ValueError, "do not go together"),
+        ({"c": np.ones(M, np.float32)}, ValueError, "c has shape .*give matrices"),
+        ({"c": [[1.0]]}, ValueError, "c is float64.*give float32"),
+        ({"out": [[0.0]]}, ValueError, r"out has shape \(1, 1\)"),
+    ],
+)
+def test_what_goes_with_the_scale_of_a_tensor(how: Any, kind: Any, message: str) -> None:
+    """c and ``out`` are checked as without one."""
+    codes, fmt = blocks("nvfp4", (M, K), -1)
+    with pytest.raises(kind, match=message):
+        nf.matmul(nf.Codes(codes, fmt), nf.Codes(codes, fmt).T, engine=FOUR, **how)
+
+
+def test_kinds_with_the_scale_of_a_tensor() -> None:
+    torch = pytest.importorskip("torch")
+    codes, fmt = blocks("nvfp4", (M, K), -1)
+    with pytest.raises(TypeError, match="c is a torch array; give all of one kind"):
+        nf.matmul(nf.Codes(codes, fmt), nf.Codes(codes, fmt).T, torch.ones(M, M), engine=FOUR)
 
 
 def test_a_chain_takes_codes_of_any_format_it_holds() -> None:

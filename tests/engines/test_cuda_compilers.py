@@ -48,7 +48,7 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "numformats.backends.reads", CudaTasks(reading))
     for module in (device_arrays, laying, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     for unit in DISTINCT:
         product(unit, "notes")
     for chain in CHAINS.values():
@@ -65,7 +65,7 @@ def units(monkeypatch: pytest.MonkeyPatch) -> Any:
         half = np.ones((1, 1), dtype).view(Claimed)
         nf.matmul(half, half, engine=test_mac.ENGINES["fused"], backend="reads")
     yield list(dict.fromkeys([*collector.units, *reading.units]))
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
 
 
 def kind_of(unit: Any) -> Any:

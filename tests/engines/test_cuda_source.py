@@ -33,11 +33,11 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def register(machine: Any) -> Any:
         monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", CudaTasks(machine))
-        REGISTRY.select.cache_clear()
+        REGISTRY.selected.cache_clear()
         return machine
 
     yield register
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
 
 
 @pytest.fixture

@@ -56,10 +56,10 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setitem(sys.modules, f"numformats.backends.{NAME}", tasks)
     for module in (device_arrays, laying, device_places):
         monkeypatch.setattr(module, "library", lambda x: (ClaimedLibrary(), x))
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
     ClaimedLibrary.copies = 0
     yield
-    REGISTRY.select.cache_clear()
+    REGISTRY.selected.cache_clear()
 
 
 def on_device(x: Any) -> Any:

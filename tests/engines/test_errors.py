@@ -42,7 +42,7 @@ def test_a_value_that_the_format_lacks_is_named() -> None:
 @pytest.mark.parametrize("name", ["float<3,2,specials=finite>", "fixed<8,4>"])
 def test_nan_is_refused_where_the_format_has_none(name: str) -> None:
     engine = MACChain(name, name, accumulator="fp32")
-    with pytest.raises(ValueError, match=r"a\[0, 0\] = nan"):
+    with pytest.raises(ValueError, match=r"a\[0, 0\] = nan .*numpy\.nan_to_num\(a\)"):
         nf.matmul(X * np.nan, X, engine=engine)
 
 
@@ -64,6 +64,7 @@ ARGUMENTS: list[tuple[type, str, tuple[Any, ...], dict[str, Any]]] = [
         (X, X),
         {"backend": "numba_cpo"},
     ),
+    (TypeError, r"backend is \['x'\]; write 'auto'", (X, X), {"backend": ["x"]}),
     (ValueError, r"out has shape \(4, 3\)", (X, X), {"out": X[:, :3]}),
     (ValueError, r"numpy\.float32", (X, X), {"out": X.astype(np.float16)}),
     (TypeError, r"takes? integer arrays", (X, X), {"engine": IntegerDot()}),
@@ -92,6 +93,13 @@ def test_mixed_kinds() -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="a is a torch array, b is a numpy array"):
         nf.matmul(torch.ones(4, 4), X, engine=FP8)
+    whole, tensor = np.ones((4, 4), np.int8), torch.ones(4, 4, dtype=torch.int8)
+    with pytest.raises(TypeError, match="a is a numpy array, b is a torch array"):
+        nf.matmul(whole, tensor, engine=IntegerDot())
+    with pytest.raises(TypeError, match="b is a numpy array, out is a torch array"):
+        nf.matmul(whole, whole, engine=IntegerDot(), out=torch.empty(4, 4, dtype=torch.int32))
+    with pytest.raises(TypeError, match="a is a torch array, b is a numpy array"):
+        nf.accelerator("nvidia-h100-fp8").matmul(torch.ones(4, 4), X)
 
 
 NAMES: list[tuple[str, str, dict[str, Any]]] = [
@@ -104,6 +112,7 @@ NAMES: list[tuple[str, str, dict[str, Any]]] = [
         {"inputs": "fp16", "path": "wgma"},
     ),
     (r"several units.*path='wgmma'.*path='mma'", "nvidia-h100", {"inputs": "e4m3"}),
+    (r"a pair", "nvidia-h100", {"inputs": ("fp16", "fp16", "fp16")}),
     (r"several units", "nvidia-b200", {"inputs": "e2m1", "scale": "e8m0"}),
 ]
 
@@ -115,6 +124,9 @@ def test_unit_names(message: str, chip: str, names: dict[str, Any]) -> None:
 
 
 def test_aliases_and_defaults() -> None:
+    assert nf.engine("NVIDIA-H200", inputs="fp16") == nf.engine("nvidia-h100", inputs="fp16")
+    with pytest.raises(TypeError, match="chip is 3; write its name"):
+        nf.engine(3, inputs="fp16")  # type: ignore[arg-type]
     assert nf.engine("nvidia-h200", inputs="fp16") == nf.engine("nvidia-h100", inputs="fp16")
     assert nf.engine("nvidia-a100", inputs="fp64") == FMAChain("fp64")
     mixed = nf.engine("nvidia-ada", inputs=("e4m3", "e5m2"), output="fp16")
@@ -128,6 +140,20 @@ def test_aliases_and_defaults() -> None:
 ENGINES: list[tuple[str, Any]] = [
     ("frac_bits=60", lambda: TruncatedFDPA("fp16", "fp16", length=8, frac_bits=60)),
     ("length=0", lambda: TruncatedFDPA("fp16", "fp16", length=0, frac_bits=24)),
+    (
+        r"zero_exp=-999 is out of range; write an int in \[-998, 999\]",
+        lambda: TruncatedFDPA("fp16", "fp16", length=8, frac_bits=24, zero_exp=-999),
+    ),
+    (
+        "zero_exp=-999",
+        lambda: GroupScaledFDPA("e2m1", "e2m1", scale="e8m0", scale_block=32, zero_exp=-999),
+    ),
+    (
+        "write a multiple of scale_block",
+        lambda: TruncatedFDPA(
+            "e4m3", "e4m3", length=8, frac_bits=24, scale="e8m0", c_format="fp16"
+        ),
+    ),
     (
         "rounding='stochastic'",
         lambda: TruncatedFDPA("fp16", "fp16", length=8, frac_bits=24, rounding="stochastic"),

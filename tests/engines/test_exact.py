@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import numformats as nf
-from numformats.engines import ExactFDPA, FlushedAddMul, FMAChain, IntegerDot
+from numformats.engines import ExactFDPA, FlushedAddMul, FMAChain, IntegerDot, TruncatedFDPA
 from tests import oracle
 from tests.engines import oracle_chain
 from tests.engines.inputs import assert_equal_bits
@@ -92,6 +92,39 @@ def test_exact_sums(inputs: str, length: int, width: int, rounding: str, backend
     engine = ExactFDPA(inputs, inputs, length=length, rounding=rounding)
     got = nf.matmul(a, b, c, engine=engine, backend=backend)
     np.testing.assert_array_equal(got, oracle_chain.results(one, a, b, c).astype(np.float32))
+
+
+@pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_results_of_groups_are_c_in_the_output_format(scaled: bool, backend: str) -> None:
+    """A c format with fewer exponents than the output's holds for the first group alone."""
+    a, b, c = np.zeros((2, 8), np.float32), np.zeros((8, 3), np.float32), np.zeros((2, 3))
+    a[:, 0], b[0], a[:, 4], b[4] = 2.0**-10, 2.0**-10, 2.0**-20, 2.0**-20
+    c[1] = 2.0**-24  # the smallest number of fp16
+    how: Any = {"length": 4, "frac_bits": 23, "zero_exp": -131, "c_format": "fp16"}
+    scales: dict[str, Any] = {}
+    if scaled:
+        how |= {"scale": "e8m0", "scale_block": 4}
+        scales = {"scale_a": np.full((2, 2), 0.5), "scale_b": np.full((2, 3), 2.0)}
+    found = nf.matmul(a, b, c, engine=TruncatedFDPA("fp16", "fp16", **how), **scales,
+                      backend=backend)  # fmt: skip
+    wanted = 2.0**-20 + 2.0**-40 + c
+    np.testing.assert_array_equal(found, wanted.astype(np.float32))
+
+
+def test_no_products_give_c_in_the_output_format() -> None:
+    unit = nf.engine("nvidia-h100", inputs="e4m3", path="wgmma")
+    c = np.float32([[1 + 2.0**-20, -3.0]])
+    none = np.zeros((1, 0), np.float32), np.zeros((0, 2), np.float32)
+    assert nf.matmul(*none, c, engine=unit).tolist() == [[1.0, -3.0]]
+    assert nf.matmul(*none, engine=unit).tolist() == [[0.0, 0.0]]
+
+
+def test_one_scale_for_a_row_takes_no_memory() -> None:
+    unit = TruncatedFDPA("e4m3", "e4m3", length=32, frac_bits=25, scale="e8m0", scale_block=1 << 30)
+    a, b = np.ones((4, 40), np.float32), np.ones((40, 5), np.float32)
+    found = nf.matmul(a, b, engine=unit, scale_a=np.full((4, 1), 2.0), scale_b=np.ones((1, 5)))
+    assert (found == 80.0).all()
 
 
 def test_small_integers_are_exact_everywhere() -> None:

@@ -114,8 +114,10 @@ def test_the_saturating_product_is_what_gemmlowp_differs_in() -> None:
     acc = np.int32([-(1 << 31)])
     how = {"multiplier": -(1 << 31), "shift": 0, **WIDE}
     assert requantize(acc, MultiplierRequantize(rounding="gemmlowp", **how)) == (1 << 31) - 1
-    double = MultiplierRequantize(rounding="double", zero_point=-1, **how)
-    assert requantize(acc, double) == (1 << 31) - 1  # 2**31 - 1: not saturated before
+    double = MultiplierRequantize(rounding="double", **how)
+    assert requantize(acc, double) == -(1 << 31)  # arm_nn_doubling_high_mult_no_sat
+    shifted = MultiplierRequantize(rounding="double", **(how | {"shift": -5}))
+    assert requantize(acc, shifted) == -(1 << 26)
 
 
 def test_channels_clamp_dtype_and_torch() -> None:
@@ -231,6 +233,14 @@ BAD = {
         ValueError,
         "beyond 32 bits",
     ),
+    "unsigned wide": (
+        lambda: requantize(np.uint64([(1 << 64) - 1]), ShiftRequantize(0)),
+        ValueError,
+        "beyond 32 bits",
+    ),
+    "no rule": (lambda: requantize(np.int32([1]), None), TypeError, "rule is None; give"),
+    "zero point": (lambda: MultiplierRequantize(1, 0, zero_point=0.5), TypeError, "zero_point"),
+    "axis": (lambda: MultiplierRequantize(1, 0, axis="x"), TypeError, "axis"),
     "rounding": (
         lambda: MultiplierRequantize(1, 0, rounding="singel"),
         ValueError,

@@ -25,7 +25,8 @@ PRESETS = (
         ),
         notes="From an emulator, not the chip. Chunks of 32 and more exist; the emulator rounds a "
         "chunk's sum before it adds it, or after, by an option: after, here. Near the smallest "
-        "normal number its threshold differs.",
+        "normal number its threshold differs, and from 8581545984 on it gives Inf where the format "
+        "saturates here.",
     ),
     Accelerator(
         "ibm-hfp8",

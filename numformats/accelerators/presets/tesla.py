@@ -39,6 +39,6 @@ PRESETS = (
         scaling=_bias(15),
         engine=MACChain(SHP, SHP, accumulator="fp32"),
         sources=_SOURCES,
-        notes=f"{_NOTE} NaN operands, which the chip clamps to the largest value, stay NaN.",
+        notes=f"{_NOTE} NaN operands, which the chip clamps to the largest value, are refused.",
     ),
 )
