@@ -30,6 +30,7 @@ CASES = [
     ("e4m3", "stochastic", 0.65), ("fixed<8,4>", "stochastic", 0.65),
     ("bfp<8,block=16>", "stochastic", 0.65), ("nvfp4", "stochastic", 0.65),
     ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
+    ("mxfp8_e4m3", "variance_corrected", 0.0), ("bfp<8,block=16>", "variance_corrected", 0.0),
     ("fixed<8,6>", "langevin_low", 0.0), ("fixed<8,6>", "langevin_vc", 0.50),
     ("fixed<8,6>", "underdamped_low", 0.0), ("fixed<8,6>", "underdamped_vc", 0.0),
     ("e4m3", "underdamped_vc", 0.0),

@@ -51,8 +51,8 @@ def short_blocks(x, out, words, exponents, unit):
             mean = bits_to_float(x[j, i])
             drawn, forced_more, cut = short_element(mean, one[j, i], two[j, i], own)
             out[j, i] = float_to_bits(drawn)
-            short = U(short + U(forced_more))
-            over = U(over + U(cut))
+            short = U(short + forced_more)
+            over = U(over + cut)
     return I64(short), I64(over)
 
 
@@ -75,7 +75,7 @@ def any_blocks(x, out, words, exponents, room, law):
             k, e = exponents[i if ACROSS else j], slice(i, i + step)
             given, rand = (x[j, e].view(F32), out[j, e].view(F32)), (one[j, e], two[j, e])
             if in_single(k, law):
-                found = short_run(*given, *rand, known_short(in_block(law[0], k)))
+                found = short_run(*given, *rand, in_block(law[0], k))
             else:
                 found = long_run(*given, *rand, k, room, law)
             short, over = short + found[0], over + found[1]

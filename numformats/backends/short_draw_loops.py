@@ -29,22 +29,22 @@ def short_element(mean, one, two, g):
         gaps = either_gaps(p, one, two, g)
     free = landed(mean, p, gaps)
     drawn = limit(free, g.smallest, g.largest, F32(np.nan))
-    return drawn, forces_more(p), outside(free, g.smallest, g.largest)
+    return drawn, U(forces_more(p)), U(outside(free, g.smallest, g.largest))
 
 
 def short_run(mean, out, one, two, g):
     """One run of draws; the numbers of elements with too much variance and beyond the range."""
-    short, over = ZERO, ZERO  # wider counts would halve the vectors
+    short, over, g = ZERO, ZERO, known_short(g)  # wider counts would halve the vectors
     for i in range(mean.size):
         out[i], forced_more, cut = short_element(mean[i], one[i], two[i], g)
-        short = U(short + U(forced_more))
-        over = U(over + U(cut))
+        short = U(short + forced_more)
+        over = U(over + cut)
     return I64(short), I64(over)
 
 
 def draw_run(mean, variance, sigma, out, one, two, g):
     """As that of ``random_loops.py``; the variance is that of ``g``."""
-    return short_run(mean, out, one, two, known_short(g))
+    return short_run(mean, out, one, two, g)
 
 
 def short_draws(mean, out, k0, k1, h0, h1, first, g, counts):
@@ -56,5 +56,5 @@ def short_draws(mean, out, k0, k1, h0, h1, first, g, counts):
         skip = fill(one, first + a, b - a, k0, k1)
         fill(two, first + a, b - a, h0, h1)
         counts[chunk, 0], counts[chunk, 1] = short_run(
-            mean[a:b], out[a:b], one[skip:], two[skip:], known_short(g)
+            mean[a:b], out[a:b], one[skip:], two[skip:], g
         )

@@ -18,7 +18,7 @@ __device__ __forceinline__ void drawn_members(Pack<float, N> mean, float* out, U
     } else {
         const F64 total = scale_of(k), variance = unit_variance(law.variance, total);
         const LongDraw own{variance, root(variance)};
-#pragma unroll 1
+#pragma unroll
         for (int j = 0; j < N; ++j) {
             const F64 given = unit_mean(F64(mean.v[j]), total);
             const F64 drawn = counted_draw<S>(given, own, one[j], two[j], counts);
