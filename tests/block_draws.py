@@ -40,11 +40,12 @@ def means(rows: int) -> np.ndarray:
     return x
 
 
-def compare(backend: str, rows: int) -> int:
-    """The number of draws that have the reference's bits and counts."""
+def compare(backend: str, rows: int, to: Any = np.asarray, back: Any = np.asarray) -> int:
+    """The number of draws that have the reference's bits and counts; arrays go to where the backend
+    takes them, and ``back``."""
     x, done = means(rows), 0
     for fmt, variance in product(FORMATS, VARIANCES):
-        compare_one(backend, x, variance, fmt, nf.Key(3, 1, done % 2))
+        compare_one(backend, x, variance, fmt, nf.Key(3, 1, done % 2), to, back)
         done += 1
     return done
 
@@ -54,14 +55,16 @@ def compare_few(backend: str) -> int:
     x, done = means(5)[:, :8], 0
     for fmt in (nf.BlockFloat(nf.E4M3, 8, scale_rule="ceil"), nf.BlockFloat(_MANTISSA, 3, axis=0)):
         for variance in (1e-3, 1e10):
-            compare_one(backend, x, variance, fmt, nf.Key(3, 1, 1))
+            compare_one(backend, x, variance, fmt, nf.Key(3, 1, 1), np.asarray, np.asarray)
             done += 1
     return done
 
 
-def compare_one(backend: str, x: Any, variance: float, fmt: Any, key: nf.Key) -> None:
+def compare_one(
+    backend: str, x: Any, variance: float, fmt: Any, key: nf.Key, to: Any, back: Any
+) -> None:
     how: Any = {"key": key, "return_counts": True}
     wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
-    got = nf.variance_corrected(x, variance, fmt, backend=backend, **how)
-    assert_same_bits(got[0], wanted[0])
+    got = nf.variance_corrected(to(x), variance, fmt, backend=backend, **how)
+    assert_same_bits(back(got[0]), wanted[0])
     assert got[1] == wanted[1], (fmt, variance)

@@ -16,6 +16,7 @@ from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
 from numformats.rounding import MODES
 from numformats.tasks import code_dtype
+from tests import block_draws
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits
 from tests.odd_modes import away_above_a_quarter
 from tests.statistics import FALSE_ALARM, binomial_p
@@ -208,6 +209,13 @@ def test_draws(backend: str) -> None:
                 wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
                 assert_same_bits(to_host(got[0]), wanted[0])
                 assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_draws_in_blocks(backend: str) -> None:
+    cases = len(block_draws.FORMATS) * len(block_draws.VARIANCES)
+    for rows in (9, 512):
+        assert block_draws.compare(backend, rows, to_device, to_host) == cases
 
 
 @pytest.mark.parametrize("backend", CUDA)
