@@ -128,8 +128,7 @@ DRAWN = [  # a format; whether each element has a variance, and whether draws ar
 
 
 def step_units(mode: str) -> dict[str, UnitBase]:
-    """Langevin and underdamped steps of the three accumulators; draws; float scales in the 32-bit
-    lane."""
+    """Langevin and underdamped steps of the three accumulators; float scales in the 32-bit lane."""
     c, m = CARRIERS["float32"], MODES[mode]
     grids, drawn = (lower(nf.E5M2, c, m), lower(nf.E4M3, c, m)), draw_grid(nf.E4M3, c)
     parts = {
@@ -149,6 +148,18 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         for form, law in laws.items():
             unit = UnderdampedUnit(*grids, between, m, drawn, law, flags, name != "F")
             made[f"U{name}{form}"] = unit
+    how = levels(nf.NVFP4)
+    for encode in (False, True):
+        found, out = short(nf.NVFP4, m, how.mode, c), "uint8" if encode else "float32"
+        if found:
+            unit = ShortUnit(found, (6.0, 2688.0), how.mode, m, 4, out, encode, "uint8")
+            made[f"Q{encode:d}"] = unit
+    return made
+
+
+def draw_units() -> dict[str, UnitBase]:
+    """Draws of every kind, which have no rounding mode."""
+    c, made = CARRIERS["float32"], dict[str, UnitBase]()
     for real in ("float32", "float64"):
         for fmt, each, blocks in DRAWN:
             grid = draw_grid(fmt, CARRIERS[real])
@@ -164,13 +175,15 @@ def step_units(mode: str) -> dict[str, UnitBase]:
         for lanes in (0, 8):
             unit = BlockDrawUnit(grid, Law.in_blocks(found[0]), tuple(spec), lanes)
             made[f"B{fmt.element.bits}{lanes}"] = unit
-    how = levels(nf.NVFP4)
-    for encode in (False, True):
-        found, out = short(nf.NVFP4, m, how.mode, c), "uint8" if encode else "float32"
-        if found:
-            unit = ShortUnit(found, (6.0, 2688.0), how.mode, m, 4, out, encode, "uint8")
-            made[f"Q{encode:d}"] = unit
     return made
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_cuda_source_of_draws_compiles(target: str) -> None:
+    code = compiled(source(draw_units()), target)
+    for name, unit in draw_units().items():
+        for entry in unit.entries(name):
+            assert entry.name.encode() in code
 
 
 @pytest.mark.parametrize("target, mode", pairs())
