@@ -99,7 +99,8 @@ def matmul(
     check_scales_given(engine, scale_a, scale_b)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
-    if c is not None and np.shape(a)[-1:] == (0,):
+    apart = c is not None and engine.c_values != engine.results
+    if apart and np.shape(a)[-1:] == (0,):
         c = quantize(c, engine.results, backend=backend)
     run = device_matmul.matmul if on_device(a) else _matmul
     return run(a, b, c, engine, scale_a, scale_b, checked_key(engine, key), backend, out)
