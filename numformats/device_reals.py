@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from numformats.backends import select
-from numformats.backends.task import DrawTask
-from numformats.block_tasks import block_decode_task, block_draw_task
+from numformats.block_tasks import block_decode_task
 from numformats.blocking import geometry, scales_shape
 from numformats.device_libraries import Library, flat, library
 from numformats.device_places import (
@@ -18,9 +17,9 @@ from numformats.device_places import (
     real_places,
     target_for,
 )
-from numformats.draw_grids import check_drawable, draw_grid, short_draw
+from numformats.draw_grids import check_drawable
+from numformats.draw_tasks import drawn
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import CARRIERS, LANE32
 from numformats.random import Key
 from numformats.request import request
 from numformats.tasks import decode_task
@@ -50,15 +49,8 @@ def variance_corrected(
     if 0 not in shape:
         source, result = real_places(found, given, target, carrier)
         reals = (flat_reals(found, source), _spread(found, variance), flat_reals(found, result))
-        given = (*reals, key.words, key.fold(1).words, key.start)
-        plain = bool(np.isscalar(variance)) and carrier.lane is LANE32
-        if isinstance(fmt, BlockFloat):
-            task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]), return_counts)
-            counts = module.block_draws(block_draw_task(task, shape, fmt, plain))
-        else:
-            grid = draw_grid(fmt, carrier)
-            short = short_draw(grid, variance) if plain else None
-            counts = module.draws(DrawTask(*given, grid, return_counts, short))
+        how = {"common": bool(np.isscalar(variance)), "counted": return_counts}
+        counts = drawn(module, reals, fmt, key, shape, carrier, **how)
         put(found, target, result, carrier, module)
     return (target if out is None else out), (prod(shape), *counts)
 

@@ -4,17 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats import device_reals
+from numformats import device_reals, draw_tasks
 from numformats.arrays import Host, check_out, empty_like, host, like
 from numformats.backends import select
-from numformats.backends.task import DrawTask
-from numformats.block_tasks import block_draw_task
 from numformats.device import on_device
-from numformats.draw_grids import check_drawable, draw_grid, short_draw
+from numformats.draw_grids import check_drawable
 from numformats.dtypes import FormatLike
-from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals, values_of
-from numformats.lanes import CARRIERS, LANE32
 from numformats.naming import parse
 from numformats.random import Key, as_key
 from numformats.request import request
@@ -85,16 +81,10 @@ def variance_corrected(
     if source.view.size:
         means = reals(source)
         place = place_for(target, means, source)
-        keys = (wanted.words, wanted.fold(1).words, wanted.start)
-        plain = np.ndim(variance) == 0 and source.carrier.lane is LANE32
-        given, module = (means, spread_of, place, *keys), select(backend)
-        if isinstance(fmt, BlockFloat):
-            task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]))
-            counts = module.block_draws(block_draw_task(task, source.shape, fmt, plain))
-        else:
-            grid = draw_grid(fmt, source.carrier)
-            short = short_draw(grid, spread_of[0]) if plain else None
-            counts = module.draws(DrawTask(*given, grid, short=short))
+        where, common = (wanted, source.shape, source.carrier), np.ndim(variance) == 0
+        counts = draw_tasks.drawn(
+            select(backend), (means, spread_of, place), fmt, *where, common=common
+        )
         if not np.may_share_memory(place, target):
             put(target, place, source)
     drawn = out if out is not None else like(mean, source, target)

@@ -6,7 +6,7 @@ import ctypes
 import hashlib
 import pathlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,16 @@ class Collector:
 
     def launch(self, unit: Unit, entry: int, blocks: int, args: tuple[Any, ...], like: Any) -> None:
         self.units.append(unit)
+
+
+def planting(name: str, before: str, after: str) -> Callable[[str], str]:
+    """The change that plants an error in emitted text, which has to hold ``before``."""
+
+    def change(text: str) -> str:
+        assert before in text, f"nothing to plant {name} in"
+        return text.replace(before, after)
+
+    return change
 
 
 def backend(machine: Any) -> CudaTasks:

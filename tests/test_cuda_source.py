@@ -16,7 +16,7 @@ import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.tasks import code_dtype
 from tests import block_draws, float_scaled
-from tests.host_cuda import Collector, HostMachine
+from tests.host_cuda import Collector, HostMachine, planting
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
 from tests.test_langevin import CASES, arrays
@@ -144,14 +144,9 @@ def test_blocks_on_both_sides_of_what_can_be_lifted(
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_error_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
     """Negative control: one change in the emitted text makes the comparison fail."""
-    before, after = PLANTED[name]
+    change = planting(name, *PLANTED[name])
     x = inputs(nf.E4M3, "float32")[: 96 * 8]
     work = [(rounded, nf.E4M3, x), (rounded, nf.MXFP8_E4M3, finite(x).reshape(-1, 96))]
-
-    def change(text: str) -> str:
-        assert before in text, f"nothing to plant {name} in"
-        return text.replace(before, after)
-
     prepared(use, HostMachine(tmp_path), work, "nearest_even", change)
     with pytest.raises(AssertionError, match="differ"):
         compare(work, "nearest_even")
@@ -218,12 +213,7 @@ PLANTED_IN_BLOCKS = {
 @pytest.mark.parametrize("name", PLANTED_IN_BLOCKS)
 def test_a_planted_error_in_blocks_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
     """Negative control: one change in the emitted text makes the comparison fail."""
-    before, after = PLANTED_IN_BLOCKS[name]
-
-    def change(text: str) -> str:
-        assert before in text, f"nothing to plant {name} in"
-        return text.replace(before, after)
-
+    change = planting(name, *PLANTED_IN_BLOCKS[name])
     with pytest.raises(AssertionError, match="differ"):
         with_blocks(use, tmp_path, change)
 
@@ -276,12 +266,7 @@ PLANTED_IN_STEPS = {
 @pytest.mark.parametrize("name", PLANTED_IN_STEPS)
 def test_a_planted_error_in_a_step_is_seen(name: str, use: Any, tmp_path: pathlib.Path) -> None:
     """Negative control: one change in the emitted text makes a step differ."""
-    before, after = PLANTED_IN_STEPS[name]
-
-    def change(text: str) -> str:
-        assert before in text, f"nothing to plant {name} in"
-        return text.replace(before, after)
-
+    change = planting(name, *PLANTED_IN_STEPS[name])
     steps, caught = built_steps(use, tmp_path, "stochastic", change), []
     for step, how in steps.items():
         try:

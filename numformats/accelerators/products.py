@@ -8,10 +8,10 @@ import numpy as np
 from numformats.accelerators.accelerator import FORWARD, Accelerator
 from numformats.accelerators.integers import multiply_integers
 from numformats.accelerators.storing import Stored, store
-from numformats.arrays import Host, as_kind, host
+from numformats.arrays import Host, as_kind
 from numformats.checks import choice
 from numformats.engines import matmul
-from numformats.engines.arguments import check_kinds
+from numformats.engines.arguments import host_operands
 from numformats.engines.coded import tensor_scaled
 from numformats.engines.job import batches
 from numformats.halves import values_of
@@ -49,8 +49,7 @@ def multiply(
             "write roles=('activations', 'weights')"
         )
     call = Call(as_key(key), backend)
-    given = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
-    check_kinds(given)
+    given = host_operands(a, b, c)
     source, x, y = given["a"], working(given["a"]), working(given["b"])
     third = None if c is None else working(given["c"])
     batches(x, y, third)

@@ -25,17 +25,12 @@ def made_state(size):
     return np.empty(size, I), np.empty((4, CHUNK), F64)
 
 
-def in_single(k, law):
-    """Whether blocks with the scale 2^k are drawn in float32."""
-    return (k >= law[3]) & (k <= law[4])
-
-
 def choose(amax, state, scales, how, law):
     """Scales that cover what can be drawn; whether all blocks are drawn in float32."""
     (sigma, scale), every = how, True
     for j in range(amax.size):
         state[0][j] = covering_exponent(amax[j], sigma, scale)
-        every &= in_single(state[0][j], law)
+        every &= in_single(state[0][j], law[3], law[4])
     return every
 
 
@@ -74,7 +69,7 @@ def any_blocks(x, out, words, exponents, room, law):
         for i in range(0, x.shape[1], step):
             k, e = exponents[i if ACROSS else j], slice(i, i + step)
             given, rand = (x[j, e].view(F32), out[j, e].view(F32)), (one[j, e], two[j, e])
-            if in_single(k, law):
+            if in_single(k, law[3], law[4]):
                 found = short_run(*given, *rand, in_block(law[0], k))
             else:
                 found = long_run(*given, *rand, k, room, law)

@@ -44,7 +44,7 @@ def draw_rows(
         top = block_top(shared, me, top_of(four) if busy else ZERO, busy)
         if busy:
             k = covering_exponent(top, sigma, scale)
-            inside = k >= low and k <= high
+            inside = in_single(k, low, high)
             own = in_block(unit, k if inside else low)
             one = four_words(U64(first + at), k0, k1)
             two = four_words(U64(first + at), h0, h1)
@@ -72,7 +72,7 @@ def draw_tiles(
     i = here()
     while i < U64(mean.size):
         k = covering_exponent(amax[tile_of(i, n1, nb, n2, nc, t1, t2, m1, m2)], sigma, scale)
-        inside = k >= low and k <= high
+        inside = in_single(k, low, high)
         own, e = in_block(unit, k if inside else low), U64(first + i)
         one, two = word_of(e, k0, k1), word_of(e, h0, h1)
         forced, cut = block_member(mean[i], k, own, one, two, out, i, inside, g, variance)

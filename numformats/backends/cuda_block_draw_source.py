@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numformats.backends.cuda_draw_source import Law
+from numformats.backends.cuda_draw_source import MADE_STREAMS, STREAMS, Law
 from numformats.backends.cuda_text import (
     MADE_TILING,
     TILING,
@@ -15,8 +15,6 @@ from numformats.backends.cuda_text import (
 )
 from numformats.core.draw import DrawGrid
 from numformats.lanes import CARRIERS, LANE32, Lane
-
-_KEYS = ("k0", "k1", "h0", "h1")
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,10 @@ class BlockDrawUnit(UnitBase):
         x: Params = (("const float*", "mean"), ("float*", "out"))
         law: Params = (
             *self.law.params, ("F64", "variance"), ("F64", "sigma"), ("I", "low"), ("I", "high"),
-            *(("W32", key) for key in _KEYS), ("U64", "first"),
+            *STREAMS,
         )  # fmt: skip
         made = f"BlockLaw{{{self.law.made}, variance, sigma, {name}::scale(), low, high}}"
-        given = f"{made}, DrawKeys{{{', '.join(_KEYS)}}}, first"
+        given = f"{made}, {MADE_STREAMS}"
         counts: Params = (("U64*", "counts"), ("U64", "n"))
         if self.lanes:
             body = f"draw_rows<{name}, {self.lanes}>(mean, out, counts, n, {given});"

@@ -20,6 +20,8 @@ from numformats.core.short_draw import ShortDraw
 from numformats.lanes import LANE32, Lane
 
 _KEYS = ("k0", "k1", "h0", "h1")
+STREAMS: Params = (*(("W32", key) for key in _KEYS), ("U64", "first"))
+MADE_STREAMS = f"DrawKeys{{{', '.join(_KEYS)}}}, first"
 _KINDS = {"F32": "float", "I": "int"}
 _SPREAD = ("variance", "reach", "widest", "least")  # what ``ShortDraw`` says of a variance
 
@@ -96,10 +98,10 @@ class DrawUnit(UnitBase):
         params: Params = (
             (f"const {kind}*", "mean"), ("const F64*", "variance"), *self.law.params,
             (f"{kind}*", "out"), ("U64*", "counts"), ("U64", "n"), ("U64", "vectors"),
-            ("const F64*", "totals"), *TILING, *(("W32", key) for key in _KEYS), ("U64", "first"),
+            ("const F64*", "totals"), *TILING, *STREAMS,
         )  # fmt: skip
         body = (
             f"draws<{name}>(mean, variance, {self.law.made}, out, counts, n, vectors, totals, "
-            f"{MADE_TILING}, DrawKeys{{{', '.join(_KEYS)}}}, first);"
+            f"{MADE_TILING}, {MADE_STREAMS});"
         )
         return (Entry(f"draws_{name}", params, body),)

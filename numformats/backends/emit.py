@@ -118,6 +118,7 @@ SHORT_DRAW: tuple[Callable[..., Any], ...] = (
 )  # beside DRAW, in the 32-bit lane
 BLOCK_DRAW: tuple[Callable[..., Any], ...] = (
     block_draw.covering_exponent,
+    block_draw.in_single,
     block_draw.scale_of,
     block_draw.in_block,
 )  # beside SHORT_DRAW and SCALE

@@ -117,7 +117,7 @@ REALS = (
     "normals", "long_normals", "draws", "short_draws", "tops", "levels", "scaled",
     "finite_top", "float_rows", "draw_rows", "draw_maxima", "draw_tiles", *STEPS,
 )  # fmt: skip  # loops that need ``draw_text``
-FLOATS = ("finite_top", "float_rows", "draw_rows", "draw_maxima")  # not of stored bits
+FLOATS = ("finite_top", "float_rows", "draw_rows", "draw_maxima")  # load the bits of floats
 BLOCK_DRAWS = ("draw_rows", "draw_tiles")  # loops that need ``block_draw_text``
 SCALES = ("rows", "tiles", "levels", *BLOCK_DRAWS)  # loops that need ``scale_text``
 

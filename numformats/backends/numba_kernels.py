@@ -9,6 +9,7 @@ from numformats.backends.compile_log import listen
 from numformats.backends.emitted import both_ways, emit, imported, load
 from numformats.backends.numba_text import (
     DRAWING,
+    SCALES,
     Flags,
     draw_text,
     kernel_text,
@@ -79,7 +80,7 @@ def compiled(
     waking threads costs more than it saves; that form compiles in half the time."""
     lane = lane_module(carrier.lane)
     imports = [lane, mode_module(mode, carrier.lane)]
-    if loop in ("rows", "tiles", "levels", "short_block_draws"):
+    if loop in SCALES:
         imports.append(module(f"scale_{carrier.name}", (lane,), scale_text(carrier)))
     if loop in DRAWING:
         imports.append(module("draw", (lane,), draw_text()))

@@ -103,10 +103,9 @@ _SHORT_DRAWS: Parts = (
     short_draw_loops.short_element,
     short_draw_loops.short_run,
 )
+_DRAWS: Parts = (random_loops.roots, random_loops.known, random_loops.draw_run)
 _LONG_DRAWS: Parts = (
-    random_loops.roots,
-    random_loops.known,
-    random_loops.draw_run,
+    *_DRAWS,
     scaled_loops.in_block_units,
     scaled_loops.out_of_units,
 )
@@ -118,7 +117,7 @@ PARTS: dict[str, Parts] = {
     "words": (random_loops.copy_run,),
     "normals": (),
     "long_normals": (random_loops.copy_run, random_loops.deviates),
-    "draws": (random_loops.roots, random_loops.known, random_loops.draw_run),
+    "draws": _DRAWS,
     "short_draws": _SHORT_DRAWS,
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (
@@ -129,11 +128,7 @@ PARTS: dict[str, Parts] = {
     ),
     "levels": (scaled.not_a_number, *LEVELS),
     "scaled": (*UNITS, *ELEMENTS, *_SCALED),
-    "block_draws": (
-        *UNITS,
-        scaled_loops.run_of,
-        *_LONG_DRAWS,
-    ),
+    "block_draws": (*UNITS, scaled_loops.run_of, *_LONG_DRAWS),
     "short_block_draws": (
         *UNITS,
         *BLOCK_DRAW,
@@ -143,7 +138,6 @@ PARTS: dict[str, Parts] = {
         block_draw_loops.made_words,
         block_draw_loops.filled,
         block_draw_loops.made_state,
-        block_draw_loops.in_single,
         block_draw_loops.choose,
         block_draw_loops.short_blocks,
         block_draw_loops.long_run,

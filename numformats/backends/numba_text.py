@@ -115,6 +115,7 @@ DRAWING = (
     "normals", "draws", "short_draws", "finite_tops", "tops", "block_draws", "short_block_draws",
     *STEPS,
 )  # fmt: skip  # loops that need ``draw_text``
+SCALES = ("rows", "tiles", "levels", "short_block_draws")  # loops that need ``scale_text``
 TASK = 1 << 16  # elements that a thread takes at a time
 # elements between two refills of the buffer of random words
 CHUNKS = dict.fromkeys(PARTS, 1024) | {"quantize": 2048, "words": 2048}

@@ -72,14 +72,18 @@ def _texts(mode: Mode, general: bool, nan: int) -> SimpleNamespace:
     return _bound(module_text(prelude, [*parts, *rules]))
 
 
+@np.errstate(invalid="ignore")  # signalling NaN
+def _wide_bits(c: Any) -> Any:
+    return c.astype(np.float64).view(np.uint64)
+
+
 def dots(task: DotTask) -> None:
     """Fused dot products of every row with every column."""
     text = _texts(task.mode, task.general, task.nan)
     for x, (y, z) in enumerate(zip(task.a_at, task.b_at, strict=True)):
         a = [np.asarray(f[y], np.int64) for f in (task.a.sig, task.a.exp, task.a.kind)]
         b = [np.asarray(f[z], np.int64) for f in (task.b.sig, task.b.exp, task.b.kind)]
-        with np.errstate(invalid="ignore"):  # signalling NaN
-            c = task.out[x].astype(np.float64).view(np.uint64)
+        c = _wide_bits(task.out[x])
         for k in range(0, a[0].shape[1], task.group):
             end = k + task.group
             rows, columns = [f[:, k:end] for f in a], [f[k:end] for f in b]
@@ -129,8 +133,7 @@ def scaled_dots(task: ScaledDotTask) -> None:
         scale_a, scale_b = ((f.sig, f.exp, f.kind) for f in (task.a_scale, task.b_scale))
         rows = [f[y] for f in (*scale_a, masks[0])]
         columns = [f[z] for f in (*scale_b, masks[1])]
-        with np.errstate(invalid="ignore"):  # signalling NaN
-            c = task.out[x].astype(np.float64).view(np.uint64)
+        c = _wide_bits(task.out[x])
         for g in range(0, a.shape[1] // task.group, task.count):
             with np.errstate(all="ignore"):
                 c = _scaled_block(text, task, a, b, rows, columns, g, c)

@@ -110,7 +110,7 @@ def _drawn_in_single(
     ends = grids.smallest, grids.largest
     found = draw.limit(free, *ends, np.nan), forced, draw.outside(free, *ends)
     others = _drawn_in_units(d, mean, block_draw.scale_of(k), one, two)
-    inside = (k >= short.low) & (k <= short.high)
+    inside = block_draw.in_single(k, short.low, short.high)
     return tuple(np.where(inside, a, b) for a, b in zip(found, others, strict=True))
 
 

@@ -49,7 +49,7 @@ def _begin_child() -> None:
         _forked = threading_layer() == "omp"  # type: ignore[no-untyped-call]
     except ValueError:  # no kernel had threads
         return
-    for kept in _built:
+    for kept in _built if _forked else ():
         kept.cache_clear()
 
 

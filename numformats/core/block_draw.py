@@ -12,6 +12,7 @@ from numformats.core.lane import (
     MAGNITUDE,
     U64,
     W32,
+    Flag,
     I,
     Int,
     Real,
@@ -44,6 +45,11 @@ def covering_exponent(amax: Word, sigma: Real, b: ScaleSpec) -> Int:
     top = U(U(HALF | U(U(W32(bits >> U64(21))) & MAGNITUDE)) | lost)
     k = chosen_exponent(I(I(field_of(far)) - I(1023)), top, b)
     return where(far - far == 0.0, where(far > 0.0, k, b.low), I(1024))
+
+
+def in_single(k: Int, low: Int, high: Int) -> Flag:
+    """Whether blocks with the scale 2^k are drawn in float32."""
+    return (k >= low) & (k <= high)
 
 
 def scale_of(k: Int) -> Real:

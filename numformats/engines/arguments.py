@@ -21,6 +21,18 @@ def check_kinds(sources: Mapping[str, Host | None]) -> None:
         raise TypeError(f"{found}; give all of one kind (torch.from_numpy, tensor.numpy())")
 
 
+def host_operands(a: Any, b: Any, c: Any) -> dict[str, Host]:
+    """Operands in host memory by name, of one kind; c where there is one.
+
+    Raises:
+        TypeError: NumPy arrays beside tensors, or no float arrays.
+    """
+    given = {"a": a, "b": b, "c": c}
+    found = {name: host(x, name) for name, x in given.items() if x is not None}
+    check_kinds(found)
+    return found
+
+
 def checked_key(engine: Engine, key: Key | int | None) -> Key | None:
     """The key, which engines that draw random bits need.
 

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.arrays import as_kind, host, plain
+from numformats.arrays import as_kind, plain
 from numformats.codes import Codes
 from numformats.decoding import decode
 from numformats.device import on_device
 from numformats.engines import device_matmul
-from numformats.engines.arguments import check_kinds
+from numformats.engines.arguments import host_operands
 from numformats.engines.device_arrays import all_given
 from numformats.engines.engine import Engine
 from numformats.engines.fitting import holds, wanted_blocks
@@ -123,12 +123,10 @@ def check_single(engine: Engine, a: Any, b: Any, c: Any, out: Any) -> None:
     Raises:
         TypeError, ValueError: they are not, or do not.
     """
-    given, device = {"a": a, "b": b, "c": c}, on_device(a)
+    device = on_device(a)
     found: dict[str, Any] = (
-        all_given(given) if device else {k: host(x, k) for k, x in given.items() if x is not None}
+        all_given({"a": a, "b": b, "c": c}) if device else dict(host_operands(a, b, c))
     )
-    if not device:
-        check_kinds(found)
     first, second, third = found["a"], found["b"], found.get("c")
     shape = (*batches(first, second, third), first.shape[-2], second.shape[-1])
     place = device_matmul.target_of if device else target_of

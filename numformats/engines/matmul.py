@@ -4,16 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from numformats.arrays import host
 from numformats.backends import select
 from numformats.codes import Codes
 from numformats.device import on_device
 from numformats.engines import device_matmul
 from numformats.engines.arguments import (
-    check_kinds,
     check_numbers,
     check_scales_given,
     checked_key,
+    host_operands,
     scale_operands,
 )
 from numformats.engines.coded import check_single, tensor_scaled, uncoded
@@ -118,8 +117,7 @@ def _matmul(
     out: Any,
 ) -> Any:
     """``matmul`` in host memory, but for integer engines."""
-    sources = {name: host(x, name) for name, x in (("a", a), ("b", b), ("c", c)) if x is not None}
-    check_kinds(sources)
+    sources = host_operands(a, b, c)
     first, second, third = sources["a"], sources["b"], sources.get("c")
     lead = batches(first, second, third)
     shape = (*lead, first.shape[-2], second.shape[-1])

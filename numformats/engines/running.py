@@ -1,5 +1,6 @@
 """Running fused dot products: how wide terms are, output grids, and the task for a backend."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -73,16 +74,34 @@ def run_groups(
     """Split, scale and group the operands of ``job``, and run ``rule`` over them. The c of the
     first group is aligned as a number of its own format, the result of a group as one of the
     output format."""
-    own, output, length = engine.c_values.emin, engine.output.emin, groups.length
-    how = (rule, groups, zero_exp, late_bits, negative_zero)
+    a_fmt, b_fmt = engine.a_format, engine.b_format
+    lanes = term_lanes(engine.product_bits, a_fmt.man_bits, engine.frac_bits, groups.stored)
+    truncate, block = engine.truncate_inputs, engine.scale_block if engine.scaled else 1
+    low = output_grid(engine.output, engine.rounding, negative_zero)
+    unit_bits = engine.product_bits + lanes.up_a + lanes.up_b + 1
+    for part, c_exp in parts_of_k(engine, job, groups.length, block):
+        x, y, read = part.a, part.b, part.reader.factors
+        a = read(x, a_fmt, lanes.up_a, truncate, groups, 2, part.scale_a, block)
+        b = read(y, b_fmt, lanes.up_b, truncate, groups, 1, part.scale_b, block)
+        numbers = (engine.frac_bits, late_bits, zero_exp, c_exp, lanes.align, unit_bits)
+        task = DotTask(
+            a, b, x.at, y.at, part.out, rule, DotSpec(*map(np.int64, numbers)), low.grid,
+            find(engine.rounding), groups.stored, low.general, lanes.wide, lanes.run, NAN32,
+        )  # fmt: skip
+        part.backend.dots(task)
+
+
+def parts_of_k(engine: Any, job: Job, length: int, block: int) -> Iterator[tuple[Job, int]]:
+    """``job`` in parts that have one smallest exponent of c, which comes along."""
+    own, output = engine.c_values.emin, engine.output.emin
     if own == output or job.a.bits.shape[2] <= length:
-        _run(engine, job, own, *how)
+        yield job, own
         return
     for x, fmt in ((job.a, engine.a_format), (job.b, engine.b_format)):
         if not (engine.truncate_inputs or x.checked):
             job.reader.check(x, fmt)  # while places are the caller's
-    for part, low in ((slice(0, length), own), (slice(length, None), output)):
-        _run(engine, part_of_k(job, part, engine.scale_block if engine.scaled else 1), low, *how)
+    yield part_of_k(job, slice(0, length), block), own
+    yield part_of_k(job, slice(length, None), block), output
 
 
 def part_of_k(job: Job, part: slice, block: int) -> Job:
@@ -100,33 +119,3 @@ def part_of_k(job: Job, part: slice, block: int) -> Job:
         scale_a=cut(job.scale_a, every, every, levels),
         scale_b=cut(job.scale_b, every, levels),
     )
-
-
-def _run(
-    engine: Any,
-    job: Job,
-    min_exp: int,
-    rule: DotRule,
-    groups: Groups,
-    zero_exp: int,
-    late_bits: int,
-    negative_zero: bool,
-) -> None:
-    a_fmt, b_fmt = engine.a_format, engine.b_format
-    lanes = term_lanes(engine.product_bits, a_fmt.man_bits, engine.frac_bits, groups.stored)
-    truncate, block = engine.truncate_inputs, engine.scale_block if engine.scaled else 1
-    a = job.reader.factors(job.a, a_fmt, lanes.up_a, truncate, groups, 2, job.scale_a, block)
-    b = job.reader.factors(job.b, b_fmt, lanes.up_b, truncate, groups, 1, job.scale_b, block)
-    low = output_grid(engine.output, engine.rounding, negative_zero)
-    unit_bits = engine.product_bits + lanes.up_a + lanes.up_b + 1
-    spec = DotSpec(
-        *map(
-            np.int64,
-            (engine.frac_bits, late_bits, zero_exp, min_exp, lanes.align, unit_bits),
-        )
-    )
-    task = DotTask(
-        a, b, job.a.at, job.b.at, job.out, rule, spec, low.grid, find(engine.rounding),
-        groups.stored, low.general, lanes.wide, lanes.run, NAN32,
-    )  # fmt: skip
-    job.backend.dots(task)

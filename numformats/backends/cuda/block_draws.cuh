@@ -10,7 +10,7 @@ __device__ __forceinline__ void drawn_members(Pack<float, N> mean, float* out, U
     fill<ODD>(one, first + i, keys.k0, keys.k1);
     fill<ODD>(two, first + i, keys.h0, keys.h1);
     Pack<float, N> result;
-    if (__builtin_expect(law.low <= k && k <= law.high, true)) {
+    if (__builtin_expect(in_single(k, law.low, law.high), true)) {
         const ShortDraw own = in_block(law.unit, k);
 #pragma unroll
         for (int j = 0; j < N; ++j)
@@ -40,7 +40,7 @@ __device__ __forceinline__ void draw_rows_of(const float* mean, float* out, U64*
         if (v < vectors) given = reinterpret_cast<const Pack<float, 4>*>(mean)[v];
         U amax = ZERO;
 #pragma unroll
-        for (int j = 0; j < 4; ++j) amax = maximum(amax, U(float_to_bits(given.v[j]) & MAGNITUDE));
+        for (int j = 0; j < 4; ++j) amax = maximum(amax, magnitude<S>(float_to_bits(given.v[j])));
         const I k = covering_exponent(lanes_max<LANES>(amax), law.sigma, law.scale);
         if (v < vectors) drawn_members<S, 4, ODD>(given, out, 4 * v, k, law, keys, first, found);
     }
