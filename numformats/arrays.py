@@ -176,7 +176,7 @@ def check_out(out: Any, x: Any, source: Host) -> Host:
         raise TypeError(f"out is a {type(out).__name__}; give a numpy.ndarray")
     if source.kind == "standard" and type(out) is not type(x):
         raise TypeError(f"out is a {type(out).__name__}; give a {type(x).__name__} as x is")
-    target = host(out, "out")
+    target = written(out)
     if target.carrier is not source.carrier or target.shape != source.shape:
         raise ValueError(
             f"out has shape {target.shape}, dtype {target.carrier.name}; x has shape "
@@ -184,6 +184,21 @@ def check_out(out: Any, x: Any, source: Host) -> Host:
             f"{source.carrier.name}: they must agree; write out=numpy.empty_like(x) or "
             f"torch.empty_like(x)"
         )
+    return target
+
+
+def written(out: Any) -> Host:
+    """``out`` as a ``Host`` that is written to.
+
+    Raises:
+        ValueError: it is read-only, or a view that negates what lies in memory.
+    """
+    if _is_tensor(out) and out.is_neg():
+        raise ValueError(
+            "out is a tensor with the negative bit, as x.conj().imag has it; write "
+            "out=torch.empty_like(out)"
+        )
+    target = host(out, "out")
     if not target.view.flags.writeable:
         raise ValueError("out is read-only; give an array that can be written")
     return target

@@ -92,6 +92,20 @@ def test_read_only_input() -> None:
         nf.quantize(x, "e4m3", out=x)
 
 
+def test_an_out_that_negates_what_lies_in_memory() -> None:
+    """Tensors with the negative bit are read as they are, and refused as ``out``."""
+    x = torch.tensor([1 + 1.06j, 2 + 3.3j]).conj().imag
+    assert x.is_neg()
+    assert nf.quantize(x, "e4m3").tolist() == [-1.0, -3.25]
+    with pytest.raises(ValueError, match="out is a tensor with the negative bit"):
+        nf.quantize(x, "e4m3", out=x)
+    with pytest.raises(ValueError, match="out is a tensor with the negative bit"):
+        nf.matmul(
+            x[:, None], x[None], engine=nf.engine("nvidia-h100", inputs="tf32"), out=x[:, None]
+        )
+    assert x.tolist() == [-1.059999942779541, -3.299999952316284]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_in_place(name: str) -> None:
     x = sample()

@@ -79,7 +79,9 @@ def _multiplier(unit: float, output_scale: float) -> tuple[int, int]:
     Raises:
         ValueError: an output scale too far from that of the accumulator.
     """
-    significand, exponent = frexp(unit / output_scale)
+    (top, above), (bottom, below) = frexp(unit), frexp(output_scale)
+    significand, exponent = frexp(top / bottom)  # of the quotient itself there may be no float
+    exponent += above - below
     units = int(significand * 2.0**31 + 0.5)
     if units == 1 << 31:
         units, exponent = units >> 1, exponent + 1

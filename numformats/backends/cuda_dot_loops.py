@@ -54,9 +54,9 @@ def join_flags(sa, ea, ka, sb, eb, kb, at, start, n, group, s):
     return flags
 
 
-def group_step(sa, ea, ka, sb, eb, kb, at, start, n, kinds, bits, s, g, group, run):
+def group_step(sa, ea, ka, sb, eb, kb, at, start, n, kinds, given, bits, s, g, group, run):
     """The pattern ``bits`` of c after one more group."""
-    half, begin = group // PARTS, first(bits, W32(kinds & W32(4)) > W32(0), s)
+    half, begin = group // PARTS, first(bits, W32(kinds & W32(4)) > W32(0), given, s)
     total, top = sum_part(sa, ea, sb, eb, at, start, n, half, run, begin, s)
     odd, odd_top = total, top
     if PARTS == 2:
@@ -80,7 +80,7 @@ def dots(
             kinds = W32(W32(ja[row * groups + q]) | W32(jb[(y * groups + q) * n + column]))
             at, start = row * count + q * group, (y * count + q * group) * n + column
             bits = group_step(
-                sa, ea, ka, sb, eb, kb, at, start, n, kinds, bits, s, g, group, run
+                sa, ea, ka, sb, eb, kb, at, start, n, kinds, q == 0, bits, s, g, group, run
             )  # fmt: skip
         store(out, e, bits)
 
@@ -102,7 +102,7 @@ def group_sum(a, b, at, start, n, group):
 
 
 def scaled_step(
-    a, sa, ea, ka, na, b, sb, eb, kb, nb, i, j, at, start, n, bits, s, g, group, blocks
+    a, sa, ea, ka, na, b, sb, eb, kb, nb, i, j, at, start, n, given, bits, s, g, group, blocks
 ):
     """The pattern ``bits`` of c after ``blocks`` groups, whose scales start at ``i`` and ``j``."""
     zero, flags, top = False, ZERO, exponent_of(sa, ea, na, sb, eb, nb, i, j, s)
@@ -111,7 +111,7 @@ def scaled_step(
         zero = zero or group_is_zero(scale_of(sa, sb, x, y), U(na[x] & nb[y]))
         flags = U(flags | U((ka[x] | kb[y]) & 1))
         top = maximum(top, exponent_of(sa, ea, na, sb, eb, nb, x, y, s))
-    top, total = maximum(first_truncated(bits, zero, s), top), I(0)
+    top, total = maximum(first_truncated(bits, zero, given, s), top), I(0)
     for q in range(blocks):
         x, y = i + q, j + q * n
         part = group_sum(a, b, at + q * group, start + q * group * n, n, group)
@@ -133,7 +133,7 @@ def scaled_dots(
             i, j = row * groups + q, (y * groups + q) * n + column
             at, start = row * count + q * group, (y * count + q * group) * n + column
             bits = scaled_step(
-                a, sa, ea, ka, na, b, sb, eb, kb, nb, i, j, at, start, n, bits, s, g, group,
+                a, sa, ea, ka, na, b, sb, eb, kb, nb, i, j, at, start, n, q == 0, bits, s, g, group,
                 blocks,
             )  # fmt: skip
         store(out, e, bits)

@@ -82,11 +82,11 @@ def join_flags(sa, ea, ka, sb, eb, kb, q, j, flags, s):
             flags[i] |= product_flags(U(ka[k]), U(kb[q + k, j + i]), over)
 
 
-def start(c, zero_a, zero_b, top, s):
+def start(c, zero_a, zero_b, given, top, s):
     for i in range(top.size):
         bits = real_to_bits(np.float64(c[i]))
         zero = U(U(zero_a | zero_b[i]) & U(4)) > ZERO
-        top[i] = np.int16(first(bits, zero, s))
+        top[i] = np.int16(first(bits, zero, given, s))
 
 
 def end(c, total, top, odd, odd_top, flags, s, g):
@@ -96,13 +96,15 @@ def end(c, total, top, odd, odd_top, flags, s, g):
         c[i] = bits_to_real(special_sum(flags[i], out, bits))
 
 
-def group_row(a, union_a, b, union_b, q, j, special, c, tops, low, part, totals, flags, s, g, run):
+def group_row(
+    a, union_a, b, union_b, q, j, special, c, tops, low, part, totals, flags, s, g, run
+):  # fmt: skip
     """One group of one row with all columns of a tile; ``a`` and ``b`` are (sig, exp, kind)."""
     sa, ea, ka = a
     sb, eb, kb = b
     half = ea.size // PARTS
     for p in range(PARTS):
-        start(c, union_a, union_b, tops[p], s)
+        start(c, union_a, union_b, q == 0, tops[p], s)
         k, m = p * half, (p + 1) * half
         sum_part(sa[k:m], ea[k:m], sb, eb, q + k, j, tops[p], low, part, totals[p], s.align, run)
     last = PARTS - 1

@@ -51,7 +51,7 @@ def scaled_row(a, scale_a, b, scale_b, x, j, c, part, totals, es, zero, flags, s
         )  # fmt: skip
     for i in range(c.size):
         bits = real_to_bits(np.float64(c[i]))
-        top = first_truncated(bits, zero[i], s)
+        top = first_truncated(bits, zero[i], x == 0, s)
         for y in range(COUNT):
             top = maximum(top, es[y, i])
         total = np.int64(0)

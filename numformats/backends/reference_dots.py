@@ -88,16 +88,18 @@ def dots(task: DotTask) -> None:
             end = k + task.group
             rows, columns = [f[:, k:end] for f in a], [f[k:end] for f in b]
             with np.errstate(all="ignore"):  # what stands beside NaN and Inf is not used
-                c = _group(text, task, rows, columns, c)
+                c = _group(text, task, rows, columns, c, k == 0)
         with np.errstate(over="ignore", invalid="ignore"):
             task.out[x] = c.view(np.float64)
 
 
-def _group(text: SimpleNamespace, task: DotTask, a: list[Any], b: list[Any], c: Any) -> Any:
-    """``c`` after one more group of products."""
+def _group(
+    text: SimpleNamespace, task: DotTask, a: list[Any], b: list[Any], c: Any, given: bool
+) -> Any:
+    """``c``, which is ``given`` or the result of a group, after one more group of products."""
     s, length = task.spec, task.group // task.rule.parts
     zero = (np.bitwise_or.reduce(a[2], 1)[:, None] | np.bitwise_or.reduce(b[2], 0)) & 4 > 0
-    first = getattr(text, task.rule.first.__name__)(c, zero, s)
+    first = getattr(text, task.rule.first.__name__)(c, zero, given, s)
     parts = []
     for p in range(task.rule.parts):
         ks = range(p * length, (p + 1) * length)
@@ -163,7 +165,7 @@ def _scaled_block(
         flags |= ((rows[2][:, g, None] | columns[2][g]) & 1).astype(np.uint64)
         e = text.group_exponent(e, sig, both, s)
         terms.append((text.group_term(a[:, k] @ b[k], sig, s), e))
-    top = text.first_truncated(c, zero, s)
+    top = text.first_truncated(c, zero, first == 0, s)
     for _, e in terms:
         top = np.maximum(top, e)
     total = sum((text.aligned(t, top - e) for t, e in terms), np.zeros(c.shape, np.int64))

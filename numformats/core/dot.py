@@ -49,9 +49,10 @@ class DotSpec(NamedTuple):
     frac_bits: Any  #: F: fraction bits kept of a term, relative to the largest exponent
     late_bits: Any  #: F2 of the round-down units
     zero_exp: Any  #: exponent of a term that is zero
-    min_exp: Any  #: exponent of the subnormals of c
+    min_exp: Any  #: exponent of the subnormals of the output, which is c from the second group on
     align: Any  #: right shift that every product takes
     unit_bits: Any  #: a product with more bits is 2 or more times its power of two
+    given_exp: Any  #: exponent of the subnormals of the c that is given
 
 
 def aligned(p: Int, shift: Int) -> Int:
@@ -93,9 +94,9 @@ def special_sum(flags: Word, out: Word, c: Word) -> Word:
     return where(flags > ZERO, where(bad, DOT_NAN, inf), out)
 
 
-def c_exponent(c: Word, s: DotSpec) -> Int:
-    """Exponent of the accumulator; zero has that of the subnormals."""
-    return I(maximum(I(carrier_exponent(U(c & MAGNITUDE)) - EXP_BIAS), s.min_exp))
+def c_exponent(c: Word, least: Int) -> Int:
+    """Exponent of the accumulator; zero has that of the subnormals, ``least``."""
+    return I(maximum(I(carrier_exponent(U(c & MAGNITUDE)) - EXP_BIAS), least))
 
 
 def c_shift(c: Word, top: Int, bits: Int) -> Int:
@@ -117,10 +118,12 @@ def converted(bits: Word, c: Word, g: Grid) -> Word:
     return where(mag < INF_BITS, out, where(mag == INF_BITS, c, DOT_NAN))
 
 
-def first_truncated(c: Word, zero: Flag, s: DotSpec) -> Int:
-    """Where the search for the largest exponent starts: ``c``, and zero terms if there are any."""
+def first_truncated(c: Word, zero: Flag, given: Flag, s: DotSpec) -> Int:
+    """Where the search for the largest exponent starts: ``c``, be it ``given`` or the result of
+    a group, and zero terms if there are any."""
     none = U(c & MAGNITUDE) == ZERO
-    e = where(none, s.zero_exp, c_exponent(c, s))
+    least = where(given, s.given_exp, s.min_exp)
+    e = where(none, s.zero_exp, c_exponent(c, least))
     return where(zero, maximum(e, s.zero_exp), e)
 
 
@@ -133,7 +136,7 @@ def finish_truncated(
     return converted(scaled(every, I(top - s.frac_bits)), c, g)
 
 
-def first_down(c: Word, zero: Flag, s: DotSpec) -> Int:
+def first_down(c: Word, zero: Flag, given: Flag, s: DotSpec) -> Int:
     """Where the search for the largest product exponent starts, below all of them."""
     return s.zero_exp
 
@@ -145,7 +148,7 @@ def down(x: Int, shift: Int) -> Int:
 
 def late_sum(total: Int, top: Int, c: Word, keep: Flag, s: DotSpec, g: Grid) -> Word:
     """Products and ``c`` aligned and rounded down, added, rounded down to F2 bits, converted."""
-    e = maximum(top, c_exponent(c, s))
+    e = maximum(top, c_exponent(c, s.min_exp))
     up = I(I(s.late_bits + I(ONE)) - s.frac_bits)
     dots = down(I(total << up), I(e - top))
     size = I(significand(U(c & MAGNITUDE)))
@@ -171,7 +174,7 @@ def finish_grouped(
     e = maximum(top, odd_top)
     both = I(down(total, I(e - top)) + down(odd, I(e - odd_top)))
     finite = U(c & MAGNITUDE) < INF_BITS
-    c_exp = where(finite, c_exponent(c, s), I(I(ZERO) - I(ONE)))
+    c_exp = where(finite, c_exponent(c, s.min_exp), I(I(ZERO) - I(ONE)))
     keep = c_exp >= I(I(maximum(e, c_exp) - s.frac_bits) - I(ONE))
     used = where(keep | finite, c, ZERO)
     return converted(late_sum(both, e, used, keep, s, g), used, g)

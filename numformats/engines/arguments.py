@@ -1,11 +1,13 @@
 """Checks of the arguments of ``matmul``: kinds of arrays, keys, scales."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from numformats.arrays import Host, host
 from numformats.engines.engine import Engine
 from numformats.engines.job import Job, Operand, check_values, operand
+from numformats.engines.splitting import check_truncated
 from numformats.random import Key, as_key
 
 
@@ -90,9 +92,10 @@ def check_numbers(engine: Any, job: Job) -> None:
     Raises:
         ValueError: a value that a format lacks.
     """
-    if not getattr(engine, "truncate_inputs", False):
-        for x, fmt in zip((job.a, job.b), engine.inputs, strict=True):
-            check_values(x, fmt)
+    truncates = getattr(engine, "truncate_inputs", False)
+    check = partial(check_truncated, job.backend) if truncates else check_values
+    for x, fmt in zip((job.a, job.b), engine.inputs, strict=True):
+        check(x, fmt)
     for scale in (job.scale_a, job.scale_b):
         if scale is not None:
             check_values(scale, engine.scale)

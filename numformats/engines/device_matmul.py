@@ -13,7 +13,7 @@ from numformats.engines.device_reading import DeviceReader
 from numformats.engines.device_results import DeviceResults, put_floats
 from numformats.engines.engine import Engine
 from numformats.engines.job import Job, Operand, batches, refuse_device
-from numformats.engines.results import holds, result_carrier, wide_results
+from numformats.engines.results import holds, result_carrier, run_or_round, wide_results
 from numformats.engines.stripes import parts_of
 from numformats.random import Key
 
@@ -81,8 +81,7 @@ def _run(engine: Engine, job: Job, c: Operand | None, target: Given, kept: bool)
             results.c = replace(c, checked=True)
     for stripe, part in parts_of(job, results.parts, results.whole.shape):
         work = results.start(stripe)
-        if job.a.bits.columns:
-            engine.run(replace(part, out=work))
+        run_or_round(engine, replace(part, out=work))
         results.put(stripe, work)
     results.done()
 

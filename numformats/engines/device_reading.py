@@ -21,7 +21,9 @@ from numformats.engines.splitting import Groups
 from numformats.engines.steps import step_to
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
+from numformats.request import request
 from numformats.small_float import E8M0
+from numformats.tasks import scalar_task
 
 
 class DeviceReader(Layer):
@@ -139,6 +141,13 @@ class DeviceReader(Layer):
         """Flush ``out`` in place."""
         carrier, g = CARRIERS[np.dtype(out.dtype).name], flat_layout(out.size)
         self.module.read(ReadTask(out, carrier, out, g, None, True, flush.low, flush.signed))
+
+    def rounded(self, out: Any, fmt: Any) -> None:
+        """Round ``out`` to nearest in place."""
+        carrier = CARRIERS[np.dtype(out.dtype).name]
+        bits = replace(out, dtype=np.dtype(carrier.stored))
+        nearest = request("nearest_even", None, None, carrier.lane)
+        self.module.scalar(scalar_task(bits, bits, carrier, fmt, nearest, encode=False))
 
     def zeros(self, out: Any) -> Any:
         """Zeros in the shape of ``out``."""

@@ -84,13 +84,6 @@ class TruncatedFDPA(Engine):
                 f"scale={str(self.scale)!r}: only exponents can be added, so scales are 'e8m0'; "
                 "for scales with significands use GroupScaledFDPA"
             )
-        apart = self.c_format.emin != self.output.emin and self.scale is not None
-        if apart and self.length % self.scale_block:
-            raise ValueError(
-                f"length={self.length} with scale_block={self.scale_block}: where c_format has "
-                "other exponents than output, groups are whole blocks; write a multiple of "
-                "scale_block"
-            )
         if self.product_bits + max(self.frac_bits - self.product_bits, 0) > 58:
             raise ValueError(
                 f"a_format={str(self.a_format)!r}, b_format={str(self.b_format)!r}: products of "

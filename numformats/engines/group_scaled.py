@@ -109,6 +109,7 @@ class GroupScaledFDPA(Engine):
             min_exp=np.int64(self.output.emin),
             align=np.int64(self.frac_bits - self.unit_bits),
             unit_bits=np.int64(0),
+            given_exp=np.int64(self.output.emin),
         )
         task = ScaledDotTask(
             a=job.reader.units(job.a, self.a_format, 2, self.length),

@@ -11,6 +11,7 @@ from numformats.engines.job import Flush, Operand, check_values, numbers, refuse
 from numformats.engines.splitting import Groups, grouped, split
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
+from numformats.quantizing import quantize
 from numformats.small_float import E8M0
 
 
@@ -111,6 +112,10 @@ class HostReader:
     def flush(self, out: Any, flush: Flush) -> None:
         """Flush ``out`` in place."""
         out[...] = flush_of(out, flush)
+
+    def rounded(self, out: Any, fmt: Any) -> None:
+        """Round ``out`` to nearest in place."""
+        quantize(out, fmt, out=out)
 
     def zeros(self, out: Any) -> Any:
         """Zeros in the shape of ``out``."""

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from numformats.backends import select
 from numformats.codes import Codes
 from numformats.device import on_device
@@ -20,9 +18,8 @@ from numformats.engines.engine import Engine
 from numformats.engines.host_reading import HostReader
 from numformats.engines.integer import IntegerDot
 from numformats.engines.job import Job, batches, operand
-from numformats.engines.results import given, results_of, target_of
+from numformats.engines.results import given, results_of, run_or_round, target_of
 from numformats.engines.stripes import striped, stripes
-from numformats.quantizing import quantize
 from numformats.random import Key
 
 
@@ -98,9 +95,6 @@ def matmul(
     check_scales_given(engine, scale_a, scale_b)
     if isinstance(engine, IntegerDot):
         return engine.multiply(a, b, c, backend, out)
-    apart = c is not None and engine.c_values != engine.results
-    if apart and np.shape(a)[-1:] == (0,):
-        c = quantize(c, engine.results, backend=backend)
     run = device_matmul.matmul if on_device(a) else _matmul
     return run(a, b, c, engine, scale_a, scale_b, checked_key(engine, key), backend, out)
 
@@ -130,8 +124,8 @@ def _matmul(
         check_numbers(engine, job)
     for stripe in stripes(results.shape):
         work = results.start(stripe)
-        if work.size and first.shape[-1]:
-            engine.run(striped(job, stripe, work, results.shape))
+        if work.size:
+            run_or_round(engine, striped(job, stripe, work, results.shape))
         results.put(stripe, work)
     results.done()
     return given(target, out)

@@ -12,7 +12,7 @@ from numformats.device import DeviceArray
 @dataclass(frozen=True)
 class Matrices:
     """Element (i, j) of matrix n lies at ``starts[n] + i * row + j * column`` of ``memory``, which
-    begins with the lowest of them; parts are taken as of NumPy arrays."""
+    begins with the lowest of them; parts are taken as of NumPy arrays, by batches and rows."""
 
     memory: DeviceArray
     starts: Any  #: NumPy int64
@@ -31,11 +31,10 @@ class Matrices:
         """The dtype of the elements."""
         return self.memory.dtype
 
-    def __getitem__(self, places: tuple[slice, ...]) -> "Matrices":
-        batches, rows, columns = (*places, slice(None), slice(None))[:3]
-        (top, bottom, _), (left, right, _) = rows.indices(self.rows), columns.indices(self.columns)
-        starts = self.starts[batches] + (top * self.row + left * self.column)
-        return replace(self, starts=starts, rows=bottom - top, columns=right - left)
+    def __getitem__(self, places: tuple[slice, slice]) -> "Matrices":
+        batches, rows = places
+        first, last, _ = rows.indices(self.rows)
+        return replace(self, starts=self.starts[batches] + first * self.row, rows=last - first)
 
     def overlaps(self, other: "Matrices") -> bool:
         """Whether they may share memory; they do not where one lies wholly before the other."""

@@ -220,7 +220,7 @@ def requantize(acc: Any, rule: Any) -> Any:
     view, source = plain(acc)
     if view.dtype.kind not in "iu":
         raise TypeError(f"acc has dtype {view.dtype}; give integers, as an integer engine does")
-    if not hasattr(rule, "apply"):
+    if isinstance(rule, type) or not hasattr(rule, "apply"):
         raise TypeError(
             f"rule is {rule!r}; give MultiplierRequantize, ShiftRequantize or ApFixed, with their "
             "arguments"

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from numformats.arrays import Host, host, like
+from numformats.arrays import Host, like, written
 from numformats.engines.engine import Engine
-from numformats.engines.job import Operand, check_values
+from numformats.engines.job import Job, Operand, check_values
 from numformats.engines.stripes import Results
 from numformats.formats import FixedPoint, Float
 from numformats.halves import floats
@@ -48,7 +48,7 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
         carrier = result_carrier(engine, first.kind)
         kind = np.uint16 if carrier.name == "bfloat16" else np.dtype(carrier.name)
         return replace(first, view=np.empty(shape, kind), carrier=carrier)
-    target = host(out, "out")
+    target = written(out)
     if target.kind != first.kind:
         raise TypeError(f"out is a {target.kind} array and a a {first.kind} array; give one kind")
     if target.shape != shape or not holds(target.carrier, engine.results):
@@ -57,8 +57,6 @@ def target_of(out: Any, first: Host, shape: tuple[int, ...], engine: Engine) -> 
             f"{shape} and values of {engine.results}: write out=numpy.empty({shape}, "
             f"numpy.{result_carrier(engine, 'numpy').name})"
         )
-    if not target.view.flags.writeable:
-        raise ValueError("out is read-only; give an array that can be written")
     return target
 
 
@@ -80,6 +78,15 @@ def results_of(target: Host, c: Host | None, operands: list[Host], engine: Engin
     check_values(Operand("c", c.view, c.carrier, None, c.shape), engine.c_values)
     widen = partial(floats, carrier=c.carrier)
     return Results(target.view, dtype, read, c.view, widen, narrow)
+
+
+def run_or_round(engine: Engine, job: Job) -> None:
+    """Add the products of ``job`` to ``job.out``; where there are none, give c the format of the
+    results."""
+    if job.a.bits.shape[2]:
+        engine.run(job)
+    elif engine.c_values != engine.results:
+        job.reader.rounded(job.out, engine.results)
 
 
 def given(target: Host, out: Any) -> Any:

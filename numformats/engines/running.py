@@ -1,7 +1,5 @@
 """Running fused dot products: how wide terms are, output grids, and the task for a backend."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,7 +8,7 @@ import numpy as np
 from numformats.backends.dot_task import DotRule, DotTask
 from numformats.core.dot import DotSpec
 from numformats.engines.engine import NAN32
-from numformats.engines.job import Job, Operand
+from numformats.engines.job import Job
 from numformats.engines.splitting import Groups
 from numformats.formats import Float
 from numformats.lanes import CARRIERS
@@ -79,43 +77,13 @@ def run_groups(
     truncate, block = engine.truncate_inputs, engine.scale_block if engine.scaled else 1
     low = output_grid(engine.output, engine.rounding, negative_zero)
     unit_bits = engine.product_bits + lanes.up_a + lanes.up_b + 1
-    for part, c_exp in parts_of_k(engine, job, groups.length, block):
-        x, y, read = part.a, part.b, part.reader.factors
-        a = read(x, a_fmt, lanes.up_a, truncate, groups, 2, part.scale_a, block)
-        b = read(y, b_fmt, lanes.up_b, truncate, groups, 1, part.scale_b, block)
-        numbers = (engine.frac_bits, late_bits, zero_exp, c_exp, lanes.align, unit_bits)
-        task = DotTask(
-            a, b, x.at, y.at, part.out, rule, DotSpec(*map(np.int64, numbers)), low.grid,
-            find(engine.rounding), groups.stored, low.general, lanes.wide, lanes.run, NAN32,
-        )  # fmt: skip
-        part.backend.dots(task)
-
-
-def parts_of_k(engine: Any, job: Job, length: int, block: int) -> Iterator[tuple[Job, int]]:
-    """``job`` in parts that have one smallest exponent of c, which comes along."""
-    own, output = engine.c_values.emin, engine.output.emin
-    if own == output or job.a.bits.shape[2] <= length:
-        yield job, own
-        return
-    for x, fmt in ((job.a, engine.a_format), (job.b, engine.b_format)):
-        if not (engine.truncate_inputs or x.checked):
-            job.reader.check(x, fmt)  # while places are the caller's
-    yield part_of_k(job, slice(0, length), block), own
-    yield part_of_k(job, slice(length, None), block), output
-
-
-def part_of_k(job: Job, part: slice, block: int) -> Job:
-    """``job`` for a part of K, which begins and ends with blocks that share a scale."""
-    every = slice(None)
-    levels = slice(part.start // block, part.stop and -(-part.stop // block))
-
-    def cut(x: Operand | None, *places: slice) -> Any:
-        return None if x is None else replace(x, bits=x.bits[places])
-
-    return replace(
-        job,
-        a=cut(job.a, every, every, part),
-        b=cut(job.b, every, part),
-        scale_a=cut(job.scale_a, every, every, levels),
-        scale_b=cut(job.scale_b, every, levels),
-    )
+    read, emin = job.reader.factors, engine.output.emin
+    a = read(job.a, a_fmt, lanes.up_a, truncate, groups, 2, job.scale_a, block)
+    b = read(job.b, b_fmt, lanes.up_b, truncate, groups, 1, job.scale_b, block)
+    numbers = (engine.frac_bits, late_bits, zero_exp, emin, lanes.align, unit_bits)
+    spec = DotSpec(*map(np.int64, (*numbers, engine.c_values.emin)))
+    task = DotTask(
+        a, b, job.a.at, job.b.at, job.out, rule, spec, low.grid, find(engine.rounding),
+        groups.stored, low.general, lanes.wide, lanes.run, NAN32,
+    )  # fmt: skip
+    job.backend.dots(task)

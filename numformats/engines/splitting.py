@@ -1,7 +1,7 @@
 """Operands of fused dot products: split once into significands and exponents, laid out in groups
 of the unit's length."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from numformats.backends.dot_task import NO_TERM, Factor, SplitTask
 from numformats.core.operand import SplitSpec
-from numformats.engines.job import Operand, refuse, values
+from numformats.engines.job import PIECE, Operand, refuse, values
 from numformats.formats import Float
 from numformats.lanes import CARRIERS, Carrier
 from numformats.lowering import lower
@@ -82,6 +82,18 @@ def split(module: Any, x: Operand, fmt: Float, up: int, truncate: bool) -> Facto
     if module.split(task) & 16:
         refuse(x, kind & 16, fmt)
     return Factor(sig, exp, kind)
+
+
+def check_truncated(module: Any, x: Operand, fmt: Float) -> None:
+    """The leading bits of ``x`` are values of ``fmt``; looked at in pieces, so that little is held.
+
+    Raises:
+        ValueError: a value that the format lacks.
+    """
+    flat = x.bits.reshape(1, 1, -1)
+    for start in range(0, x.bits.size, PIECE):
+        piece = flat[..., start : start + PIECE]
+        split(module, replace(x, bits=piece, first=x.first + start), fmt, 0, True)
 
 
 def kept_bits(fmt: Float, carrier: Carrier, truncate: bool) -> int:

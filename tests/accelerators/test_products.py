@@ -197,7 +197,7 @@ def test_what_integers_lack_is_refused() -> None:
 def test_output_scales_of_no_columns_and_far_away() -> None:
     chip, a = ALL["arm-cmsis-nn-int8"], np.ones((1, 2), np.float32)
     assert chip.matmul(a, np.zeros((2, 0), np.float32), output_scale=0.1).shape == (1, 0)
-    for scale in (1e12, 1e-30):
+    for scale in (1e12, 1e-30, 5e-324):
         with pytest.raises(ValueError, match=f"output_scale={scale!r} is 2\\*\\*"):
             chip.matmul(a, np.ones((2, 3), np.float32), output_scale=scale)
 

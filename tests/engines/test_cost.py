@@ -20,6 +20,7 @@ UNITS = {type(unit.engine): unit for unit in nf.engines.units()}.values()
 ENGINES = {
     **{type(u.engine).__name__: u.engine for u in UNITS},
     "FP8 in FP16": nf.engine("nvidia-h100", inputs="e4m3", path="wgmma", output="fp16"),
+    "TF32": nf.engine("nvidia-h100", inputs="tf32"),
     "grouped": nf.engine("amd-mi300", inputs="e4m3fnuz"),
     "chain": MACChain(*FP8, accumulator="fp16"),
     "chunks": MACChain(*FP8, accumulator="fp16", rounding="stochastic", chunk=8, outer="fp32"),

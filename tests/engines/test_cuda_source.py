@@ -123,6 +123,11 @@ def test_zero_terms_and_special_accumulators(machine: Any) -> None:
         test_backends.test_cdna3_fp8_drops_a_special_c_beside_large_products(special, NAME)
 
 
+@pytest.mark.parametrize("block", [None, 3])
+def test_the_first_group_has_a_c_of_another_format(block: int | None, machine: Any) -> None:
+    test_exact.test_results_of_groups_are_c_in_the_output_format(block, NAME)
+
+
 PLANTED = {
     "one more fraction bit": ("DotSpec{25,", "DotSpec{26,"),
     "a swapped comparison": ("maximum(top[r], int(ea", "minimum(top[r], int(ea"),

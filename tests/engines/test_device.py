@@ -164,6 +164,8 @@ def test_nothing_to_add(shape: tuple[int, int, int]) -> None:
     compare(a, b, c, engine=engine)
     compare(a, b, engine=engine)
     compare(a.astype(np.int8), b.astype(np.int8), engine=IntegerDot())
+    coarse = nf.engine("nvidia-h100", inputs="e4m3", path="wgmma")  # of its results' format, FP32
+    compare(a, b, np.full((m, n), 1 + 2.0**-20), engine=coarse)
 
 
 H100 = nf.engine("nvidia-h100", inputs="fp16")

@@ -149,12 +149,6 @@ ENGINES: list[tuple[str, Any]] = [
         lambda: GroupScaledFDPA("e2m1", "e2m1", scale="e8m0", scale_block=32, zero_exp=-999),
     ),
     (
-        "write a multiple of scale_block",
-        lambda: TruncatedFDPA(
-            "e4m3", "e4m3", length=8, frac_bits=24, scale="e8m0", c_format="fp16"
-        ),
-    ),
-    (
         "rounding='stochastic'",
         lambda: TruncatedFDPA("fp16", "fp16", length=8, frac_bits=24, rounding="stochastic"),
     ),

@@ -95,20 +95,21 @@ def test_exact_sums(inputs: str, length: int, width: int, rounding: str, backend
 
 
 @pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
-@pytest.mark.parametrize("scaled", [False, True])
-def test_results_of_groups_are_c_in_the_output_format(scaled: bool, backend: str) -> None:
+@pytest.mark.parametrize("block", [None, 3, 4, 32])
+def test_results_of_groups_are_c_in_the_output_format(block: int | None, backend: str) -> None:
     """A c format with fewer exponents than the output's holds for the first group alone."""
     a, b, c = np.zeros((2, 8), np.float32), np.zeros((8, 3), np.float32), np.zeros((2, 3))
-    a[:, 0], b[0], a[:, 4], b[4] = 2.0**-10, 2.0**-10, 2.0**-20, 2.0**-20
-    c[1] = 2.0**-24  # the smallest number of fp16
+    a[:, 0], b[0], a[:, [1, 4]], b[[1, 4]] = 2.0**-10, 2.0**-10, 2.0**-20, 2.0**-20
+    c[1] = 2.0**-24  # the smallest number of fp16: terms below 2**(-14 - 23) are cut beside it
     how: Any = {"length": 4, "frac_bits": 23, "zero_exp": -131, "c_format": "fp16"}
     scales: dict[str, Any] = {}
-    if scaled:
-        how |= {"scale": "e8m0", "scale_block": 4}
-        scales = {"scale_a": np.full((2, 2), 0.5), "scale_b": np.full((2, 3), 2.0)}
+    if block:
+        count = -(-8 // block)
+        how |= {"scale": "e8m0", "scale_block": block}
+        scales = {"scale_a": np.full((2, count), 0.5), "scale_b": np.full((count, 3), 2.0)}
     found = nf.matmul(a, b, c, engine=TruncatedFDPA("fp16", "fp16", **how), **scales,
                       backend=backend)  # fmt: skip
-    wanted = 2.0**-20 + 2.0**-40 + c
+    wanted = 2.0**-20 + 2.0**-40 + np.where(c == 0, 2.0**-40, c)
     np.testing.assert_array_equal(found, wanted.astype(np.float32))
 
 
@@ -118,6 +119,11 @@ def test_no_products_give_c_in_the_output_format() -> None:
     none = np.zeros((1, 0), np.float32), np.zeros((0, 2), np.float32)
     assert nf.matmul(*none, c, engine=unit).tolist() == [[1.0, -3.0]]
     assert nf.matmul(*none, engine=unit).tolist() == [[0.0, 0.0]]
+    with pytest.raises(TypeError, match="c has dtype int32"):
+        nf.matmul(*none, c.astype(np.int32), engine=unit)
+    narrow = TruncatedFDPA("fp16", "fp16", length=4, frac_bits=24, c_format="fp16")
+    with pytest.raises(ValueError, match=r"c\[0, 0\] = 1.00000095.* is no value of fp16"):
+        nf.matmul(*none, c, engine=narrow)
 
 
 def test_one_scale_for_a_row_takes_no_memory() -> None:

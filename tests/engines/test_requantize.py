@@ -239,6 +239,11 @@ BAD = {
         "beyond 32 bits",
     ),
     "no rule": (lambda: requantize(np.int32([1]), None), TypeError, "rule is None; give"),
+    "a class": (
+        lambda: requantize(np.int32([1]), ShiftRequantize),
+        TypeError,
+        "rule is <class .*; give",
+    ),
     "zero point": (lambda: MultiplierRequantize(1, 0, zero_point=0.5), TypeError, "zero_point"),
     "axis": (lambda: MultiplierRequantize(1, 0, axis="x"), TypeError, "axis"),
     "rounding": (

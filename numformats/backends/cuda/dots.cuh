@@ -75,7 +75,7 @@ __device__ __forceinline__ U group_flags(const Factors& a, const Factors& b, U64
 // One group of RESULTS rows, from element `first` along K, with one column.
 template <class S>
 __device__ __forceinline__ void group_step(const Factors& a, const Factors& b, const U64 (&at)[RESULTS],
-                                           U64 from, U64 n, const W32 (&kinds)[RESULTS],
+                                           U64 from, U64 n, const W32 (&kinds)[RESULTS], bool given,
                                            typename S::Real (&c)[RESULTS]) {
     int top[S::parts][RESULTS];
     I total[S::parts][RESULTS];
@@ -83,7 +83,7 @@ __device__ __forceinline__ void group_step(const Factors& a, const Factors& b, c
         U64 here[RESULTS];
         for (int r = 0; r < RESULTS; ++r) {
             here[r] = at[r] + p * S::part;
-            top[p][r] = int(S::first(real_to_bits(F64(c[r])), (kinds[r] & 4) > 0));
+            top[p][r] = int(S::first(real_to_bits(F64(c[r])), (kinds[r] & 4) > 0, given));
         }
         sum_part<S>(a, b, here, from + p * S::part * n, n, top[p], total[p]);
     }
@@ -117,7 +117,7 @@ __device__ __forceinline__ void dots(Factors a, Factors b, const I64* a_at, cons
                 kinds[r] = column | a.joined[row * groups + g];
             }
             const U64 from = (y * s.k + g * S::group) * s.n + place.column;
-            group_step<S>(a, b, at, from, s.n, kinds, c);
+            group_step<S>(a, b, at, from, s.n, kinds, g == 0, c);
         }
         for (int r = 0; r < RESULTS; ++r)
             if (place.holds(r)) to[place.rows[r] * s.n] = c[r];

@@ -19,7 +19,8 @@ __device__ __forceinline__ I exponent_of(const Levels& a, U64 i, const Levels& b
 
 // The exponent that S::count groups and c share; flags gathers NaN scales.
 template <class S>
-__device__ __forceinline__ I top_of(const Levels& a, U64 i, const Levels& b, U64 j, U64 n, U c, U& flags) {
+__device__ __forceinline__ I top_of(const Levels& a, U64 i, const Levels& b, U64 j, U64 n, bool given,
+                                    U c, U& flags) {
     bool zero = false;
     I top = exponent_of<S>(a, i, b, j);
     for (int g = 0; g < S::count; ++g) {
@@ -28,7 +29,7 @@ __device__ __forceinline__ I top_of(const Levels& a, U64 i, const Levels& b, U64
                                  U(a.nonzero[i + g] & b.nonzero[j + g * n]));
         flags |= U((a.kind[i + g] | b.kind[j + g * n]) & 1);
     }
-    return maximum(S::first(c, zero), top);
+    return maximum(S::first(c, zero, given), top);
 }
 
 // The exact sums of the products of one group of RESULTS rows with a column.
@@ -52,12 +53,12 @@ __device__ __forceinline__ void group_sums(const int* a, const int* b, const U64
 template <class S>
 __device__ __forceinline__ void scaled_step(const int* a, const Levels& la, const int* b,
                                             const Levels& lb, const U64 (&at)[RESULTS], U64 from,
-                                            U64 n, typename S::Real (&c)[RESULTS]) {
+                                            U64 n, bool given, typename S::Real (&c)[RESULTS]) {
     U bits[RESULTS], flags[RESULTS] = {};
     I top[RESULTS], total[RESULTS] = {};
     for (int r = 0; r < RESULTS; ++r) {
         bits[r] = real_to_bits(F64(c[r]));
-        top[r] = top_of<S>(la, at[r], lb, from, n, bits[r], flags[r]);
+        top[r] = top_of<S>(la, at[r], lb, from, n, given, bits[r], flags[r]);
     }
     for (int g = 0; g < S::count; ++g) {
         int part[RESULTS] = {};
@@ -89,7 +90,7 @@ __device__ __forceinline__ void scaled_dots(const int* a, Levels la, const int* 
         for (U64 g = 0; g < groups; g += S::count) {
             U64 at[RESULTS];
             for (int r = 0; r < RESULTS; ++r) at[r] = (x * s.m + place.rows[r]) * groups + g;
-            scaled_step<S>(a, la, b, lb, at, (y * groups + g) * s.n + place.column, s.n, c);
+            scaled_step<S>(a, la, b, lb, at, (y * groups + g) * s.n + place.column, s.n, g == 0, c);
         }
         for (int r = 0; r < RESULTS; ++r)
             if (place.holds(r)) to[place.rows[r] * s.n] = c[r];
