@@ -60,7 +60,9 @@ def short_draw_in_blocks(g: DrawGrid, variance: Any) -> tuple[ShortDraw, Any, An
     """As ``short_draw``, for elements of blocks with scales 2^k, and the least and the largest k
     (int32) of blocks that are drawn in float32; None where no scale allows it."""
     low, high = _exponents(g, np.sqrt(np.float64(variance)))
-    if low > high or any(np.float32(end) != end for end in (g.lowest, g.largest, g.smallest)):
+    ends = (g.lowest, g.largest, g.smallest)
+    lost = g.man_bits < 0 and -g.smallest >= 2.0**24 * g.lowest  # a step beyond the range
+    if low > high or lost or any(np.float32(end) != end for end in ends):
         return None
     return _in_single(g, np.float64(variance)), np.int32(low), np.int32(high)
 
@@ -96,7 +98,8 @@ def _exponent(field: Any) -> Any:
 def _exponents(g: DrawGrid, sigma: Any) -> tuple[int, int]:
     """The least and the largest k for which float32 can draw on ``g`` times 2^k: see ``LEAST``."""
     least, lowest, largest = map(_log2, (g.least, g.lowest, max(g.largest, -g.smallest)))
-    if sigma > 2.0**MOST or not (g.man_bits < 0 or 1 <= g.man_bits <= 23):
+    known = g.man_bits < 0 or 1 <= g.man_bits <= 23
+    if not known or sigma > 2.0**MOST or 0.0 < sigma < 2.0**-63:  # a variance with all its bits
         return 1, 0
     if g.man_bits < 0:
         low = max(LEAST - lowest, _log2(sigma) - MOST - lowest)

@@ -97,3 +97,17 @@ def test_mean_and_variance_in_blocks(name: str, sigma: float) -> None:
     draws = found.astype(np.float64).ravel()
     assert abs(mean_z(draws, float(x[0, 0]), sigma**2)) < LIMIT_Z
     assert abs(variance_z(draws, float(x[0, 0]), sigma**2)) < LIMIT_Z
+
+
+def test_steps_beyond_a_range_of_24_bits_are_counted() -> None:
+    """float32 does not hold one step below -2^24; float64 means are drawn in float64."""
+    scale = nf.parse("float<2,0,specials=finite>")  # at most 4
+    x = np.full((4, 4096), -(2.0**26), np.float32)
+    for bits in (24, 25):
+        fmt = nf.BlockFloat(nf.FixedPoint(bits, 0), 32, scale=scale)
+        counts = [
+            nf.variance_corrected(mean, 5.0, fmt, key=2, return_counts=True)[1]
+            for mean in (x, x.astype(np.float64))
+        ]
+        assert counts[0] == counts[1], fmt
+        assert counts[0].saturated > 0

@@ -118,6 +118,8 @@ def test_mean_and_variance_where_the_forms_differ() -> None:
         ("bf16", 1e37, False),  # deviations beyond 2^60
         ("fixed<8,60>", 0.01, False),
         ("fixed<8,4>", 1e36, False),
+        ("fixed<8,4>", 2.0**-126, True),
+        ("fixed<8,4>", 1e-39, False),
         ("float<8,23>", 0.01, True),
         ("float<5,0,specials=finite>", 0.01, False),
     ],

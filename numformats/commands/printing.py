@@ -33,8 +33,6 @@ def refusals(command: str) -> Iterator[None]:
     """Within the context, bad input ends the command with its message alone."""
     try:
         yield
-    except BrokenPipeError:  # of a reader that has seen enough
-        raise
     except (TypeError, ValueError, OSError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"numformats {command}: {text}", file=sys.stderr)

@@ -26,15 +26,17 @@ def show(
     """One format (layout, range, spacing, number line) or accelerator, in plain words."""
     with refusals("show"):
         found = _find(name)
-        if isinstance(found, FixedPoint | Float | BlockFloat):
-            if as_json:
-                print_json(facts(found).dict() | {"binades": [vars(b) for b in binades(found)]})
-            else:
-                print(explain(found))
+        said: Any
+        if not isinstance(found, FixedPoint | Float | BlockFloat):
+            said = to_dict(found) if as_json else found.explain()
         elif as_json:
-            print_json(to_dict(found))
+            said = facts(found).dict() | {"binades": [vars(b) for b in binades(found)]}
         else:
-            print(found.explain())
+            said = explain(found)
+    if as_json:
+        print_json(said)
+    else:
+        print(said)
 
 
 def _find(name: str) -> Any:

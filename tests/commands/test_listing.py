@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
+import pytest
 from typer.testing import CliRunner
 
 import numformats as nf
@@ -41,3 +44,15 @@ def test_an_unknown_kind_is_refused() -> None:
     done = CliRunner().invoke(app, ["list", "--kind", "posit"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "float, fixed, block" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "--json"], ["show", "fp64", "--json"]])
+def test_a_reader_that_has_seen_enough_ends_it_in_silence(command: list[str]) -> None:
+    start = [sys.executable, "-c", "from numformats.cli import app; app()", *command]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(start, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
