@@ -26,9 +26,11 @@ CASES = [
     ("e4m3", "nearest_even", 0.90), ("e5m2", "nearest_even", 0.90), ("bf16", "nearest_even", 0.90),
     ("e4m3", "toward_zero", 0.90), ("fixed<8,4>", "nearest_even", 0.90),
     ("mxfp8_e4m3", "nearest_even", 0.80), ("mxfp4", "nearest_even", 0.80),
-    ("nvfp4", "nearest_even", 0.80), ("bfp<8,block=16>", "nearest_even", 0.80),
+    ("nvfp4", "nearest_even", 0.80), ("nvfp4, scale given", "nearest_even", 0.80),
+    ("bfp<8,block=16>", "nearest_even", 0.80),
     ("e4m3", "stochastic", 0.65), ("fixed<8,4>", "stochastic", 0.65),
     ("bfp<8,block=16>", "stochastic", 0.65), ("nvfp4", "stochastic", 0.65),
+    ("nvfp4, scale given", "stochastic", 0.65),
     ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
     ("mxfp8_e4m3", "variance_corrected", 0.0), ("bfp<8,block=16>", "variance_corrected", 0.0),
     ("fixed<8,6>", "langevin_low", 0.0), ("fixed<8,6>", "langevin_vc", 0.50),
@@ -56,7 +58,9 @@ def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: st
     elif rounding == "variance_corrected":
         nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
     else:
-        nf.quantize(x, fmt, rounding, key=1, out=out, backend=backend)
+        name, _, given = fmt.partition(", ")
+        whole = 0.01 if given else None
+        nf.quantize(x, name, rounding, key=1, tensor_scale=whole, out=out, backend=backend)
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:

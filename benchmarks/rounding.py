@@ -48,6 +48,8 @@ CASES: list[tuple[str, str, str, float]] = [
     ("bfp<8,block=16>", "stochastic", "stochastic", 0.45),
     ("nvfp4", "nearest_even", "float scales", 0.0),
     ("nvfp4", "stochastic", "float scales", 0.0),
+    ("nvfp4, scale given", "nearest_even", "float scales", 0.0),
+    ("nvfp4, scale given", "stochastic", "float scales", 0.0),
     ("nvfp4 16x16", "nearest_even", "float scales", 0.0),
     ("nvfp4 columns", "nearest_even", "float scales", 0.0),
     ("e4m3", "variance_corrected", "draw", 0.0),
@@ -66,6 +68,7 @@ FORMATS = {
     "mxfp8_e4m3 32x32": replace(nf.MXFP8_E4M3, block_size=(32, 32), axis=(0, 1)),
     "mxfp8_e4m3 columns": replace(nf.MXFP8_E4M3, axis=0),
     "bfp<8>, a row": nf.BlockFloat(nf.FixedPoint(8, 6), None, axis=1),
+    "nvfp4, scale given": nf.NVFP4,
     "nvfp4 16x16": replace(nf.NVFP4, block_size=(16, 16), axis=(0, 1)),
     "nvfp4 columns": replace(nf.NVFP4, axis=0),
 }
@@ -81,7 +84,8 @@ def case_of(x: torch.Tensor, fmt: str, verb: str, out: torch.Tensor) -> Callable
         return partial(nf.encode, x, kind)
     if verb == "decode":
         return partial(nf.decode, nf.encode(x, kind), kind)
-    return partial(nf.quantize, x, kind, verb, key=1, out=out)
+    whole = 0.01 if fmt.endswith("scale given") else None
+    return partial(nf.quantize, x, kind, verb, key=1, tensor_scale=whole, out=out)
 
 
 def seconds(call: Callable[[], object]) -> float:

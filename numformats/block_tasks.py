@@ -156,6 +156,7 @@ def scaled_task(
         encode=encode,
         short=short_form(fmt, wanted.mode, carrier),
         carrier=carrier,
+        tensor_scale=wanted.tensor_scale,
     )
 
 

@@ -18,7 +18,7 @@ from numformats.halves import values_of
 from numformats.lanes import CARRIERS, LANE32
 from numformats.naming import parse
 from numformats.random import Key, as_key
-from numformats.request import Request, request
+from numformats.request import Request, given_scale, request
 from numformats.scaled_blocks import encode_scaled
 from numformats.tasks import code_dtype, fits, scalar_task
 
@@ -47,6 +47,7 @@ def encode(
     *,
     key: Key | int | None = None,
     random_bits: int | None = None,
+    tensor_scale: float | None = None,
     backend: str = "auto",
 ) -> Any:
     """Round ``x`` to ``fmt`` and return the stored codes.
@@ -57,6 +58,7 @@ def encode(
         rounding: a name in ``nf.roundings()``.
         key: needed by stochastic modes, as in ``quantize``.
         random_bits: N of the N-bit stochastic modes.
+        tensor_scale: as in ``quantize``.
         backend: ``"auto"`` or a name in ``nf.backends()``.
 
     Returns:
@@ -76,8 +78,9 @@ def encode(
         array([ 56, 254, 127], dtype=uint8)
     """
     fmt = parse(fmt)
+    whole = given_scale(fmt, tensor_scale)
     if on_device(x):
-        found = device_verbs.encode(x, fmt, rounding, as_key(key), random_bits, backend)
+        found = device_verbs.encode(x, fmt, rounding, as_key(key), random_bits, whole, backend)
         if not isinstance(fmt, BlockFloat):
             return found
         return ScaledBlockCodes(*found) if fmt.tensor_scale else BlockCodes(*found)
@@ -85,9 +88,8 @@ def encode(
     element = fmt.element if isinstance(fmt, BlockFloat) else fmt
     if source.carrier.lane is LANE32 and not fits(element, LANE32):
         source = replace(source, view=_widened(source), carrier=CARRIERS["float64"])
-    wanted = request(
-        rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier, rounding)
-    )
+    lane = rounding_lane(fmt, source.carrier, rounding)
+    wanted = request(rounding, as_key(key), random_bits, lane, whole)
     module = select(backend)
     _refuse_nan(source, fmt)
     if isinstance(fmt, BlockFloat):
@@ -134,7 +136,7 @@ def _refuse_nan(source: Host, fmt: Format) -> None:
 def _encode_blocks(source: Host, fmt: BlockFloat, wanted: Request, module: Any) -> Any:
     codes = np.zeros(source.shape, code_dtype(fmt.element.bits))
     levels = np.zeros(scales_shape(fmt, source.shape), code_dtype(fmt.scale.bits))
-    second = 1.0
+    second = wanted.tensor_scale or 1.0
     flat, flat_scales = codes.reshape(-1), levels.reshape(-1)
     if not fmt.power_of_two_scale:
         second = encode_scaled(source, fmt, wanted, module, flat, flat_scales)

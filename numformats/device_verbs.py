@@ -35,13 +35,14 @@ def quantize(
     rounding: str,
     key: Key | None,
     random_bits: int | None,
+    whole: float,
     backend: str,
     out: Any,
 ) -> Any:
     """``numformats.quantize`` on a device."""
     found, given = library(x)
     carrier = carrier_for(found, given)
-    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding))
+    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding), whole)
     if isinstance(fmt, BlockFloat):
         geometry(fmt, tuple(given.shape))
     target = given if out is x else target_for(found, out, given, carrier)
@@ -81,7 +82,13 @@ def _round(
 
 
 def encode(
-    x: Any, fmt: Format, rounding: str, key: Key | None, random_bits: int | None, backend: str
+    x: Any,
+    fmt: Format,
+    rounding: str,
+    key: Key | None,
+    random_bits: int | None,
+    whole: float,
+    backend: str,
 ) -> Any:
     """``numformats.encode`` on a device: codes; of blocks with scales, and with the scale of the
     whole array where there is one."""
@@ -90,7 +97,7 @@ def encode(
     carrier = carrier_for(found, given)
     if carrier.lane is LANE32 and not fits(element, LANE32):
         given, carrier = found.astype(given, "float64"), CARRIERS["float64"]
-    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding))
+    wanted = request(rounding, key, random_bits, rounding_lane(fmt, carrier, rounding), whole)
     module = select(backend, "cuda")
     _refuse_nan(found, given, fmt)
     codes = found.empty(tuple(given.shape), code_dtype(element.bits).name, given)
@@ -99,8 +106,8 @@ def encode(
     if 0 not in given.shape:
         bits = flat(found, found.compact(given), carrier.stored)
         made = flat(found, codes, code_dtype(element.bits).type)
-        whole = carrier.whole_lane()
-        _round(bits, made, NOTHING, tuple(given.shape), whole, fmt, wanted, module, True)
+        in_lane = carrier.whole_lane()
+        _round(bits, made, NOTHING, tuple(given.shape), in_lane, fmt, wanted, module, True)
     return codes
 
 
@@ -114,7 +121,8 @@ def _encode_blocks(
     codes: Any,
 ) -> tuple[Any, ...]:
     shape, kind = tuple(x.shape), code_dtype(fmt.scale.bits)
-    levels, second = found.empty(scales_shape(fmt, shape), kind.name, x), 1.0
+    levels = found.empty(scales_shape(fmt, shape), kind.name, x)
+    second = wanted.tensor_scale or 1.0
     if 0 not in shape:
         made = flat(found, codes, code_dtype(fmt.element.bits).type)
         scales = flat(found, levels, kind.type)

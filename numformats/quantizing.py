@@ -11,7 +11,7 @@ from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.naming import parse
 from numformats.random import Key, as_key
-from numformats.request import Request, request
+from numformats.request import Request, given_scale, request
 from numformats.tasks import scalar_task
 
 
@@ -22,6 +22,7 @@ def quantize(
     *,
     key: Key | int | None = None,
     random_bits: int | None = None,
+    tensor_scale: float | None = None,
     backend: str = "auto",
     out: Any = None,
 ) -> Any:
@@ -36,6 +37,9 @@ def quantize(
         key: needed by stochastic modes; equal keys give equal bits on every backend.
         random_bits: N of the N-bit modes (``stochastic_a``, ...), 1 to 32 (64 for float64); all
             bits by default.
+        tensor_scale: the scale of the whole array of two-level formats (NVFP4), rounded to float32;
+            by default that of its largest magnitude, which takes a pass over memory. What a scale
+            is too small for is rounded to the largest values.
         backend: ``"auto"`` or a name in ``nf.backends()``.
         out: receives the result (may be ``x``); same kind, shape and dtype as ``x``.
 
@@ -47,7 +51,8 @@ def quantize(
 
     Raises:
         TypeError: integer, complex or object input; an ``out`` of another kind.
-        ValueError: unknown names, a stochastic mode without ``key``, a mismatching ``out``.
+        ValueError: unknown names, a stochastic mode without ``key``, a mismatching ``out``, a
+            ``tensor_scale`` that is not positive, or for a format without one.
 
     Example:
         >>> import numpy as np
@@ -57,12 +62,13 @@ def quantize(
     Reference: ``docs/formats.md``; OCP OFP8 1.0 section 5, OCP MX 1.0 section 6.3, IEEE P3109 v4.0.
     """
     fmt = parse(fmt)
+    whole = given_scale(fmt, tensor_scale)
     if on_device(x):
-        return device_verbs.quantize(x, fmt, rounding, as_key(key), random_bits, backend, out)
+        asked = (rounding, as_key(key), random_bits, whole)
+        return device_verbs.quantize(x, fmt, *asked, backend, out)
     source = host(x)
-    wanted = request(
-        rounding, as_key(key), random_bits, rounding_lane(fmt, source.carrier, rounding)
-    )
+    lane = rounding_lane(fmt, source.carrier, rounding)
+    wanted = request(rounding, as_key(key), random_bits, lane, whole)
     module = select(backend)
     target = check_out(out, x, source).view if out is not None else empty_like(source)
     if isinstance(fmt, BlockFloat):

@@ -51,7 +51,7 @@ def encode_scaled(
 ) -> float:
     """Fill ``codes`` and ``scales`` (flat); returns the tensor scale."""
     if source.view.size == 0:
-        return 1.0
+        return wanted.tensor_scale or 1.0
     carrier, given = source.carrier, (codes, scales, source.shape, fmt, wanted)
     if _stored(source, fmt, wanted, module):
         bits = np.ascontiguousarray(source.view).reshape(-1).view(carrier.stored)

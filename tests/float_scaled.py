@@ -76,14 +76,25 @@ def key_of(mode: str, start: int = 0) -> nf.Key | None:
     return nf.Key(6, start=start) if nf.roundings()[mode].stochastic else None
 
 
+#: scales of the array that are far too small, small, fitting, far too large
+GIVEN = (1e-45, 1e-36, 1.3e-12, 0.0123, 7e17, 3e38)
+
+
 def compare(backend: str, fmt: Any, mode: str) -> None:
     """Rounding and encoding on ``backend`` as the reference, which divides in float64."""
     for start, x in enumerate(hard_arrays(fmt)):
-        given, how = x.reshape(8, -1), {"rounding": mode, "key": key_of(mode, start)}
-        wanted = nf.quantize(given, fmt, backend="reference", **how)
-        assert_same_bits(nf.quantize(given, fmt, backend=backend, **how), wanted)
-        coded = nf.encode(finite(given), fmt, backend="reference", **how)
-        got = nf.encode(finite(given), fmt, backend=backend, **how)
-        assert_same_bits(got.codes, coded.codes)
-        assert_same_bits(got.scales, coded.scales)
-        assert got[2:] == coded[2:]
+        how = {"rounding": mode, "key": key_of(mode, start)}
+        compare_one(backend, fmt, x.reshape(8, -1), how)
+        if fmt.tensor_scale:
+            scale = GIVEN[start % len(GIVEN)]
+            compare_one(backend, fmt, x.reshape(8, -1), {**how, "tensor_scale": scale})
+
+
+def compare_one(backend: str, fmt: Any, given: np.ndarray, how: dict[str, Any]) -> None:
+    wanted = nf.quantize(given, fmt, backend="reference", **how)
+    assert_same_bits(nf.quantize(given, fmt, backend=backend, **how), wanted)
+    coded = nf.encode(finite(given), fmt, backend="reference", **how)
+    got = nf.encode(finite(given), fmt, backend=backend, **how)
+    assert_same_bits(got.codes, coded.codes)
+    assert_same_bits(got.scales, coded.scales)
+    assert got[2:] == coded[2:]

@@ -146,15 +146,18 @@ def quantize(
     mode: str = "nearest_even",
     coins: list[Coin] | None = None,
     carrier: str = "float32",
+    tensor_scale: float | None = None,
 ) -> np.ndarray:
-    """``x`` in the block format, as float64."""
+    """``x`` in the block format, as float64; ``tensor_scale``: a float32 given for it."""
     x64 = np.asarray(x).astype(np.float64)
     out = np.zeros(x64.shape)
     flat = np.arange(x64.size).reshape(x64.shape)
     fine = bool(fmt.scale.man_bits)
     broken = not np.isfinite(x64).all()
     second = Fraction(1)
-    if fmt.tensor_scale and not broken:
+    if tensor_scale is not None:
+        second, broken = Fraction(tensor_scale), False
+    elif fmt.tensor_scale and not broken:
         second = tensor_scale_of(x64, fmt)
     for block in blocks_of(x64.shape, fmt):
         values = [float(x64[i]) for i in block]

@@ -113,7 +113,7 @@ def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
     ptx(target, "tops", (real, double, tops, tops, *tiling), carrier=lane, flags=(True,))
     for encode in (False, True):
         out, more = code if encode else real, {"mode": mode, "carrier": lane, "encode": encode}
-        ptx(target, "levels", (tops, tops, double, code, double, *rule), **more)
+        ptx(target, "levels", (tops, tops, double, code, double, kinds.float64, *rule), **more)
         given = (real, out, double, *stream, grid, kinds.boolean, codes, *tiling)
         ptx(target, "scaled", given, **more)
     quotients = short_kernels(target, mode)
@@ -135,7 +135,8 @@ def short_kernels(target: tuple[int, int], mode: Mode) -> int:
     low, codes = typeof(found.level.grid), typeof(found.codes)
     for encode in (False, True):
         out, spec = code if encode else real, typeof(how.spec)
-        given = (real, out, code, tops, double, *stream, spec, low, codes, low, codes)
+        whole = (tops, double, kinds.float64)
+        given = (real, out, code, *whole, *stream, spec, low, codes, low, codes)
         modes = {"mode": mode, "level_mode": how.mode}
         ptx(target, "float_rows", given, encode=encode, block=16, **modes)
         given = (real, out, double, *stream, low, kinds.boolean, codes, *tiling)

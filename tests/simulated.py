@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,10 @@ def blocks() -> int:
         compare(nf.quantize, exact, nf.NVFP4, mode)
         compare(nf.encode, exact, nf.NVFP4, mode)
         done += 1
+    for fmt in (nf.NVFP4, replace(nf.NVFP4, axis=0), replace(nf.NVFP4, scale=nf.FP16)):
+        for scale in (1e-36, 0.0123):
+            float_scaled.compare_one("numba_cuda", fmt, exact, {"tensor_scale": scale})
+            done += 1
     return done
 
 

@@ -222,6 +222,51 @@ def test_scales_with_significand_bits(name: str) -> None:
         assert_same(nf.quantize(x, fmt), oracle_blocks.quantize(x, fmt), x)
 
 
+@pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
+@pytest.mark.parametrize("name", ["nvfp4", "floor", "ceil"])
+def test_a_given_scale_of_the_array(name: str, backend: str) -> None:
+    """Fitting, far too small (all saturates) and too large; rounded to float32; blocks of NaN stay
+    alone."""
+    fmt, rng = NVFP4_LIKE[name], np.random.default_rng(10)
+    x = (rng.normal(size=(12, 40)) * np.exp2(rng.uniform(-6, 2, (12, 1)))).astype(np.float32)
+    x[3, 5], x[4, 20], x[5, 30:] = np.nan, np.inf, 0.0
+    for scale in (0.0013, 0.1, 1e-9, 1e-38, 3e-43, 2.0, 1e9):
+        exact = float(np.float32(scale))
+        wanted = oracle_blocks.quantize(x, fmt, tensor_scale=exact)
+        how = {"tensor_scale": scale, "backend": backend}
+        assert_same(nf.quantize(x, fmt, **how), wanted, x)
+        codes = nf.encode(x, fmt, **how)
+        assert codes.tensor_scale == exact
+        assert_same(nf.decode(codes, fmt), wanted, x)
+
+
+def test_the_scale_that_would_be_found_may_be_given() -> None:
+    x = np.random.default_rng(11).normal(size=(8, 64)).astype(np.float32)
+    found = nf.encode(x, "nvfp4")
+    again = nf.encode(x, "nvfp4", tensor_scale=found.tensor_scale)
+    assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+    nothing = nf.encode(np.zeros((0, 16), np.float32), "nvfp4", tensor_scale=0.5)
+    assert nothing.tensor_scale == 0.5
+
+
+@pytest.mark.parametrize(
+    "fmt, scale, error, words",
+    [
+        ("nvfp4", 0.0, ValueError, "tensor_scale=0.0 is 0.0 in float32; write a positive number"),
+        ("nvfp4", -1, ValueError, "tensor_scale=-1 is"),
+        ("nvfp4", float("nan"), ValueError, "tensor_scale=nan is"),
+        ("nvfp4", 1e39, ValueError, "is inf in float32"),
+        ("nvfp4", "1 of 2", TypeError, "tensor_scale='1 of 2' is no number"),
+        ("mxfp4", 1.0, ValueError, "mxfp4 has no scale of the whole array; leave it out"),
+        ("e4m3", 1.0, ValueError, "e4m3 has no scale of the whole array; leave it out"),
+    ],
+)
+def test_given_scales_that_are_refused(fmt: str, scale: Any, error: Any, words: str) -> None:
+    for verb in (nf.quantize, nf.encode):
+        with pytest.raises(error, match=words):
+            verb(np.ones(16, np.float32), fmt, tensor_scale=scale)
+
+
 def test_nvfp4_on_round_numbers() -> None:
     """Worked by hand: amax 2688 = 6 * 448 gives tensor scale 1, and scales 448 and 1."""
     x = np.zeros((2, 16), np.float32)

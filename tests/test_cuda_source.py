@@ -302,6 +302,8 @@ PLANTED_IN_QUOTIENTS = {
     "what is odd, by parts": ("minimum(rest_, ONE)", "ZERO"),
     "what a divisor lacks": ("fused(F32((-near_)), low_,", "fused(F32((-near_)), F32(0.0),"),
     "a scale too small": ("2.168404344971009e-19", "0.0"),
+    "magnitudes beyond a scale": ("1.152921504606847e+18", "1e300"),
+    "a given scale": ("given_ > 0.0", "given_ > 1e30"),
     "a block without scale": ("F32(0.0)), MAGNITUDE", "F32(9.0)), MAGNITUDE"),
     "a shuffle that is left out": ("d < LANES", "d < LANES / 2"),
     "a random word": ("kept, words[j], spare", "kept, words[0], spare"),

@@ -79,7 +79,13 @@ class DrawTasks(Launcher):
         return 0, np.float64(variance[0])
 
     def _levels(
-        self, x: Any, variance: Any, g: Geometry, how: Levels, scales: Any
+        self,
+        x: Any,
+        variance: Any,
+        g: Geometry,
+        how: Levels,
+        scales: Any,
+        given: float = 0.0,
     ) -> tuple[Any, Any]:
         """Scales of all blocks, that of the array multiplied in, and that of the array; with a
         ``variance``, scales that cover draws."""
@@ -93,6 +99,12 @@ class DrawTasks(Launcher):
         seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
         args = (*seen, np.uint64(vectors), *tiling_of(g))
         self.machine.launch(unit, 0, self.few(x.size, vectors), args, x)
-        made = (at(totals), at(scales) if code else 0, at(second), np.uint64(g.blocks))
+        made = (
+            at(totals),
+            at(scales) if code else 0,
+            at(second),
+            np.float64(given),
+            np.uint64(g.blocks),
+        )
         self.machine.launch(unit, 1, grid_of(g.blocks), (at(tops), at(finite), *made), x)
         return totals, second

@@ -42,10 +42,10 @@ def moderate_member(x, high, low, inverse, little, kept, out, i, rand, spare, g,
         out[i] = bits_to_float(value_by_parts(bits, high, low))
 
 
-def float_members(four, level, whole, out, at, words, spare, g, c):
-    """Four elements of a block of scale ``level``."""
+def float_members(four, top, level, whole, out, at, words, spare, g, c):
+    """Four elements of a block of scale ``level`` and largest magnitude ``top``."""
     kept = kept_of(level)
-    if moderate(level, whole, g):
+    if moderate(level, whole, top, g):
         high = high_of(level, whole)
         low, inverse = low_of(level, whole, high), reciprocal_of(high)
         parts = high, low, inverse, little_of(high, low, inverse), kept
@@ -63,19 +63,19 @@ def float_members(four, level, whole, out, at, words, spare, g, c):
     float_member(four[3], *unit_of, out, U64(at + U64(3)), words[3], spare, g, c)
 
 
-def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, g, c):
+def float_rows(x, out, scales, finite, second, given, k0, k1, first, spare, v, gl, cl, g, c):
     """Blocks of ``BLOCK`` float32 elements that fill memory, as in ``rows``; ``short_level`` and
     ``level_by_parts`` are those of the mode that rounds scales."""
     shared = cuda.shared.array(256, SHARED)
     me, span = W32(cuda.threadIdx.x), W32(SPAN)
     base, quarters = U64(U64(cuda.blockIdx.x) * U64(span)), U64(x.size // 4)
-    whole = tensor_level(F64(bits_to_float(W32(finite[0]))), v)
+    whole = tensor_level(F64(bits_to_float(W32(finite[0]))), given, v)
     unit = v.element_max * whole
     per_unit = 1.0 / unit
     largest, single = F32(v.element_max), F32(whole)
-    easy, high = moderate(largest, single, gl), high_of(largest, single)
+    easy, high = moderate(largest, single, ZERO, gl), high_of(largest, single)
     low, inverse = low_of(largest, single, high), reciprocal_of(high)
-    parts = high, low, inverse, little_of(high, low, inverse)
+    parts, far = (high, low, inverse, little_of(high, low, inverse)), reach_of(high)
     if cuda.grid(1) == 0:
         second[0] = whole
     while base < quarters:
@@ -85,10 +85,12 @@ def float_rows(x, out, scales, finite, second, k0, k1, first, spare, v, gl, cl, 
         top = block_top(shared, me, top_of(four) if busy else ZERO, busy)
         if busy:
             level = (
-                level_by_parts(top, *parts, gl) if easy else short_level(top, unit, per_unit, gl)
+                level_by_parts(top, *parts, gl)
+                if easy and top <= far
+                else short_level(top, unit, per_unit, gl)
             )
             if ENCODE and W32(me % PARTS) == W32(0):
                 scales[U64(at // U64(BLOCK))] = code_bits(level, gl, cl)
             words = four_words(U64(first + at), k0, k1)
-            float_members(four, bits_to_float(level), single, out, at, words, spare, g, c)
+            float_members(four, top, bits_to_float(level), single, out, at, words, spare, g, c)
         base = U64(base + U64(U64(cuda.gridDim.x) * U64(span)))

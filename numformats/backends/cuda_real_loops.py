@@ -99,9 +99,9 @@ def tops(x, variance, top, finite, n1, nb, n2, nc, t1, t2, m1, m2):
     gather_top(finite, 0, most)
 
 
-def levels(top, finite, totals, scales, second, v, power, is_power, g, general, c):
+def levels(top, finite, totals, scales, second, given, v, power, is_power, g, general, c):
     """The scale of every block times that of the array (``second``), and its code."""
-    whole = tensor_level(bits_to_real(finite[0]), v)
+    whole = tensor_level(bits_to_real(finite[0]), given, v)
     k = here()
     while k < U64(top.size):
         if is_power:

@@ -46,7 +46,9 @@ class RealTasks(DrawTasks):
         if lanes:
             return self._float_rows(task, lanes)
         scales = task.scales if task.encode else None
-        totals, second = self._levels(task.x, None, task.geometry, task.levels, scales)
+        totals, second = self._levels(
+            task.x, None, task.geometry, task.levels, scales, task.tensor_scale
+        )
         real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
         lane, lowered, codes = task.elements
         unit = ScaledUnit(lowered, codes, task.mode, real, out, task.encode, lane)
@@ -56,7 +58,13 @@ class RealTasks(DrawTasks):
         stream = (*stream_of(task.words, task.first), lane.unsigned(task.spare))
         args = (at(task.x), at(task.out), *where, *stream)
         self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.x)
-        return float(self.machine.read(second)[0]) if task.encode else 1.0
+        return self._whole(task, second)
+
+    def _whole(self, task: ScaledTask, second: Any) -> float:
+        """The scale of the whole array; only one that was found waits for the device."""
+        if task.encode and not task.tensor_scale:
+            return float(self.machine.read(second)[0])
+        return float(task.tensor_scale) or 1.0
 
     def _float_rows(self, task: ScaledTask, lanes: int) -> float:
         """``scaled`` in the 32-bit lane."""
@@ -68,13 +76,13 @@ class RealTasks(DrawTasks):
         finite, second = (self.machine.zeros(1, kind, task.x) for kind in (np.uint64, np.float64))
         vectors = task.x.size // 4
         size, grid = np.uint64(vectors), grid_of(-(-vectors // FLIGHT), FEW_BLOCKS)
-        if how.spec.tensor_limit > 0:
+        if how.spec.tensor_limit > 0 and not task.tensor_scale:
             self.machine.launch(unit, 0, grid, (at(task.x), at(finite), size), task.x)
         places = (at(task.x), at(task.out), at(task.scales) if task.encode else 0)
         stream = (*stream_of(task.words, task.first), LANE32.unsigned(task.spare))
-        args = (*places, at(finite), at(second), size, *stream)
+        args = (*places, at(finite), at(second), np.float64(task.tensor_scale), size, *stream)
         self.machine.launch(unit, 1, grid, args, task.x)
-        return float(self.machine.read(second)[0]) if task.encode else 1.0
+        return self._whole(task, second)
 
     def decode(self, task: DecodeTask) -> None:
         """The values of stored codes."""

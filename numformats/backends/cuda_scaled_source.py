@@ -21,6 +21,7 @@ from numformats.lowering import SIGNED_DECODE, Lowered
 from numformats.rounding import Mode
 
 _N: Params = (("U64", "n"),)
+_WHOLE: Params = (("F64*", "second"), ("F64", "given"))  # the scale of the array
 _PARTS = "high, low, inverse, little"
 _VECTORS: Params = (("U64", "n"), ("U64", "vectors"))
 
@@ -69,9 +70,9 @@ class LevelsUnit(UnitBase):
         given: Params = ((f"const {kind}*", "x"), ("const F64*", "variance"), ("F64", "common"))
         seen = f"tops<{kind}, {cpp.literal(self.reach)}>"
         first = f"{seen}(x, variance, common, top, finite, n, vectors, {MADE_TILING});"
-        made: Params = (("F64*", "totals"), (f"{scale}*", "scales"), ("F64*", "second"))
+        made: Params = (("F64*", "totals"), (f"{scale}*", "scales"), *_WHOLE)
         read: Params = (("const U64*", "top"), ("const U64*", "finite"))
-        second = f"levels<{name}>(top, finite, totals, scales, second, n);"
+        second = f"levels<{name}>(top, finite, totals, scales, second, given, n);"
         return (
             Entry(f"tops_{name}", (*given, *maxima, *_VECTORS, *TILING), first),
             Entry(f"levels_{name}", (*read, *made, *_N), second),
@@ -181,9 +182,9 @@ class ShortUnit(UnitBase):
         x = ("const float*", "x")
         first = (x, ("U64*", "finite"), *_VECTORS[1:])
         made: Params = ((f"{C_TYPES[self.out]}*", "out"), (f"{C_TYPES[self.scales]}*", "scales"))
-        read: Params = (("const U64*", "finite"), ("F64*", "second"), *_VECTORS[1:])
+        read: Params = (("const U64*", "finite"), *_WHOLE, *_VECTORS[1:])
         stream: Params = (*STREAM, ("U", "spare"))
-        given = "x, out, scales, finite, second, vectors, k0, k1, first, spare"
+        given = "x, out, scales, finite, second, given, vectors, k0, k1, first, spare"
         return (
             Entry(f"finite_{name}", first, "finite_top(x, finite, vectors);"),
             Entry(

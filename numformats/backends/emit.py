@@ -143,6 +143,7 @@ QUOTIENT: tuple[Callable[..., Any], ...] = (
     quotient.divisor_of,
     quotient.kept_of,
     quotient.odd_quotient,
+    quotient.reach_of,
     quotient.moderate,
     quotient.high_of,
     quotient.low_of,

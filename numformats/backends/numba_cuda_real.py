@@ -98,7 +98,9 @@ def _counted(task: DrawTask, counts: Any) -> tuple[int, int]:
     return int(short), int(beyond)
 
 
-def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tuple[Any, Any]:
+def _levels(
+    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, whole: float = 0.0
+) -> tuple[Any, Any]:
     """Scales of all blocks, that of the array multiplied in, and that of the array; with a
     ``variance``, scales that cover draws."""
     top, totals = zeros(g.blocks, np.uint64, x), zeros(g.blocks, np.float64, x)
@@ -111,7 +113,7 @@ def _levels(x: Any, variance: Any, g: Geometry, how: Levels, scales: Any) -> tup
     codes = scales if encode else zeros(1, np.uint8, x)
     kernel = compiled("levels", how.mode, DOUBLE, encode=encode)
     rule = (how.spec, how.power, how.is_power, low.grid, low.general, how.codes)
-    launch(kernel, g.blocks, x, top, finite, totals, codes, second, *rule)
+    launch(kernel, g.blocks, x, top, finite, totals, codes, second, np.float64(whole), *rule)
     return totals, second
 
 
@@ -119,15 +121,22 @@ def _float_rows(task: ScaledTask, short: Short) -> float:
     """``scaled`` in the 32-bit lane."""
     x, how = task.x, task.levels
     finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
-    if how.spec.tensor_limit > 0:
+    if how.spec.tensor_limit > 0 and not task.tensor_scale:
         launch(compiled("finite_top"), few(x.size), x, x, finite)
     choices = {"encode": task.encode, "block": task.geometry.tile[1], "level_mode": how.mode}
     kernel = compiled("float_rows", task.mode, **choices)
     level, element = (short.level.grid, short.level_codes), (short.element.grid, short.codes)
-    places = (x, task.out, task.scales, finite, second)
+    places = (x, task.out, task.scales, finite, second, np.float64(task.tensor_scale))
     stream = (*task.words, np.uint64(task.first), np.uint32(task.spare))
     launch(kernel, few(x.size // 4), x, *places, *stream, how.spec, *level, *element)
-    return float(read(second, x)[0]) if task.encode else 1.0
+    return _whole(task, second)
+
+
+def _whole(task: ScaledTask, second: Any) -> float:
+    """The scale of the whole array; only one that was found waits for the device."""
+    if task.encode and not task.tensor_scale:
+        return float(read(second, task.x)[0])
+    return float(task.tensor_scale) or 1.0
 
 
 def scaled(task: ScaledTask) -> float:
@@ -136,14 +145,14 @@ def scaled(task: ScaledTask) -> float:
     if task.short and in_rows(task.geometry):
         return _float_rows(task, task.short)
     scales = task.scales if task.encode else None
-    totals, second = _levels(task.x, None, task.geometry, task.levels, scales)
+    totals, second = _levels(task.x, None, task.geometry, task.levels, scales, task.tensor_scale)
     lane, lowered, codes = task.elements
     carrier = CARRIERS["float32"] if lane is LANE32 else DOUBLE
     kernel = compiled("scaled", task.mode, carrier, encode=task.encode)
     stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
     rule = (lowered.grid, lowered.general, codes, *tiling_of(task.geometry))
     launch(kernel, task.x.size, task.x, task.x, task.out, totals, *stream, *rule)
-    return float(read(second, task.x)[0]) if task.encode else 1.0
+    return _whole(task, second)
 
 
 def decode(task: DecodeTask) -> None:

@@ -56,31 +56,38 @@ def draws(task: DrawTask) -> tuple[int, int]:
     return int(short), int(beyond)
 
 
-def _finite_top(x: Any, variance: Any, how: Levels) -> Any:
+def _finite_top(x: Any, variance: Any, how: Levels, given: float = 0.0) -> Any:
     """The largest finite magnitude, where the scale of the whole array depends on it."""
     found = np.zeros(-(-x.size // TASK), np.uint64)
-    if how.spec.tensor_limit > 0:
+    if how.spec.tensor_limit > 0 and not given:
         flags = Flags(reach=variance is not None)
-        given = np.zeros(1) if variance is None else variance
-        compiled("finite_tops", x.size > SMALL, carrier=DOUBLE, flags=flags)(x, given, found)
+        spread = np.zeros(1) if variance is None else variance
+        compiled("finite_tops", x.size > SMALL, carrier=DOUBLE, flags=flags)(x, spread, found)
     return found.max(initial=0)
 
 
 def _levels(
-    x: Any, variance: Any, g: Geometry, how: Levels, scales: Any, encode: bool, top: Any
+    x: Any,
+    variance: Any,
+    g: Geometry,
+    how: Levels,
+    scales: Any,
+    encode: bool,
+    top: Any,
+    given: float = 0.0,
 ) -> tuple[Any, float]:
     """Scales of all blocks (float64, that of the array multiplied in) and that of the array; with
     a ``variance``, scales that cover draws."""
     large, low = x.size > SMALL, how.lowered
     tops, reaching = np.zeros(g.blocks, np.uint64), Flags(reach=variance is not None)
-    given = np.zeros(1) if variance is None else variance
-    compiled("tops", large, carrier=DOUBLE, flags=reaching)(x, given, tops, *g.tiling)
+    spread = np.zeros(1) if variance is None else variance
+    compiled("tops", large, carrier=DOUBLE, flags=reaching)(x, spread, tops, *g.tiling)
     totals = tops.view(np.float64)  # each takes the place of its own
     kernel = compiled(
         "levels", tops.size > SMALL, how.mode, DOUBLE, Flags(power=how.is_power), encode
     )
-    grid = (low.grid, low.general, how.codes)
-    second = kernel(tops, totals, scales, DOUBLE.lane.unsigned(top), how.spec, how.power, *grid)
+    rule = (given, how.spec, how.power, low.grid, low.general, how.codes)
+    second = kernel(tops, totals, scales, DOUBLE.lane.unsigned(top), *rule)
     return totals, float(second)
 
 
@@ -88,11 +95,11 @@ def _float_scaled(task: ScaledTask, short: Short) -> float:
     """``scaled`` in the 32-bit lane."""
     stored, how, g = task.carrier.stored, task.levels, task.geometry
     x, out = task.x.view(stored), task.out if task.encode else task.out.view(stored)
-    large, whole = x.size > SMALL, np.float64(1.0)
-    if how.spec.tensor_limit > 0:
-        found = np.zeros(-(-x.size // TASK), np.uint32)
+    large, found = x.size > SMALL, np.zeros(-(-x.size // TASK), np.uint32)
+    if how.spec.tensor_limit > 0 and not task.tensor_scale:
         compiled("finite_top", large, carrier=task.carrier)(x, found)
-        whole = np.float64(tensor_level(np.float64(found.max().view(np.float32)), how.spec))
+    top = np.float64(found.max().view(np.float32))
+    whole = np.float64(tensor_level(top, task.tensor_scale, how.spec))
     unit, spare = how.spec.element_max * whole, task.carrier.lane.unsigned(task.spare)
     rule = (whole, unit, short.level.grid, short.level_codes, short.element.grid, short.codes)
     stream = (*task.words, task.first, spare)
@@ -110,11 +117,12 @@ def scaled(task: ScaledTask) -> float:
         return _float_scaled(task, task.short)
     large, second = task.x.size > SMALL, 1.0
     kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)
-    top, spare = _finite_top(task.x, None, task.levels), DOUBLE.lane.unsigned(task.spare)
+    given = task.tensor_scale
+    top, spare = _finite_top(task.x, None, task.levels, given), DOUBLE.lane.unsigned(task.spare)
     for g, at, block in task.geometry.pieces(PIECE):
         part, codes = slice(at, at + g.size), task.scales[block : block + g.blocks]
         x, scales = task.x[part], codes if task.encode else task.scales
-        totals, second = _levels(x, None, g, task.levels, scales, task.encode, top)
+        totals, second = _levels(x, None, g, task.levels, scales, task.encode, top, given)
         stream = (*task.words, task.first + at, spare)
         kernel(x, task.out[part], totals, *stream, task.lowered.grid, task.codes, *g.tiling)
     return second

@@ -31,7 +31,7 @@ def choose(amax, state, scales, how, g):
         if ENCODE:
             scales[j] = code_bits(bits, gl, cl)
         level = bits_to_float(bits)
-        every &= moderate(level, single, g)
+        every &= moderate(level, single, amax[j], g)
         amax[j], totals[j] = kept_of(level), F64(level) * whole
         parts[0, j] = high_of(level, single)
         parts[1, j] = low_of(level, single, parts[0, j])

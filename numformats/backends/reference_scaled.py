@@ -29,14 +29,17 @@ def _short_texts(mode: Mode) -> SimpleNamespace:
     return core_texts(mode, _SINGLE, (*UNITS, *QUOTIENT, *SHORT))
 
 
-def _levels(sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool) -> tuple[Any, float]:
+def _levels(
+    sizes: Any, g: Geometry, how: Levels, scales: Any, encode: bool, given: float = 0.0
+) -> tuple[Any, float]:
     """Scales of the blocks of ``sizes`` (float64, in five dimensions), that of the whole array
     multiplied in, spread over the elements; and that of the array."""
     text = _texts(how.mode)
     bits = text.magnitude_of(sizes)
     tops = block_maxima(bits, g.tile)
     finite = bits[bits < np.uint64(LANE64.inf)]
-    second = text.tensor_level(text.bits_to_real(finite.max(initial=0, keepdims=True)), how.spec)[0]
+    top = text.bits_to_real(finite.max(initial=0, keepdims=True))
+    second = text.tensor_level(top, given, how.spec)[0]
     low = how.lowered
     if how.is_power:
         level = text.power_level(tops, how.power)
@@ -54,7 +57,7 @@ def scaled(task: ScaledTask) -> float:
     32-bit lane serves drawn elements alone: of others it gives the same."""
     g = task.geometry
     x = task.x.astype(np.float64).reshape(g.shape)
-    total, second = _levels(x, g, task.levels, task.scales, task.encode)
+    total, second = _levels(x, g, task.levels, task.scales, task.encode, task.tensor_scale)
     if task.short and task.mode.stochastic:
         text, lane, low, codes = (
             _short_texts(task.mode),

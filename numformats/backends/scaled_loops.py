@@ -70,9 +70,9 @@ def tops(x, variance, tops, n1, nb, n2, nc, t1, t2, m1, m2):
                 tops[tile * nc + ic] = top
 
 
-def levels(tops, totals, codes, top, v, b, g, general, c):
+def levels(tops, totals, codes, top, given, v, b, g, general, c):
     """The scale of every tile times that of the array, which is returned; and its code."""
-    second = tensor_level(bits_to_real(top), v)
+    second = tensor_level(bits_to_real(top), given, v)
     for k in prange(tops.size):
         level = power_level(tops[k], b) if POWER else float_level(tops[k], second, v, g, general)
         totals[k] = level * second

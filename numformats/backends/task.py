@@ -155,6 +155,7 @@ class ScaledTask:
     encode: bool
     short: Short | None = None
     carrier: Carrier = CARRIERS["float32"]
+    tensor_scale: float = 0.0  #: of the whole array, in float32; 0: as its maximum asks
 
     @property
     def elements(self) -> tuple[Lane, Lowered, CodeSpec]:

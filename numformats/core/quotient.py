@@ -80,13 +80,20 @@ def unit_value(bits: Word) -> Real:
     return F64(bits_to_float(bits))
 
 
-def moderate(level: Real, whole: Real, g: Grid) -> Flag:
-    """Whether a scale (in float32, as that of the array) is 0, or such that float32 divides by its
-    parts as well: whatever of a quotient the grid can see, a product leaves a rest within float32's
-    range."""
+def reach_of(total: Real) -> Word:
+    """The largest magnitude whose quotient is far within float32's range; in blocks with the scale
+    of their own largest magnitude all are."""
+    return float_to_bits(F32(total * F32(1.152921504606847e18)))
+
+
+def moderate(level: Real, whole: Real, top: Word, g: Grid) -> Flag:
+    """Whether a scale (in float32, as that of the array) is 0, or such that float32 divides
+    magnitudes up to ``top`` by its parts as well: whatever of a quotient the grid can see, a
+    product leaves a rest within float32's range."""
     total = F32(level * whole)
     seen = F32(total * bits_to_float(g.quantum)) >= F32(2.168404344971009e-19)
-    return (level == F32(0.0)) | (seen & (total <= F32(1.8446744073709552e19)))
+    inside = (total <= F32(1.8446744073709552e19)) & (top <= reach_of(total))
+    return (level == F32(0.0)) | (seen & inside)
 
 
 def high_of(level: Real, whole: Real) -> Real:

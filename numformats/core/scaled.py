@@ -47,12 +47,13 @@ def not_a_number() -> Real:
     return bits_to_real(U64(0x7FF8000000000000))
 
 
-def tensor_level(top: Real, v: LevelSpec) -> Real:
-    """The float32 scale of an array whose largest finite magnitude is ``top``; 1 where it has none,
-    or is zero throughout."""
+def tensor_level(top: Real, given: Real, v: LevelSpec) -> Real:
+    """The float32 scale of an array: the one ``given``, if that is not 0; else that of the largest
+    finite magnitude ``top``, 1 where the format has none, or the array is zero throughout."""
     ratio = top / where(v.tensor_limit > 0.0, v.tensor_limit, 1.0)
     found = maximum(single(ratio), 1.401298464324817e-45)
-    return where((top > 0.0) & (v.tensor_limit > 0.0), found, 1.0)
+    own = where((top > 0.0) & (v.tensor_limit > 0.0), found, 1.0)
+    return where(given > 0.0, given, own)
 
 
 def float_level(top: Word, second: Real, v: LevelSpec, g: Grid, general: bool) -> Real:

@@ -33,8 +33,9 @@ __device__ __forceinline__ void tops(const Real* x, const F64* variance, F64 com
 // The scale of every block times that of the array (`second`), and its code. S gives the rule.
 template <class S>
 __device__ __forceinline__ void levels(const U64* top, const U64* finite, F64* totals,
-                                       typename S::Scale* scales, F64* second, U64 blocks) {
-    const F64 whole = tensor_level(bits_to_real(finite[0]), S::spec());
+                                       typename S::Scale* scales, F64* second, F64 given,
+                                       U64 blocks) {
+    const F64 whole = tensor_level(bits_to_real(finite[0]), given, S::spec());
     for (U64 k = thread(); k < blocks; k += threads()) {
         const F64 level = S::level(top[k], whole);
         totals[k] = level * whole;
