@@ -134,7 +134,7 @@ def like(x: Any, source: Host, values: Any) -> Any:
     if source.kind == "standard":
         return as_kind(source, values)
     if source.carrier.name == "bfloat16" and values.dtype == np.uint16:
-        return values.view(x.dtype)
+        values = values.view(np.asarray(x).dtype)
     return values[()] if values.ndim == 0 and not isinstance(x, np.ndarray) else values
 
 

@@ -1,6 +1,8 @@
 """What the verbs ask of a backend for block formats, made from a format and a request."""
 
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,9 @@ from numformats.core.block_draw import ShortBlocks
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.draw_grids import short_draw_in_blocks
-from numformats.formats import BlockFloat, FixedPoint, Format
+from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
-from numformats.lowering import code_spec, decode_spec, lower
+from numformats.lowering import code_spec, decode_spec, low_exponent, lower
 from numformats.request import Request
 from numformats.rounding import Mode, find
 from numformats.short_blocks import saturating, short
@@ -33,15 +35,29 @@ _SCALE_ROUNDING = {
     "rceil": "toward_positive",
 }
 _DOUBLE = CARRIERS["float64"]
+_CENTRE = 64  # exponents of elements that every lane holds as they are, with room for their bits
 
 
-def scale_spec(fmt: BlockFloat, lane: Lane) -> ScaleSpec:
-    """What choosing a scale reads of ``fmt``, as scalars of the lane."""
+@lru_cache(maxsize=4096)
+def centred(fmt: BlockFloat) -> tuple[FixedPoint | Float, int]:
+    """Elements as every lane can hold them, and the power of two that they were divided by, which
+    scales make good."""
+    element, shift = fmt.element, fmt.element_emax
+    if shift < _CENTRE and low_exponent(element) > -_CENTRE:
+        return element, 0
+    if isinstance(element, FixedPoint):
+        return replace(element, frac_bits=element.frac_bits + shift), shift
+    return replace(element, bias=element.exponent_bias + shift), shift
+
+
+def scale_spec(fmt: BlockFloat, lane: Lane, shift: int = 0) -> ScaleSpec:
+    """What choosing a scale reads of ``fmt``, as scalars of the lane; of elements divided by two to
+    the ``shift``."""
     return ScaleSpec(
-        element_emax=lane.signed(fmt.element_emax),
+        element_emax=lane.signed(fmt.element_emax - shift),
         threshold=lane.unsigned(_threshold(fmt, lane)),
-        low=lane.signed(fmt.scale.low_exponent),
-        high=lane.signed(fmt.scale.emax),
+        low=lane.signed(fmt.scale.low_exponent + shift),
+        high=lane.signed(fmt.scale.emax + shift),
         low_code=lane.unsigned(fmt.scale.zero),
         nan_code=lane.unsigned(fmt.scale.nan_code if fmt.scale.has_nan else 0),
     )
@@ -56,7 +72,8 @@ def _threshold(fmt: BlockFloat, lane: Lane) -> int:
         return full >> 1
     if fmt.scale_rule == "rceil":
         top = _significand(Fraction(element.max))
-        return top << lane.width - top.bit_length()
+        spare = lane.width - top.bit_length()
+        return top << spare if spare >= 0 else top >> -spare
     if isinstance(element, FixedPoint):
         precision = element.word_bits - 1 - element.signed
     else:
@@ -65,7 +82,7 @@ def _threshold(fmt: BlockFloat, lane: Lane) -> int:
 
 
 def _significand(value: Fraction) -> int:
-    top = value.numerator
+    top = value.numerator or 1
     return top >> (top & -top).bit_length() - 1
 
 
@@ -80,16 +97,18 @@ def block_task(
     *,
     encode: bool,
 ) -> BlockTask:
-    """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks."""
+    """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks; codes
+    reach the format's own maximum, values that of the carrier."""
+    (element, shift), whole = centred(fmt), carrier.whole_lane()
     return BlockTask(
         x=x,
         out=out,
         scales=scales,
         geometry=geometry(fmt, shape),
-        carrier=carrier,
-        lowered=lower(fmt.element, carrier, wanted.mode),
-        codes=code_spec(fmt.element, carrier.lane),
-        scale=scale_spec(fmt, carrier.lane),
+        carrier=whole if encode else carrier,
+        lowered=lower(element, whole, wanted.mode),
+        codes=code_spec(element, carrier.lane),
+        scale=scale_spec(fmt, carrier.lane, shift),
         mode=wanted.mode,
         words=wanted.words,
         first=wanted.first,

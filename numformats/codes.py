@@ -11,7 +11,7 @@ from numformats.decoding import check_kind, decode
 from numformats.device import on_device
 from numformats.formats import BlockFloat, Format
 from numformats.naming import parse
-from numformats.packing import packed_size, unpack
+from numformats.packing import packed_size, sizes_of, unpack
 from numformats.viewing import codes_in, viewed
 
 
@@ -50,7 +50,7 @@ class Codes:
         object.__setattr__(self, "fmt", fmt)
         check_kind(self.codes, fmt)
         if self.shape is not None and not self._loose:
-            object.__setattr__(self, "codes", _loose(self.codes, fmt, tuple(self.shape)))
+            object.__setattr__(self, "codes", _loose(self.codes, fmt, sizes_of(self.shape)))
         found = self.codes[0] if isinstance(self.codes, tuple) else self.codes
         if not hasattr(found, "shape"):
             raise TypeError(

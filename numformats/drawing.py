@@ -92,10 +92,9 @@ def variance_corrected(
 
 
 def _variance(variance: Any, source: Host) -> Any:
-    spread_of = (
-        np.asarray(variance) if np.isscalar(variance) else values_of(host(variance, "variance"))
-    )
-    if spread_of.size > 1 and spread_of.shape != source.shape:
+    number = isinstance(variance, int | float | np.integer) and not isinstance(variance, bool)
+    spread_of = np.asarray(variance) if number else values_of(host(variance, "variance"))
+    if spread_of.size != 1 and spread_of.shape != source.shape:
         raise ValueError(
             f"variance has shape {spread_of.shape}, mean {source.shape}; give a number or equal "
             f"shapes"

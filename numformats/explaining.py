@@ -5,8 +5,10 @@ import numpy as np
 from numformats.describing import Facts, binades, facts
 from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Float, Format
+from numformats.lanes import LANE64
 from numformats.measuring import values
 from numformats.naming import parse
+from numformats.tasks import fits
 
 WIDTH = 72  # columns of a number line
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -53,7 +55,8 @@ def number_line(fmt: FormatLike, width: int = WIDTH) -> str:
 
 
 def explain(fmt: FormatLike) -> str:
-    """A format in words: layout, range, specials, spacing by binade, number line.
+    """A format in words: layout, range, specials, spacing by binade, and a number line where
+    float64 holds its values.
 
     Raises:
         ValueError: an unknown name.
@@ -75,7 +78,7 @@ def explain(fmt: FormatLike) -> str:
     lines.append(f"  overflow   {OVERFLOWS[overflow]}")
     if isinstance(element, Float):
         lines += ["", *_binade_table(element)]
-    if element.bits <= 16:
+    if element.bits <= 16 and fits(element, LANE64):
         lines += ["", *(f"  {line}" for line in number_line(fmt).splitlines())]
     return "\n".join(line.rstrip() for line in lines)
 

@@ -58,9 +58,10 @@ def steps_away_at_top(fmt: FixedPoint | Float, mode: Mode, negative: bool) -> bo
 
 def _largest(fmt: FixedPoint | Float, carrier: Carrier, value: Fraction) -> int:
     """Magnitude bits of the largest format value <= ``value`` that the carrier holds."""
-    drop = max(low_exponent(fmt), carrier.emax - carrier.sig_bits)
-    if isinstance(fmt, Float):
-        drop = max(drop, carrier.emax - fmt.man_bits)
+    drop = low_exponent(fmt)
+    if isinstance(fmt, Float) and fmt.emin <= carrier.emax:
+        drop = carrier.emax - fmt.man_bits
+    drop = max(drop, carrier.emax - carrier.sig_bits)
     top = Fraction(2) ** (carrier.emax + 1) - Fraction(2) ** drop
     return carrier.truncate(min(value, top))
 

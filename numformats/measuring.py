@@ -82,7 +82,7 @@ def _gap(size: Any, fmt: FixedPoint | Float) -> Any:
     if isinstance(fmt, FixedPoint):
         return np.full(size.shape, float(fmt.quantum))
     finite = np.minimum(size, _within_float64(fmt.max))
-    exponent = np.maximum(np.frexp(finite)[1] - 1, fmt.emin)
+    exponent = np.where(finite > 0, np.maximum(np.frexp(finite)[1] - 1, fmt.emin), fmt.emin)
     normal = np.ldexp(1.0, exponent - fmt.man_bits)
     low = np.ldexp(1.0, fmt.low_exponent)
     return np.where(finite < np.ldexp(1.0, fmt.emin), low, normal)

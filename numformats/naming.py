@@ -60,7 +60,7 @@ def _p3109_name(fmt: Float) -> str | None:
 
 def _text(value: Any) -> str:
     if isinstance(value, tuple):
-        return "x".join(map(str, value)) + ("x" if len(value) == 1 else "")
+        return "x".join(map(_text, value)) + ("x" if len(value) == 1 else "")
     return str(value).lower()
 
 
@@ -162,8 +162,8 @@ def _value(key: str, text: str) -> Any:
         return parse(text)
     if text in ("true", "false", "none"):
         return {"true": True, "false": False, "none": None}[text]
-    if re.fullmatch(r"-?\d+(x(-?\d+)?)*", text):
-        numbers = tuple(int(n) for n in text.split("x") if n)
+    if re.fullmatch(r"(-?\d+|none)(x(-?\d+|none)?)*", text):
+        numbers = tuple(None if n == "none" else int(n) for n in text.split("x") if n)
         return numbers if "x" in text else numbers[0]
     return text
 

@@ -1,7 +1,8 @@
 """``pack`` and ``unpack``: codes as dense bytes, as a chip would store them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import gcd, prod
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def unpack(packed: Any, fmt: FormatLike, shape: int | tuple[int, ...]) -> Any:
     view, source = plain(packed)
     if view.dtype != np.uint8:
         raise TypeError(f"packed has dtype {view.dtype}; give the uint8 array that pack returned")
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = sizes_of(shape)
     count = prod(shape)
     if view.size != -(-count * bits // 8):
         raise ValueError(
@@ -125,3 +126,20 @@ def _loose(piece: Any, bits: int, n: int) -> Any:
 def _lane(bits: int) -> Any:
     """Integers that hold a code shifted within its bytes."""
     return np.dtype(np.uint16 if bits <= 9 else np.uint32 if bits <= 25 else np.uint64)
+
+
+def sizes_of(shape: Any) -> tuple[int, ...]:
+    """``shape`` as a tuple of ints.
+
+    Raises:
+        TypeError, ValueError: something else, or a negative number.
+    """
+    try:
+        found = tuple(map(index, shape if isinstance(shape, Iterable) else (shape,)))
+    except TypeError:
+        raise TypeError(
+            f"shape is {shape!r}; write an int or a tuple of ints, such as codes.shape"
+        ) from None
+    if min(found, default=0) < 0:
+        raise ValueError(f"shape is {shape!r}; write numbers of at least 0")
+    return found

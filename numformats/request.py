@@ -55,6 +55,7 @@ def request(
                 f"random_bits={random_bits} with rounding={rounding!r}; write one of the N-bit "
                 f"modes ({able}), or leave random_bits out"
             )
+        random_bits = int(random_bits) if isinstance(random_bits, np.integer) else random_bits
         integer("random_bits", random_bits, 1, lane.width)
         spare = lane.width - random_bits
     if key is None:

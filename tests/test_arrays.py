@@ -239,3 +239,11 @@ def test_codes_of_tensors_are_tensors(name: str) -> None:
     back = nf.decode(got, name)
     assert isinstance(back, torch.Tensor)
     np.testing.assert_array_equal(back.numpy(), nf.quantize(x, name))
+
+
+def test_bfloat16_numbers_and_lists_of_them() -> None:
+    kind = DTYPES["bfloat16"]
+    got = nf.quantize([kind(1.06), kind(3.3)], "e4m3")
+    assert got.dtype == kind
+    assert got.tolist() == [1.0, 3.25]
+    assert type(nf.quantize(kind(1.06), "e4m3")) is kind

@@ -7,6 +7,7 @@ from typing import Any
 
 import gfloat
 import gfloat.formats as peers
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -220,6 +221,51 @@ def test_scales_with_significand_bits(name: str) -> None:
         sizes = np.exp2(rng.uniform(-6, 2, (12, 1)))
         x = (rng.normal(size=(12, 40)) * sizes * size).astype(np.float32)
         assert_same(nf.quantize(x, fmt), oracle_blocks.quantize(x, fmt), x)
+
+
+FAR = {  # elements with exponents beyond those of a carrier
+    "integers of 2^20": nf.BlockFloat(nf.FixedPoint(8, -20), 4),
+    "bits of 2^-40": nf.BlockFloat(nf.FixedPoint(4, 40, signed=False), 4),
+    "wide integers": nf.BlockFloat(nf.FixedPoint(25, 40, signed=False), 4, scale_rule="rceil"),
+    "as wide as bfloat16": nf.BlockFloat(nf.Float(8, 7, specials="finite"), 4),
+    "six bits of exponent": nf.BlockFloat(nf.Float(6, 3, specials="finite"), 4),
+    "beyond half": nf.BlockFloat(nf.Float(5, 2, specials="fn"), 4),
+    "beyond float32": nf.BlockFloat(nf.Float(8, 3, specials="fn"), 4),
+    "far below": nf.BlockFloat(nf.Float(3, 0, specials="p3109_finite", bias=130), 4),
+    "no subnormals": nf.BlockFloat(nf.Float(2, 3, subnormals=False, specials="finite"), 4),
+    "fp64 elements": nf.BlockFloat(nf.FP64, 4, scale_rule="rceil"),
+}
+
+
+@pytest.mark.parametrize("backend", ["numba_cpu", "reference"])
+@pytest.mark.parametrize("carrier", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", FAR)
+def test_elements_beyond_the_carrier(name: str, carrier: str, backend: str) -> None:
+    """A block's scale brings any element into the carrier's range."""
+    fmt, rng = FAR[name], np.random.default_rng(3)
+    x = rng.normal(size=(40, 8)) * np.exp2(rng.uniform(-4, 4, (40, 1)))
+    x = np.abs(x) if not fmt.element.signed else x
+    x[0] = 1.875, 1.0, 0.75, 1.999, 1.0, 0.5, 0.75, 0.25
+    x = x.astype(carrier)
+    wanted = oracle_blocks.quantize(x, fmt, carrier=carrier)
+    assert_same(nf.quantize(x, fmt, backend=backend), wanted.astype(carrier), x)
+
+
+@pytest.mark.parametrize("carrier", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+def test_codes_reach_the_format_s_own_maximum(carrier: Any) -> None:
+    fmt = nf.parse("bfp<16,block=4,scale=float<2,0,specials=finite,bias=1>>")
+    assert nf.encode(np.array([6e4, -6e4], carrier), fmt).codes.tolist() == [32767, 32768]
+
+
+@pytest.mark.parametrize("carrier", [np.float32, np.float64])
+def test_the_largest_value_where_normals_begin_near_the_carrier_s_end(carrier: Any) -> None:
+    plain = nf.Float(2, 7, bias=-124, subnormals=False, specials="finite")
+    x = np.array([3e38], carrier)
+    assert nf.quantize(x, plain, "toward_zero") < x
+    assert float(nf.quantize(x, plain)[0]) == 226 * 2.0**120  # 1.765625 * 2^127, of 7 bits
+    gapped = nf.BlockFloat(nf.Float(2, 3, subnormals=False, specials="finite"), 2)
+    got = nf.quantize(np.array([3.3e38, 3e38], carrier), gapped)
+    assert got.tolist() == [1.875 * 2.0**127, 1.75 * 2.0**127]
 
 
 @pytest.mark.parametrize("backend", ["numba_cpu", "reference"])

@@ -168,3 +168,10 @@ def test_any_format_survives_its_text(fmt: Any) -> None:
 )
 def test_texts_of_the_design(text: str, fmt: Any) -> None:
     assert nf.parse(text) == fmt
+
+
+def test_tiles_over_a_whole_axis_come_back_from_their_text() -> None:
+    fmt = nf.BlockFloat(nf.E4M3, (16, None), axis=(0, 1))
+    assert str(fmt) == "block<e4m3,block=16xnone,axis=0x1>"
+    assert nf.parse(str(fmt)) == fmt
+    assert nf.parse("block<e4m3,block=nonex16,axis=0x1>").block_size == (None, 16)

@@ -67,3 +67,10 @@ def test_formats_beyond_float64(name: str) -> None:
     x = np.float64([1.1, -3.0, 2.0**1023, 1e-300])
     assert nf.error(x, name).saturated == 0
     np.testing.assert_array_equal(nf.spacing(x, name), np.ldexp(1 / 8, np.frexp(x)[1] - 1))
+
+
+@pytest.mark.parametrize("name", ["binary16p1se", "binary16p3se", "float<16,52,specials=finite>"])
+def test_no_gap_at_zero_where_float64_holds_none(name: str) -> None:
+    gaps = nf.spacing(np.float64([0.0, 1e-320, 1.0]), name)
+    assert gaps[0] == 0.0
+    assert gaps[0] <= gaps[1] <= gaps[2]

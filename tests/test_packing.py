@@ -94,3 +94,23 @@ def test_codes_that_do_not_fit_are_refused(code: int) -> None:
 def test_floats_are_not_codes(codes: Any) -> None:
     with pytest.raises(TypeError, match=r"float|list"):
         nf.pack(codes, nf.E2M1)
+
+
+@pytest.mark.parametrize(
+    "shape, error, words",
+    [
+        ((-1, -2), ValueError, r"shape is \(-1, -2\); write numbers of at least 0"),
+        (-2, ValueError, "shape is -2"),
+        (1.5, TypeError, "shape is 1.5; write an int or a tuple of ints"),
+        ("ab", TypeError, "shape is 'ab'"),
+    ],
+)
+def test_shapes_that_are_none(shape: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        nf.unpack(np.uint8([0x21]), "e2m1", shape)
+
+
+def test_sizes_may_be_numpys() -> None:
+    packed = nf.pack(np.uint8([1, 2, 3]), "e2m1")
+    assert nf.unpack(packed, "e2m1", np.int64(3)).tolist() == [1, 2, 3]
+    assert nf.Codes(packed, "e2m1", 3).values().tolist() == [0.5, 1.0, 1.5]

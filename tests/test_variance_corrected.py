@@ -243,3 +243,18 @@ def test_impossible_variances_are_refused(variance: Any) -> None:
 def test_key_is_needed() -> None:
     with pytest.raises((TypeError, ValueError), match="key"):
         nf.variance_corrected(np.zeros(2, np.float32), 0.1, nf.E4M3, key=None)
+
+
+@pytest.mark.parametrize(
+    "variance, error, words",
+    [
+        (np.float32([]), ValueError, r"variance has shape \(0,\), mean \(3,\)"),
+        (np.empty((0, 5)), ValueError, r"variance has shape \(0, 5\)"),
+        (1j, TypeError, "variance has dtype complex128"),
+        ("a", TypeError, "variance has dtype str"),
+        (True, TypeError, "variance has dtype bool"),
+    ],
+)
+def test_variances_that_are_none(variance: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        nf.variance_corrected(np.ones(3, np.float32), variance, "e4m3", key=0)

@@ -157,6 +157,7 @@ def _short_block_draws(task: BlockDrawTask, short: ShortBlocks) -> tuple[int, in
     return int(forced), int(beyond)
 
 
+@np.errstate(all="ignore")
 def decode(task: DecodeTask) -> None:
     """The values of stored codes."""
     codes, out, g = task.codes, task.out, task.geometry

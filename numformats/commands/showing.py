@@ -2,6 +2,7 @@
 code."""
 
 import difflib
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from numformats.commands.printing import AsJson, print_json, refusals
 from numformats.describing import binades, facts
 from numformats.explaining import explain
 from numformats.formats import BlockFloat, FixedPoint, Float
+from numformats.lanes import exponent
 
 MOST_BITS = 16  #: of a table
 
@@ -73,7 +75,17 @@ def table(
     digits = len(str(len(rows) - 1))
     print(f"{'code':>{digits}}  {'hex':>6}  {'bits':{len(rows[0]['bits'])}}  value")
     for row in rows:
-        print(f"{row['code']:>{digits}}  {row['hex']:>6}  {row['bits']}  {row['value']!r}")
+        print(f"{row['code']:>{digits}}  {row['hex']:>6}  {row['bits']}  {row['value']}")
+
+
+def _number(value: Fraction | float) -> float | str:
+    """``value``, in words where it is no float."""
+    if isinstance(value, float):
+        return value
+    power = exponent(abs(value)) if value else 0
+    if -1022 <= power <= 1023:
+        return float(value)
+    return f"{float(value / Fraction(2) ** power)} * 2**{power}"
 
 
 def _rows(text: str) -> Any:
@@ -92,5 +104,5 @@ def _rows(text: str) -> Any:
             at += bits
         yield {
             "code": code, "hex": f"{code:#x}", "bits": " ".join(fields),
-            "value": float(element.value(code)),
+            "value": _number(element.value(code)),
         }  # fmt: skip

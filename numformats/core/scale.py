@@ -35,7 +35,7 @@ from numformats.core.lane import (
     where,
 )
 from numformats.core.quantum import (
-    dropped_bits,
+    carrier_exponent,
     leading_exponent,
     round_bits,
     significand,
@@ -96,7 +96,9 @@ def shifted(mag: Word, k: Int, g: Grid) -> Word:
     e = I(leading_exponent(mag) + k)
     normal = U(shl(U(e), U(SIG_BITS)) + U(shr(sig, LEFT) & U(shl(ONE, U(SIG_BITS)) - ONE)))
     tiny = shr(shr(sig, LEFT), U(maximum(I(I(ONE) - e), I(ZERO))))
-    d = minimum(dropped_bits(CARRIER_MAX, g, False), U(LAST))
+    last = carrier_exponent(CARRIER_MAX)
+    drop = where(g.min_exp <= last, g.top_shift, I(g.low_shift - last))
+    d = U(minimum(maximum(drop, I(ZERO)), I(LAST)))
     top = shl(shr(CARRIER_MAX, d), d)
     inside = where(e >= I(ONE), normal, tiny)
     return where(

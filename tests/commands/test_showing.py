@@ -101,3 +101,15 @@ def test_bad_input_is_one_line_with_exit_code_2(arguments: list[str], words: str
     assert (code, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
+
+
+def test_formats_beyond_float64() -> None:
+    """Every code has a row; what float64 lacks is written as a power of two."""
+    code, text, _ = run("table", "binary16p1se")
+    rows = text.splitlines()[1:]
+    assert (code, len(rows)) == (0, 1 << 16)
+    assert rows[-2].endswith("-1.0 * 2**16382")
+    assert rows[1].endswith("1.0 * 2**-16383")
+    code, text, _ = run("show", "binary16p1se")
+    assert code == 0
+    assert "binary16p1se" in text
