@@ -187,7 +187,7 @@ def check_out(out: Any, x: Any, source: Host) -> Host:
     return target
 
 
-def written(out: Any) -> Host:
+def written(out: Any, name: str = "out") -> Host:
     """``out`` as a ``Host`` that is written to.
 
     Raises:
@@ -195,12 +195,12 @@ def written(out: Any) -> Host:
     """
     if _is_tensor(out) and out.is_neg():
         raise ValueError(
-            "out is a tensor with the negative bit, as x.conj().imag has it; write "
-            "out=torch.empty_like(out)"
+            f"{name} is a tensor with the negative bit, as x.conj().imag has it; write "
+            f"{name}.resolve_neg()"
         )
-    target = host(out, "out")
+    target = host(out, name)
     if not target.view.flags.writeable:
-        raise ValueError("out is read-only; give an array that can be written")
+        raise ValueError(f"{name} is read-only; give an array that can be written")
     return target
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_steps
-from numformats.arrays import host, like
+from numformats.arrays import host, like, written
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.dtypes import FormatLike
@@ -80,7 +80,8 @@ def langevin_step(
     how = step(lr, variance, key, weight_decay, gradient, weight, accumulator, rounding)
     if on_device(theta):
         return LangevinStep(*device_steps.langevin(theta, grad, how, backend, inplace))
-    source, slope = host(theta, "theta"), host(grad, "grad")
+    source = written(theta, "theta") if inplace else host(theta, "theta")
+    slope = host(grad, "grad")
     dtypes = {"theta": source.carrier.name, "grad": slope.carrier.name}
     check_operands(dtypes, source.shape, slope.shape)
     x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))

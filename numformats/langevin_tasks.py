@@ -120,6 +120,9 @@ def step(
             f"accumulator={accumulator!r} keeps the weights on a grid, but weight is None; give "
             "weight a format, or write accumulator='full'"
         )
+    for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}; it must be finite")
     if not (math.isfinite(variance) and variance >= 0):
         raise ValueError(f"variance is {variance}; it must be finite and >= 0")
     of_gradient, of_weight = _plain("gradient", gradient), _plain("weight", weight)

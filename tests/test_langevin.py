@@ -146,6 +146,8 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no weight": ({"accumulator": "low"}, ValueError, "but weight is None"),
     "no key": ({"key": None}, ValueError, "key is missing"),
     "variance": ({"variance": -1.0}, ValueError, "variance is -1.0"),
+    "lr": ({"lr": float("nan")}, ValueError, "lr is nan; it must be finite"),
+    "weight_decay": ({"weight_decay": np.inf}, ValueError, "weight_decay is inf"),
     "format": ({"weight": "e4m33"}, ValueError, "e4m3"),
 }
 
@@ -156,3 +158,11 @@ def test_bad_input_is_refused(what: str) -> None:
     given = {"theta": X, "grad": G, "lr": 0.1, "variance": 0.0, "key": 1} | change
     with pytest.raises(error, match=words):
         nf.langevin_step(given.pop("theta"), given.pop("grad"), **given)
+
+
+def test_a_read_only_accumulator_is_refused() -> None:
+    held = X.copy()
+    held.flags.writeable = False
+    with pytest.raises(ValueError, match="theta is read-only"):
+        nf.langevin_step(held, G, lr=0.1, variance=0.0, key=1, inplace=True)
+    assert nf.langevin_step(held, G, lr=0.1, variance=0.0, key=1).stored.flags.writeable
