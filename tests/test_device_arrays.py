@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,6 +118,25 @@ def test_same_bits_as_on_the_host(name: str, carrier: str) -> None:
         assert isinstance(values, Claimed)
         assert_same_bits(values, nf.decode(wanted, name, dtype=dtype))
     assert ClaimedLibrary.copies == 0
+
+
+@pytest.mark.parametrize("axis", [-1, 0])
+@pytest.mark.parametrize("carrier", DTYPES)
+def test_a_given_scale_of_the_array(axis: int, carrier: str, monkeypatch: Any) -> None:
+    """As on the host; nothing is read back, which would wait for the device."""
+    fmt, how = replace(nf.NVFP4, axis=axis), {"tensor_scale": 0.003}
+    x = sample((32, 64), DTYPES[carrier])
+    values, wanted = nf.quantize(np.asarray(x), fmt, **how), nf.encode(np.asarray(x), fmt, **how)
+
+    def refuse(self: Any, array: Any) -> Any:
+        raise AssertionError("something was read back")
+
+    monkeypatch.setattr(HostMachine, "read", refuse)
+    assert_same_bits(nf.quantize(x, fmt, backend=NAME, **how), values)
+    got = nf.encode(x, fmt, backend=NAME, **how)
+    assert_same_bits(got.codes, wanted.codes)
+    assert_same_bits(got.scales, wanted.scales)
+    assert got.tensor_scale == wanted.tensor_scale
 
 
 @pytest.mark.parametrize("fmt", ["e4m3", "mxfp8_e4m3", "bfp<8,block=5>", "nvfp4"])

@@ -141,7 +141,7 @@ blocks = st.builds(
     built,
     st.just(nf.BlockFloat),
     element=fixed | floats,
-    block_size=sizes,
+    block_size=sizes | st.tuples(sizes, sizes),
     scale=st.sampled_from([nf.E8M0, nf.E4M3, nf.parse("binary8p1ue"), nf.Float(5, 3)]),
     axis=st.integers(-3, 3) | st.just((0, 1)) | st.just((-1,)),
     scale_rule=st.sampled_from(["floor", "ceil", "rceil", "even"]),
