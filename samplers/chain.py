@@ -12,6 +12,7 @@ from samplers.run_folder import (
     keep_spec,
     load_checkpoint,
     only_writer,
+    reading_checkpoint,
     refuse_other_spec,
     save_checkpoint,
 )
@@ -89,7 +90,8 @@ def _resume(training: Training, store: SampleStore) -> int:
         store.forget_after(0, chain=spec.chain)
         logger.info("chain %d of %s begins", spec.chain, spec.folder)
         return 0
-    training.load_state_dict(state)
+    with reading_checkpoint(spec):
+        training.load_state_dict(state)
     store.forget_after(training.done, chain=spec.chain)
     _check_samples(spec, store, state["samples"], training.done)
     logger.info("chain %d of %s goes on at step %d", spec.chain, spec.folder, training.done)

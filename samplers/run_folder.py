@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +13,13 @@ import torch
 
 from samplers.durable import read_json, replace_file, replace_json
 from samplers.sample_index import chain_folder
+from samplers.sealed import sealed, unsealed
 from samplers.spec import ChainSpec
 from samplers.store import SampleStore
 
 SPEC = "spec.json"
 CHECKPOINT = "checkpoint.pt"
+COUNTS = {"done": int, "samples": int}
 LOCK_SECONDS = 10
 
 
@@ -92,26 +93,43 @@ def save_checkpoint(spec: ChainSpec, state: Mapping[str, Any]) -> None:
     """Replace a chain's checkpoint; the old one is there until the new one is whole."""
     file = io.BytesIO()
     torch.save(dict(state), file)
-    replace_file(_checkpoint(spec), file.getvalue())
+    replace_file(_checkpoint(spec), sealed(file.getvalue()))
 
 
 def load_checkpoint(spec: ChainSpec) -> dict[str, Any] | None:
     """A chain's checkpoint, or None.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or is not what was written.
     """
     path = _checkpoint(spec)
     if not path.is_file():
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=spec.device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}); remove the folder {path.parent} to begin the chain "
-            "anew"
-        ) from error
+    with reading_checkpoint(spec):
+        file = io.BytesIO(unsealed(path.read_bytes()))
+        state: dict[str, Any] = torch.load(file, map_location=spec.device, weights_only=True)
+        if {name: type(state[name]) for name in COUNTS} != COUNTS:
+            raise ValueError(f"it has no whole numbers {' and '.join(COUNTS)}")
     return state
+
+
+@contextmanager
+def reading_checkpoint(spec: ChainSpec) -> Iterator[None]:
+    """Whatever goes wrong within says that a checkpoint is damaged, but for too little memory.
+
+    A damaged pickle raises errors of every kind.
+    """
+    path = _checkpoint(spec)
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read: it is a damaged checkpoint, or of another model "
+            f"({type(error).__name__}: {error}); restore it from a copy, or remove the folder "
+            f"{path.parent} to begin the chain anew"
+        ) from error
 
 
 def _checkpoint(spec: ChainSpec) -> Path:

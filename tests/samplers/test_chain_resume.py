@@ -10,6 +10,7 @@ import torch
 
 from samplers import SampleStore, run_chain
 from samplers.run_folder import load_checkpoint
+from samplers.sealed import unsealed
 from tests.conftest import ROOT
 from tests.samplers.chain_cases import Augmented, halving, spec
 
@@ -113,6 +114,70 @@ def test_samples_after_the_checkpoint_would_come_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(SampleStore, "forget_after", lambda *args, **options: None)
     with pytest.raises(ValueError, match="index names 2"):
         run_chain(stopped)
+
+
+@pytest.fixture
+def halted(tmp_path):
+    """A chain with a checkpoint at step 8, and the path of the checkpoint."""
+
+    def progress(done):
+        if done == 11:
+            raise Stopped
+
+    run = spec(tmp_path / "halted")
+    with pytest.raises(Stopped):
+        run_chain(run, progress=progress)
+    return run, tmp_path / "halted/chain-00000/checkpoint.pt"
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(halted):
+    """Wherever the bit lies: in the checksum, the zip, the pickle or a tensor."""
+    run, path = halted
+    content = path.read_bytes()
+    places = [*range(120), *range(120, len(content), 97), len(content) - 1]
+    for place in places:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match=r"checkpoint\.pt.*a damaged checkpoint.*remove") as e:
+            load_checkpoint(run)
+        assert str(path) in str(e.value)
+    with pytest.raises(ValueError, match="a damaged checkpoint"):
+        run_chain(run)
+    path.write_bytes(content)
+    assert load_checkpoint(run)["done"] == 8
+
+
+def test_a_checkpoint_without_a_checksum_goes_on(halted, tmp_path):
+    """As those of earlier versions are."""
+    run, path = halted
+    path.write_bytes(unsealed(path.read_bytes()))
+    assert path.read_bytes().startswith(b"PK")
+    whole = spec(tmp_path / "whole")
+    run_chain(whole)
+    run_chain(run)
+    assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"done": None},
+        {"samples": "3"},
+        {"optimizer": {}},
+        {"model": {"0.weight": 3}},
+        {"cycles": 5},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_of_other_parts_is_refused(halted, change):
+    run, path = halted
+    torch.save({**load_checkpoint(run), **change}, path)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt.*a damaged checkpoint"):
+        run_chain(run)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt.*a damaged checkpoint"):
+        run_chain(run)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
