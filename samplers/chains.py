@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import format_exception_only
 
 from samplers.engines import Engine, Progress
+from samplers.integers import integer
 from samplers.local_engine import run_local
 from samplers.ray_engine import run_ray
 from samplers.spec import ChainSpec
@@ -37,22 +39,36 @@ def run_chains(
         processes.
 
     Raises:
-        ValueError: no chains, one twice, or an unknown engine.
-        Exception: what a chain raised first, with a note that names it; the others go on to their
-            end.
+        ValueError: no chains, one twice, no processes, or an unknown engine.
+        Exception: what the first chain that failed raised, with a note that names it and one for
+            each other that failed; the others go on to their end.
     """
     specs = list(specs)
     _check(specs)
+    if processes is not None:
+        processes = integer("processes", processes, 1)
     room = max(1, (os.cpu_count() or 1) // max(spec.threads for spec in specs))
     workers = min(processes or room, len(specs))
     run = _engine(engine)
     with _bar(specs, progress) as told:
         errors = run(specs, workers, told)
-    for number, error in errors.items():
-        error.add_note(f"chain {specs[number].chain} of {specs[number].folder!r}")
     if errors:
-        raise errors[min(errors)]
+        raise _named(errors, specs)
     return [Path(spec.folder) for spec in specs]
+
+
+def _named(errors: Mapping[int, BaseException], specs: Sequence[ChainSpec]) -> BaseException:
+    """The first one, with notes that name its chain and the others that failed."""
+    names = {
+        number: f"chain {specs[number].chain} of {specs[number].folder!r}" for number in errors
+    }
+    for number, error in errors.items():
+        error.add_note(names[number])
+    number, *others = sorted(errors)
+    for other in others:
+        text = "".join(format_exception_only(type(errors[other]), errors[other])[:1]).strip()
+        errors[number].add_note(f"{names[other]} failed too: {text}")
+    return errors[number]
 
 
 def _engine(engine: str | Engine) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -12,8 +13,8 @@ from samplers.chain import run_chain
 from samplers.crossing import Crossing, arrived, packed
 from samplers.spec import ChainSpec
 
-_spawn = get_context("spawn")
 NOT_BEGUN = -1
+_spawn = get_context("spawn")
 
 
 def shared_steps(count: int) -> Any:
@@ -36,30 +37,65 @@ class Worker:
         theirs.close()
 
     def give(self, number: int, spec: ChainSpec) -> None:
-        """Begin chain ``number``."""
+        """Begin the chain at position ``number``."""
         self.number = number
-        try:
+        with contextlib.suppress(OSError):  # it has died, which `ended` finds
             self.pipe.send((number, spec))
-        except OSError:  # it is dead, as `ended` finds
-            pass
 
     def ended(self) -> bool:
-        """Whether `outcome` is there: the chain's end, or the process's."""
-        # not the end of the pipe: processes that the worker forked may hold it open
+        """Whether the chain has an end: `outcome` says which."""
+        # the pipe alone does not tell: processes that the worker has forked hold it open
         return not self.process.is_alive() or self.pipe.poll()
 
-    def outcome(self) -> BaseException | None:
-        """What the chain raised, or that the process died under it."""
-        try:
-            crossing: Crossing | None = self.pipe.recv() if self.pipe.poll() else None
-        except (EOFError, OSError):
-            self.process.join()
-        else:
-            if self.process.is_alive() or crossing is not None:
+    def outcome(self) -> Exception | None:
+        """What the chain raised, or that its process died; a dead process is not given another."""
+        with contextlib.suppress(EOFError, OSError):
+            if self.pipe.poll():
+                crossing: Crossing | None = self.pipe.recv()
                 return None if crossing is None else arrived(crossing)
+        self.process.join()
         return RuntimeError(_death(self.process.exitcode, self.steps[self.number] == NOT_BEGUN))
 
     def end(self) -> None:
-        """After its chain, if it has one."""
+        """Without a chain it ends by itself when nobody is left to give one."""
         self.pipe.close()
         self.process.join()
+
+
+def _death(code: int | None, early: bool) -> str:
+    cause = f"exit code {code}"
+    if code is not None and code < 0:
+        cause = f"signal {-code}, {signal.strsignal(-code)}"
+    if early:
+        return (
+            f"its process ended before the chain began ({cause}); where a script runs chains, "
+            'write its calls under if __name__ == "__main__":'
+        )
+    return (
+        f"its process ended in the middle of the chain ({cause}), as for want of memory; the same "
+        "call goes on from the last checkpoint"
+    )
+
+
+def _serve(pipe: Any, steps: Any) -> None:
+    """In a worker: it ends with the process that started it, however that one ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            number, spec = pipe.recv()
+            pipe.send(_ended(number, spec, steps))
+
+
+def _ended(number: int, spec: ChainSpec, steps: Any) -> Crossing | None:
+    try:
+        run_chain(spec, progress=lambda done: steps.__setitem__(number, done))
+    except BaseException as error:
+        return packed(error)
+    return None
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
-from pathlib import Path
-from typing import Any
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import wait
 
 from samplers.chain import run_chain
+from samplers.crew import NOT_BEGUN, Worker, shared_steps
 from samplers.engines import REFRESH_SECONDS, Progress
 from samplers.spec import ChainSpec
-
-_steps: Any = None
 
 
 def run_local(
@@ -40,34 +36,40 @@ def _in_turn(
 def _in_processes(
     specs: Sequence[ChainSpec], workers: int, progress: Progress
 ) -> dict[int, BaseException]:
-    context = get_context("spawn")
-    # without a lock, which a killed process would keep; -1 is a chain that has not begun
-    steps = context.RawArray("q", [-1] * len(specs))
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(steps,)) as pool:
-        futures = [pool.submit(_run, number, spec) for number, spec in enumerate(specs)]
-        pending = set(futures)
-        while pending:
-            _, pending = wait(pending, timeout=REFRESH_SECONDS)
-            for number, done in enumerate(steps):
-                if done >= 0:
-                    progress(number, done)
-    found = {number: future.exception() for number, future in enumerate(futures)}
-    return {number: error for number, error in found.items() if error is not None}
+    steps, waiting = shared_steps(len(specs)), deque(enumerate(specs))
+    errors: dict[int, BaseException] = {}
+    with _crew() as crew:
+        while waiting or crew:
+            while waiting and len(crew) < workers:
+                crew.append(Worker(steps))
+                crew[-1].give(*waiting.popleft())
+            wait([worker.pipe for worker in crew], REFRESH_SECONDS)
+            for worker in [worker for worker in crew if worker.ended()]:
+                error = worker.outcome()
+                if error is not None:
+                    errors[worker.number] = error
+                if waiting and worker.process.is_alive():
+                    worker.give(*waiting.popleft())
+                else:
+                    crew.remove(worker)
+                    worker.end()
+            _tell(steps, progress)
+    return errors
 
 
-def _start(steps: Any) -> None:
-    """In a worker: it ends with the process that started it, however that one ends."""
-    global _steps
-    _steps = steps
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _tell(steps: Sequence[int], progress: Progress) -> None:
+    for number, done in enumerate(steps):
+        if done != NOT_BEGUN:
+            progress(number, done)
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run(number: int, spec: ChainSpec) -> Path:
-    return run_chain(spec, progress=lambda done: _steps.__setitem__(number, done))
+@contextmanager
+def _crew() -> Iterator[list[Worker]]:
+    """Workers that do not outlive the context; chains go on from their checkpoints."""
+    crew: list[Worker] = []
+    try:
+        yield crew
+    finally:
+        for worker in crew:
+            worker.process.terminate()
+            worker.end()

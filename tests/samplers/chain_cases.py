@@ -1,5 +1,7 @@
 """Models, data and specifications of the chains' tests, by names that a new process can import."""
 
+import os
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +39,39 @@ class Augmented:
     def __getitem__(self, index):
         x = self.x[index]
         return x + 0.1 * torch.randn_like(x), self.y[index]
+
+
+class Killing(Augmented):
+    """Ends its process by SIGKILL when the third batch is fetched."""
+
+    fetched = 0
+
+    def __getitem__(self, index):
+        self.fetched += 1
+        if self.fetched == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+class OddError(Exception):
+    """It can be pickled, but its pickle does not load."""
+
+    def __init__(self, a, b):
+        super().__init__(f"odd {a} {b}")
+
+
+def odd():
+    raise OddError(1, 2)
+
+
+def unpicklable():
+    error = ValueError("holds a function")
+    error.held = lambda: None
+    raise error
+
+
+def leaving():
+    raise SystemExit(3)
 
 
 def two_parts():

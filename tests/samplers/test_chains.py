@@ -15,6 +15,7 @@ from samplers.chains import run_local
 from samplers.run_folder import load_checkpoint
 from samplers.sample_index import chain_folder
 from tests.conftest import ROOT
+from tests.samplers import chain_cases as cases
 from tests.samplers.chain_cases import spec
 
 
@@ -67,6 +68,43 @@ def test_a_chain_that_fails_is_named_and_the_others_finish(tmp_path, alone, proc
     assert "81/108" in capfd.readouterr().err
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+def test_a_process_that_dies_takes_its_own_chain_alone(tmp_path, alone):
+    """Two of five die, one after the other on either side of the chains that finish."""
+    first, last = (spec(tmp_path / part, data=cases.Killing) for part in ("first", "last"))
+    with pytest.raises(RuntimeError, match=r"middle of the chain \(signal 9, Killed\)") as error:
+        run_chains([first, *chains(tmp_path / "good"), last], processes=2, progress=False)
+    assert contents(tmp_path / "good") == contents(alone)
+    own, other = error.value.__notes__
+    assert own == f"chain 0 of {first.folder!r}"
+    assert other.startswith(f"chain 0 of {last.folder!r} failed too: RuntimeError: its process")
+
+
+def test_every_exception_comes_back_from_its_process(tmp_path, alone):
+    """As an object of its own, whose cause is the traceback there."""
+    kinds = (cases.odd, cases.unpicklable, cases.leaving, cases.odd)
+    bad = [spec(tmp_path / "bad", data=kind, chain=chain) for chain, kind in enumerate(kinds)]
+    seen = {}
+
+    def engine(*arguments):
+        seen.update(run_local(*arguments))
+        return seen
+
+    with pytest.raises(RuntimeError, match="OddError: odd 1 2"):
+        run_chains([*bad, *chains(tmp_path / "good")], engine, processes=2, progress=False)
+    assert contents(tmp_path / "good") == contents(alone)
+    texts = [
+        "OddError: odd 1 2",
+        "ValueError: holds a function",
+        "SystemExit: 3",
+        "OddError: odd 1 2",
+    ]
+    assert [str(seen[n]).removeprefix("tests.samplers.chain_cases.") for n in range(4)] == texts
+    for number, kind in enumerate(kinds):
+        assert f"in {kind.__name__}" in str(seen[number].__cause__)
+        assert seen[number].__notes__[0] == f"chain {number} of {bad[number].folder!r}"
+
+
 PARENT = """
 import sys
 from samplers import run_chains
@@ -109,4 +147,7 @@ def test_bad_requests_are_refused(tmp_path):
         run_chains([one, replace(one, seed=3)])
     with pytest.raises(ValueError, match=r"'rays'.*'local'"):
         run_chains([one], "rays")
+    for processes in (0, -1, 1.5):
+        with pytest.raises(ValueError, match=f"processes={processes}"):
+            run_chains([one], processes=processes)
     assert not list(tmp_path.iterdir())
