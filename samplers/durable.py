@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 PARTIAL = ".partial"
+FAILURES = (Exception, KeyboardInterrupt)
+"""What leaves the process alive, so that it may try again; all else ends it as a kill does."""
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """All of ``content`` or what was there before; on disk when the call returns."""
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except FAILURES:
+        partial.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 
 def append_line(path: Path, line: str) -> None:
-    """A line at the end of a file, in the place of a last one that was cut short."""
+    """A line at the end of a file, in the place of a last one that was cut short.
+
+    Where that fails, the file has the lines that it had.
+    """
     new = not path.exists()
-    with path.open("ab" if new else "r+b") as file:
-        file.seek(0 if new else file.read().rfind(b"\n") + 1)
-        file.truncate()
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
-    if new:
-        _sync_folder(path.parent)
+    # unbuffered, so that closing the file writes nothing after the line was taken back
+    with path.open("ab" if new else "r+b", buffering=0) as file:
+        end = 0 if new else file.read().rfind(b"\n") + 1
+        try:
+            _write_from(file, end, f"{line}\n".encode())
+            if new:
+                _sync_folder(path.parent)
+        except FAILURES:
+            file.truncate(end)
+            with contextlib.suppress(OSError):
+                os.fsync(file.fileno())
+            raise
+
+
+def _write_from(file: FileIO, end: int, content: bytes) -> None:
+    file.seek(end)
+    file.truncate()
+    while content:
+        content = content[file.write(content) :]
+    os.fsync(file.fileno())
 
 
 def whole_lines(path: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from samplers.durable import PARTIAL, read_json, whole_lines
@@ -38,8 +39,11 @@ def refuse_foreign(folder: Path) -> None:
 
 def read_entries(folder: Path) -> list[Entry]:
     """What the indexes of all chains name, chain after chain."""
-    indexes = folder.glob(f"chain-[0-9]*/{INDEX}")
-    chains = {int(index.parent.name.removeprefix("chain-")): index for index in indexes}
+    chains = {
+        int(index.parent.name.removeprefix("chain-")): index
+        for index in folder.glob(f"chain-*/{INDEX}")
+        if re.fullmatch(r"chain-[0-9]{5,}", index.parent.name)  # no copies that people make
+    }
     return [
         _entry(chains[chain], chain, number, line)
         for chain in sorted(chains)

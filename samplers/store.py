@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from samplers.durable import append_line, remove_partials, replace_file, replace_json
+from samplers.durable import FAILURES, append_line, remove_partials, replace_file, replace_json
+from samplers.integers import integer
 from samplers.precision import parse_format
 from samplers.sample_index import (
     INDEX,
@@ -21,7 +22,8 @@ from samplers.sample_index import (
     refuse_foreign,
 )
 from samplers.samples import Samples
-from samplers.shard import MARK, Entry, digest, shard_bytes
+from samplers.shard import Entry, digest, shard_bytes
+from samplers.storable import check_sample
 
 
 class SampleStore(Samples):
@@ -68,19 +70,23 @@ class SampleStore(Samples):
             step: of the chain, above that of the sample before; the next number where None.
 
         Raises:
-            ValueError: an empty sample, a step that is not above the last one, or a tensor name
-                with ``#``.
+            ValueError: an empty sample, a step that is not above the last one, or a tensor whose
+                name (with ``#``) or dtype could not be read again.
+            OSError: the disk is full, for example; the store is as it was.
         """
-        last = max((e.step for e in self._entries if e.chain == chain), default=-1)
-        step = last + 1 if step is None else step
-        _check_sample(sample, chain, step, last)
+        chain, step = self._next(chain, step)
+        check_sample(sample)
+        content = shard_bytes(sample, self._formats_of(sample))
         folder = chain_folder(self.prepare(), chain)
         folder.mkdir(exist_ok=True)
-        content = shard_bytes(sample, self._formats_of(sample))
         path = folder / f"{step:08d}.safetensors"
-        replace_file(path, content)
         entry = Entry(chain, step, path, len(content), digest(content))
-        append_line(folder / INDEX, index_line(entry))
+        try:
+            replace_file(path, content)
+            append_line(folder / INDEX, index_line(entry))
+        except FAILURES:
+            path.unlink(missing_ok=True)
+            raise
         after = sum(e.chain <= chain for e in self._entries)
         self._entries.insert(after, entry)
 
@@ -105,6 +111,17 @@ class SampleStore(Samples):
             replace_json(self.folder / MARKER, KIND)
         return self.folder
 
+    def _next(self, chain: int, step: int | None) -> tuple[int, int]:
+        chain = integer("chain", chain)
+        last = max((e.step for e in self._entries if e.chain == chain), default=-1)
+        step = last + 1 if step is None else integer("step", step)
+        if chain < 0 or step <= last:
+            raise ValueError(
+                f"chain={chain}, step={step} after step {last}; write a chain >= 0 and ascending "
+                "steps"
+            )
+        return chain, step
+
     def _formats_of(self, sample: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         found = {}
         for name in sample:
@@ -113,15 +130,3 @@ class SampleStore(Samples):
             if pattern is not None and self.formats[pattern] is not None:
                 found[name] = self.formats[pattern]
         return found
-
-
-def _check_sample(sample: Mapping[str, torch.Tensor], chain: int, step: int, last: int) -> None:
-    if not sample:
-        raise ValueError("the sample has no tensors; give a state dict, or named parameters")
-    bad = [name for name in sample if MARK in name]
-    if bad:
-        raise ValueError(f"tensor names {bad} hold {MARK!r}, which the file needs; rename them")
-    if chain < 0 or step <= last:
-        raise ValueError(
-            f"chain={chain}, step={step} after step {last}; write a chain >= 0 and ascending steps"
-        )
