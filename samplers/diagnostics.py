@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from samplers.samples import Samples
+from samplers.stacking import stacked
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +28,8 @@ def draws(samples: Samples, names: str = "*") -> dict[str, Floats]:
         float64 arrays (chains, draws, *shape) by name; exact.
 
     Raises:
-        ValueError: no samples, chains of different lengths, or no tensor of that name.
+        ValueError: no samples, chains of different lengths, no tensor of that name, or one that
+            some samples have not, or have in another shape.
     """
     counts = {number: len(samples.chain(number)) for number in samples.chains}
     if not counts or len(set(counts.values())) > 1:
@@ -35,16 +37,14 @@ def draws(samples: Samples, names: str = "*") -> dict[str, Floats]:
             f"the chains of {str(samples.folder)!r} have {counts} samples; wait until all are "
             "done, or take chains of equal length"
         )
-    found: dict[str, list[Floats]] = {}
-    for sample in samples:
-        for name in fnmatch.filter(sample, names):
-            found.setdefault(name, []).append(_array(sample[name]))
+    found: dict[str, dict[int, list[Floats]]] = {}
+    for number in counts:
+        for sample in samples.chain(number):
+            for name in fnmatch.filter(sample, names):
+                found.setdefault(name, {}).setdefault(number, []).append(_array(sample[name]))
     if not found:
         raise ValueError(f"names={names!r} fits none of {list(samples[0])}; write a glob on them")
-    return {
-        name: np.stack(values).reshape(len(counts), -1, *values[0].shape)
-        for name, values in found.items()
-    }
+    return {name: stacked(name, held, counts) for name, held in found.items()}
 
 
 def ess(values: Any, method: str = "bulk") -> Floats:

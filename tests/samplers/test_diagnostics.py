@@ -148,6 +148,27 @@ def test_draws_of_a_store_and_arviz(store):
     assert diagnostics.to_arviz(store, "b").posterior["b"].dims[:2] == ("chain", "draw")
 
 
+@pytest.mark.parametrize("missing", [[2], [0, 1, 2, 3]], ids=len)
+def test_a_tensor_that_some_samples_have_not_is_named(tmp_path, missing):
+    """Here all chains have as many samples: a mere reshape would mix them."""
+    store = SampleStore(tmp_path)
+    for chain, draw in np.ndindex(2, 4):
+        extra = {} if chain == 1 and draw in missing else {"extra.b": torch.ones(2)}
+        store.append({"w": torch.ones(3), **extra}, chain=chain)
+    wanted = rf"'extra\.b' stands in {4 - len(missing)} of the 4 samples of chain 1"
+    with pytest.raises(ValueError, match=wanted):
+        diagnostics.draws(store)
+    assert diagnostics.draws(store, "w")["w"].shape == (2, 4, 3)
+
+
+def test_draws_of_several_shapes_are_named(tmp_path):
+    store = SampleStore(tmp_path)
+    for draw in range(3):
+        store.append({"w": torch.ones(3 + draw // 2)})
+    with pytest.raises(ValueError, match=r"'w' has the shapes \[\(3,\), \(4,\)\]"):
+        diagnostics.draws(store)
+
+
 def test_bad_input_is_refused(store, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"\{0: 4, 1: 5\}"):
         diagnostics.draws(store[1:])
