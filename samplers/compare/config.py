@@ -69,6 +69,10 @@ class Config:
         if not 0 <= self.seed < 1 << 63:
             raise ValueError(f"seed={self.seed}; write an integer from 0 to 2^63 - 1")
         self._check_names()
+        if self.cycles > self.steps:
+            raise ValueError(
+                f"cycles={self.cycles} with steps={self.steps}; write 1 <= cycles <= steps"
+            )
         kept = int(self.steps * min(self.averaged, 1 - self.exploration))
         if self.samples > kept:
             raise ValueError(

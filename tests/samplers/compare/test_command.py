@@ -83,6 +83,8 @@ def test_other_options_in_the_folder_are_refused_unless_fresh(finished):
         (["--steps", "x"], "--steps"),
         (["--stepz", "3"], "--steps"),
         (["--steps", "10", "--samples", "50"], "samples=50"),
+        (["--cycles", "300", "--steps", "20", "--samples", "5"], "cycles=300 with steps=20"),
+        (["--cycles", "300", "--steps", "20"], "cycles=300 with steps=20"),
         (["--data", "mnist", "--folder", "/nowhere"], "/nowhere"),
         (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
     ],
