@@ -17,6 +17,7 @@ from samplers.run_folder import (
     save_checkpoint,
 )
 from samplers.spec import ChainSpec
+from samplers.spec_checks import check_device
 from samplers.store import SampleStore
 from samplers.threads import threads
 from samplers.training import Training
@@ -37,12 +38,13 @@ def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None)
         and number of threads; a finished chain is left as it is.
 
     Raises:
-        ValueError, TypeError: names or options that make no sense, or another specification in the
-            folder, before anything is written.
+        ValueError, TypeError: names or options that make no sense, a device that is not there, or
+            another specification in the folder, before anything is written.
         ValueError: a loss that is no finite number; a damaged checkpoint or store.
         RuntimeError: another process runs this chain.
     """
     folder = Path(spec.folder)
+    check_device(spec.device)
     refuse_other_spec(spec)
     store = SampleStore(folder)
     cuda = [torch.device(spec.device)] if spec.device.startswith("cuda") else []

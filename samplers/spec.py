@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 
 from samplers.named import as_data, name_of
 from samplers.precision import Precision
+from samplers.spec_checks import check_domain, check_precision, plain_fields
 
 NOT_COMPARED = ("folder", "chain", "checkpoint_every")  # chains of a folder differ in these alone
-OWN_OPTIONS = ("params", "precision", "seed", "chain")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class ChainSpec:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        plain: dict[str, Any] = {"folder": str(self.folder)}
+        plain = plain_fields(self)
         functions = ("model", "data", "loss", *(["schedule"] if self.schedule else []))
         plain |= {name: name_of(getattr(self, name)) for name in functions}
         if isinstance(self.precision, Precision):
@@ -90,7 +89,8 @@ class ChainSpec:
         object.__setattr__(self, "options", options)
         for name in ("options", "model_options", "data_options", "precision"):
             object.__setattr__(self, name, _plain(name, getattr(self, name)))
-        _check(self)
+        precision_of(self.precision)  # type: ignore[arg-type]
+        check_domain(self)
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain data: ``ChainSpec(**spec.to_json()) == spec``."""
@@ -115,6 +115,7 @@ def precision_data(precision: Precision) -> dict[str, Any]:
 
 def precision_of(data: Mapping[str, Any] | None) -> Precision | None:
     """The `Precision` with these fields; those that are missing have their defaults."""
+    check_precision(data)
     if data is None:
         return None
     rules = tuple((match, precision_of(inner)) for match, inner in data.get("rules", ()))
@@ -142,43 +143,3 @@ def _plain(name: str, value: Any) -> Any:
         raise ValueError(
             f"{name}={value!r} is no plain data ({error}); write numbers, text, lists and mappings"
         ) from error
-
-
-def _check(spec: ChainSpec) -> None:
-    for name in ("steps", "batch_size", "thinning", "checkpoint_every", "threads"):
-        if not getattr(spec, name) >= 1:
-            raise ValueError(f"{name}={getattr(spec, name)!r}; write at least 1")
-    if "lr" not in spec.options or any(name in spec.options for name in OWN_OPTIONS):
-        raise ValueError(
-            f"options={dict(spec.options)}: write lr among them, and {', '.join(OWN_OPTIONS[1:])} "
-            "as fields of the specification"
-        )
-    if spec.schedule is not None and spec.cycles is not None:
-        raise ValueError(
-            f"cycles={spec.cycles!r} beside schedule={spec.schedule!r}: both set the step size; "
-            "leave one out"
-        )
-    precision_of(spec.precision)  # type: ignore[arg-type]
-    _check_kept(spec)
-
-
-def _check_kept(spec: ChainSpec) -> None:
-    if not 0 <= spec.burn_in < spec.steps:
-        raise ValueError(f"burn_in={spec.burn_in!r}; write 0 <= burn_in < steps={spec.steps}")
-    if spec.cycles is None:
-        if spec.thinning > spec.steps - spec.burn_in:
-            raise ValueError(
-                f"thinning={spec.thinning} keeps no sample of {spec.steps - spec.burn_in} steps "
-                "after burn_in; write a smaller one"
-            )
-        return
-    if not 1 <= spec.cycles <= spec.steps:
-        raise ValueError(
-            f"cycles={spec.cycles!r}; write 1 <= cycles <= steps={spec.steps}, or None"
-        )
-    length = math.ceil(spec.steps / spec.cycles)
-    if not 0 <= spec.exploration <= (length - 1) / length:
-        raise ValueError(
-            f"exploration={spec.exploration!r} leaves no sampling step in cycles of {length} "
-            "steps; write a smaller share >= 0, or fewer cycles"
-        )

@@ -14,9 +14,10 @@ from samplers.commands.refusing import AsJson, interrupted, print_json, refusals
 
 def sample(
     spec: Annotated[Path, typer.Argument(help="JSON file with the fields of samplers.ChainSpec.")],
-    chains: Annotated[int, typer.Option(help="Chains, numbered from the file's chain.")] = 1,
+    chains: Annotated[int, typer.Option(min=1, help="Chains, numbered from the file's chain.")] = 1,
     processes: Annotated[
-        int | None, typer.Option(help="Processes (by default as many as the CPUs have room for).")
+        int | None,
+        typer.Option(min=1, help="Processes (by default as many as the CPUs have room for)."),
     ] = None,
     engine: Annotated[str, typer.Option(help="local or ray.")] = "local",
     as_json: AsJson = False,

@@ -66,14 +66,19 @@ def test_finds_functions_in_the_current_folder(tmp_path, monkeypatch):
         ({"steps": 0}, [], "steps=0"),
         ({"model": "no.such:model"}, ["--processes", "1"], "no.such:model"),
         ({}, ["--engine", "rays"], "rays"),
-        ({}, ["--chains", "0"], "at least one"),
+        ({}, ["--chains", "0"], "--chains"),
+        ({}, ["--processes", "0"], "--processes"),
+        ({"precision": "e4m3"}, [], "precision='e4m3'; write a mapping"),
+        ({"options": None}, [], "options=None; write a mapping"),
+        ({"steps": 9.5}, [], "steps=9.5 is of type float; write an int"),
+        ({"device": "cuda:77"}, ["--processes", "1"], "device='cuda:77' cannot be used here"),
     ],
 )
 def test_bad_files_and_options_end_with_a_message(tmp_path, changes, options, message):
     content = {**spec(tmp_path / "run").to_json(), **changes}
     result = invoke(write(tmp_path / "spec.json", content), *options)
     assert result.exit_code == 2
-    assert message in result.output
+    assert message in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run").exists()
 
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from samplers import ChainSpec, Precision, run_chain
 from samplers.run_folder import keep_spec
 from samplers.spec import precision_of
 from tests.samplers.chain_cases import halving, spec, two_parts
+from tests.samplers.test_chain import plain_samples
 
 
 def linear():
@@ -72,12 +75,67 @@ def finished(tmp_path_factory):
         ({"model": lambda: None}, "no name that a new process could import"),
         ({"precision": {"weight": "e9m9x"}}, "e9m9x"),
         ({"precision": {"accumulator": "low"}}, "weight is None"),
+        ({"precision": "e4m3"}, "precision='e4m3'; write a mapping"),
+        ({"precision": {"rules": [["*", "e4m3"]]}}, "precision='e4m3'; write a mapping"),
+        ({"precision": {"rules": ["*"]}}, "write a list of pairs"),
+        ({"options": None}, "options=None; write a mapping"),
+        ({"model_options": None}, "model_options=None; write a mapping"),
+        ({"replacement": "false"}, "replacement='false' is of type str; write True or False"),
+        ({"replacement": 1}, "replacement=1 is of type int; write True or False"),
+        ({"exploration": "0.5"}, "exploration='0.5'"),
+        ({"exploration": True}, "exploration=True"),
+        ({"device": "gpu"}, "device='gpu'"),
+        ({"device": None}, "device=None"),
+        ({"optimizer": torch.optim.SGD}, "write its name"),
+        ({"seed": -1}, "seed=-1; write at least 0"),
+        ({"seed": 1 << 64}, "seed=18446744073709551616"),
+        ({"chain": -1}, "chain=-1; write at least 0"),
+        ({"cycles": 0}, "cycles=0; write at least 1"),
         ({"precision": Precision("e4m3", rules=((lambda n, t: True, None),))}, "predicate"),
     ],
 )
 def test_a_specification_that_cannot_run_is_refused(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         spec(tmp_path, **changes)
+
+
+WHOLE = [
+    "steps", "batch_size", "burn_in", "thinning", "cycles", "checkpoint_every", "seed", "chain",
+    "threads",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_numbers_are_whole_and_become_those_of_python(tmp_path, name):
+    for value in (1.5, 2.0, True, "2", math.nan, np.float32(2), np.True_):
+        with pytest.raises(ValueError, match=rf"{name}=.* write an int, for example {name}=int"):
+            spec(tmp_path, **{name: value})
+    same = spec(tmp_path, **{"steps": 40, name: np.int64(8)})
+    assert type(getattr(same, name)) is int
+    assert ChainSpec(**json.loads(json.dumps(same.to_json()))) == same
+
+
+def test_a_folder_is_a_path():
+    with pytest.raises(ValueError, match="folder=None; write a path"):
+        spec(None)
+
+
+def test_a_specification_in_cycles_that_keeps_no_sample_is_refused(tmp_path):
+    """Exactly those without a kept step, after the definition of the kept steps."""
+    shares = (0.0, 0.3, 0.5, 0.7)
+    refused = 0
+    for steps, cycles, thinning, share in product((5, 7, 11), (2, 3, 4), (1, 2, 4, 9), shares):
+        for burn_in in range(steps):
+            wanted = {"burn_in": burn_in, "thinning": thinning, "cycles": cycles}
+            wanted |= {"steps": steps, "exploration": share}
+            try:
+                spec(tmp_path, **wanted)
+            except ValueError as error:
+                refused += "keep no sample" in str(error)
+                assert not plain_samples(**wanted)
+            else:
+                assert plain_samples(**wanted)
+    assert refused > 50
 
 
 @pytest.mark.parametrize(
@@ -89,6 +147,7 @@ def test_a_specification_that_cannot_run_is_refused(tmp_path, changes, message):
         ({"data": two_parts}, r"\(3, 4\), \(2,\)"),
         ({"data": linear}, "gave a Linear"),
         ({"options": {"lr": -1}}, "lr=-1"),
+        ({"device": "cuda:77"}, "device='cuda:77' cannot be used here"),
         ({"options": {"lr": 1, "temprature": 1}}, "temprature"),
     ],
 )
