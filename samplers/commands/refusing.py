@@ -30,7 +30,7 @@ def refusals(command: str) -> Iterator[None]:
     except OSError as error:
         _end(command, f"{error}; write a path that can be read and written", FAILED)
     except (ValueError, TypeError, RuntimeError) as error:
-        _end(command, str(error), FAILED)
+        _end(command, "; ".join([str(error), *getattr(error, "__notes__", ())]), FAILED)
 
 
 EXTRAS = ("jinja2", "matplotlib", "sklearn", "yaml", "safetensors", "tqdm")

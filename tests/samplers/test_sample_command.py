@@ -82,6 +82,14 @@ def test_bad_files_and_options_end_with_a_message(tmp_path, changes, options, me
     assert not (tmp_path / "run").exists()
 
 
+def test_the_chains_that_failed_are_named_in_the_line(tmp_path):
+    content = {**spec(tmp_path / "run", chain=3).to_json(), "data": "no.such:data"}
+    result = invoke(write(tmp_path / "spec.json", content), "--chains", "2", "--processes", "1")
+    line = result.stderr.splitlines()[-1]
+    assert "no.such:data" in line
+    assert f"; chain 3 of {str(tmp_path / 'run')!r}; chain 4 of" in line
+
+
 def test_a_file_that_is_no_json_is_named(tmp_path):
     (tmp_path / "spec.json").write_text("{")
     result = invoke(tmp_path / "spec.json")
