@@ -38,7 +38,8 @@ class PredictiveAverage:
         Raises:
             ValueError: another shape than before.
         """
-        log_p = log_probabilities.detach().double()
+        # a copy, since the caller may fill the same buffer with the next sample
+        log_p = log_probabilities.detach().to(torch.float64, copy=True)
         if log_p.dim() != 2 or (self.samples and log_p.shape != self._total.shape):
             raise ValueError(
                 f"log_probabilities have shape {tuple(log_p.shape)}; write (n, classes), as for "

@@ -62,7 +62,10 @@ def adaptive_edges(probabilities: torch.Tensor, bins: int = 15) -> Floats:
 
     Reference: Nixon et al., CVPR Workshops 2019 (arXiv 1904.01685).
     """
-    top = np.sort(as_probabilities(probabilities).max(axis=1))
+    p = as_probabilities(probabilities)
+    if p.ndim != 2 or not p.shape[1]:
+        raise ValueError(f"probabilities have shape {p.shape}; write (n, classes)")
+    top = np.minimum(np.sort(p.max(axis=1)), 1.0)  # softmax may round to a little above 1
     if bins < 1 or not top.size:
         raise ValueError(f"bins={bins!r} of {top.size} points; write at least 1 of each")
     ends = np.ceil(np.arange(1, bins) * top.size / bins).astype(int) - 1
@@ -114,13 +117,23 @@ def reliability(
 ) -> Reliability:
     """Points, confidence and hits per bin (edge_i, edge_{i+1}]; 0 belongs to the first."""
     p, y = _checked(probabilities, labels)
-    edges = equal_width_edges() if edges is None else edges
+    edges = equal_width_edges() if edges is None else _checked_edges(edges)
     top, hit = p.max(axis=1), p.argmax(axis=1) == y
     bin_of = np.clip(np.searchsorted(edges, top, side="left") - 1, 0, len(edges) - 2)
     weights = (None, top, hit.astype(np.float64))
     return Reliability(
         *(np.bincount(bin_of, w, minlength=len(edges) - 1).astype(np.float64) for w in weights)
     )
+
+
+def _checked_edges(edges: Floats) -> Floats:
+    found = np.asarray(edges, dtype=np.float64)
+    if found.ndim != 1 or len(found) < 2 or not (np.diff(found) >= 0).all():
+        raise ValueError(
+            f"edges={edges!r} of shape {found.shape}; write at least two, ascending, from 0 to 1, "
+            "for example equal_width_edges()"
+        )
+    return found
 
 
 def _checked(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[Floats, NDArray[np.int64]]:

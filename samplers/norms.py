@@ -8,7 +8,7 @@ from collections.abc import Iterator, MutableMapping
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from samplers.batches import Batches
+from samplers.batches import Batches, at_least_one
 
 COUNT = "num_batches_tracked"
 
@@ -27,16 +27,21 @@ def refresh_norms(
         tensors: parameters and buffers of the model, by name; changed.
         batches: of inputs and anything, training data as a rule.
 
+    Raises:
+        ValueError: no batch; ``tensors`` stays as it was.
+
     Reference: Izmailov et al., UAI 2018 (arXiv 1803.05407); ``torch.optim.swa_utils.
     update_bn`` does so with all layers in train mode.
     """
     with _only_norms_training(model) as names:
-        for name in names:
-            for buffer, value in (("running_mean", 0), ("running_var", 1), (COUNT, 0)):
-                own = model.get_buffer(f"{name}{buffer}")
-                tensors[f"{name}{buffer}"] = torch.full_like(own, value)
-        for batch in batches if names else ():
-            torch.func.functional_call(model, dict(tensors), (batch[0],))
+        fresh = {
+            f"{name}{buffer}": torch.full_like(model.get_buffer(f"{name}{buffer}"), value)
+            for name in names
+            for buffer, value in (("running_mean", 0), ("running_var", 1), (COUNT, 0))
+        }
+        for batch in at_least_one("batches", batches) if names else ():
+            torch.func.functional_call(model, {**tensors, **fresh}, (batch[0],))
+        tensors.update(fresh)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import NamedTuple
 
 import torch
 
 from samplers.averaging import PredictiveAverage
-from samplers.batches import Batches, Data, as_batches
+from samplers.batches import Batches, Data, as_batches, at_least_one, check_rereadable
 from samplers.metrics import mutual_information
 from samplers.norms import evaluating, refresh_norms
 from samplers.samples import Samples
@@ -47,7 +47,8 @@ def predictive(
         model: gives logits (batch, classes); called in eval mode and given back as it came.
         samples: a ``SampleStore``, or state dicts of ``model``, complete or of some tensors; the
             others are the model's own. Taken one at a time, never all held.
-        data: (inputs, labels), or batches of them that come in the same order every time.
+        data: (inputs, labels), or batches of them that come in the same order every time; a list
+            or a ``DataLoader``, since every sample reads them. Labels are integers, one an input.
         refresh: (inputs, targets) or batches of them, training data as a rule, to compute the
             running statistics of batch normalisation from for each sample's weights
             (``norms.refresh_norms``); None takes those of the sample, or else of the model.
@@ -57,9 +58,12 @@ def predictive(
         does not matter beyond 1e-12 relative.
 
     Raises:
-        ValueError: no samples, one that does not fit the model, or batches whose labels come in
-            another order the second time.
+        ValueError: no samples, one that does not fit the model, batches whose labels come in
+            another order the second time, no batch, an iterator that can be read only once, or
+            labels that do not fit the inputs.
+        TypeError: labels that are no integers.
     """
+    _check_data(samples, data, refresh)
     batches = as_batches(data)
     average, likelihoods = PredictiveAverage(), []
     labels: torch.Tensor | None = None
@@ -67,7 +71,7 @@ def predictive(
         for number, sample in enumerate(samples):
             tensors = _tensors(model, sample, number)
             if refresh is not None:
-                refresh_norms(model, tensors, as_batches(refresh))
+                refresh_norms(model, tensors, at_least_one("refresh", as_batches(refresh)))
             log_probs, seen = _log_probabilities(model, tensors, batches)
             if labels is not None and not torch.equal(seen, labels):
                 raise ValueError(
@@ -83,6 +87,27 @@ def predictive(
     return Prediction(
         average.probabilities, torch.stack(likelihoods), labels, average.expected_entropy
     )
+
+
+def _check_data(samples: object, data: Data, refresh: Data | None) -> None:
+    if isinstance(samples, Sized) and len(samples) < 2:
+        return  # nothing is read twice
+    check_rereadable("data", data)
+    if refresh is not None:
+        check_rereadable("refresh", refresh)
+
+
+def _check_labels(number: int, logits: torch.Tensor, labels: torch.Tensor) -> None:
+    if labels.is_floating_point() or labels.is_complex():
+        raise TypeError(
+            f"the labels in batch {number} of data have dtype {labels.dtype}; write integers, the "
+            "numbers of the classes: labels.long(), if that is what they are"
+        )
+    if labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"batch {number} of data has labels of shape {tuple(labels.shape)} for logits of shape "
+            f"{tuple(logits.shape)}; write one label, the number of its class, for each input"
+        )
 
 
 def _tensors(
@@ -110,8 +135,9 @@ def _log_probabilities(
     model: torch.nn.Module, tensors: dict[str, torch.Tensor], batches: Batches
 ) -> tuple[torch.Tensor, torch.Tensor]:
     outputs, labels = [], []
-    for inputs, targets in batches:
+    for number, (inputs, targets) in enumerate(at_least_one("data", batches)):
         logits = torch.func.functional_call(model, tensors, (inputs,))
+        _check_labels(number, logits, targets)
         outputs.append(torch.log_softmax(logits.double(), dim=1))
         labels.append(targets)
     return torch.cat(outputs), torch.cat(labels).long()

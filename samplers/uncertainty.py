@@ -96,7 +96,7 @@ def as_probabilities(probabilities: Any) -> Floats:
 
 
 def _array(values: Any) -> Floats:
-    return np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64)
+    return np.asarray(torch.as_tensor(values).detach().cpu().double())
 
 
 def _pair(probabilities: Any, reference: Any) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from scipy.stats import entropy
 from torch.optim.swa_utils import update_bn
 
 from samplers import PredictiveAverage, SampleStore, metrics, predictive
+from samplers.norms import refresh_norms
 
 pytestmark = pytest.mark.law
 
@@ -45,6 +46,14 @@ def test_memory_does_not_grow_and_a_state_goes_on():
     assert size == sum(t.nbytes for t in again.state_dict().values() if isinstance(t, torch.Tensor))
     assert torch.equal(again.probabilities, averaged(log_p).probabilities)
     assert torch.equal(again.expected_entropy, average.expected_entropy)
+
+
+def test_a_buffer_that_is_filled_anew_does_not_change_the_average():
+    log_p = log_predictions()
+    buffer, average = torch.empty_like(log_p[0]), PredictiveAverage()
+    for one in log_p:
+        average.add(buffer.copy_(one))
+    assert torch.equal(average.probabilities, averaged(log_p).probabilities)
 
 
 def test_classes_without_probability_stay_finite():
@@ -127,6 +136,46 @@ def test_parameters_alone_can_be_refreshed_too(case):
     alone = [{k: v for k, v in sample.items() if k in names} for sample in store]
     a, b = (predictive(model, s, data, refresh=training) for s in (alone, store))
     assert torch.equal(a.probabilities, b.probabilities)
+
+
+@pytest.mark.parametrize("name", ["data", "refresh"])
+def test_iterators_that_end_after_the_first_sample_are_refused(case, name):
+    """Without their batches the norms of the second sample would stay at mean 0, variance 1."""
+    model, store, data, training = case
+    given = {"data": data, "refresh": training}
+    once = given | {name: (batch for batch in ([data] if name == "data" else training))}
+    with pytest.raises(ValueError, match=rf"{name} is a generator.*read once.*DataLoader"):
+        predictive(model, store, **once)
+    single, listed = (predictive(model, store[:1], **g) for g in (once, given))
+    assert torch.equal(single.probabilities, listed.probabilities)
+
+
+class Draining:
+    """Batches that are gone after the first reading, though this is no iterator itself."""
+
+    def __init__(self, batches):
+        self._left = iter(batches)
+
+    def __iter__(self):
+        return self._left
+
+
+@pytest.mark.parametrize("batches", [[], Draining([(torch.ones(8, 4), torch.zeros(8).long())])])
+@pytest.mark.parametrize("name", ["data", "refresh"])
+def test_no_batch_is_refused(case, name, batches):
+    model, store, data, training = case
+    if name == "data" and isinstance(batches, Draining):
+        batches = Draining([data])
+    with pytest.raises(ValueError, match=rf"^{name} gave no batch.*a list"):
+        predictive(model, store, **({"data": data, "refresh": training} | {name: batches}))
+
+
+def test_norms_without_batches_leave_the_tensors_alone(case):
+    model, store, _, _ = case
+    tensors = dict(store[0])
+    with pytest.raises(ValueError, match="batches gave no batch"):
+        refresh_norms(model, tensors, [])
+    assert all(torch.equal(value, store[0][name]) for name, value in tensors.items())
 
 
 def test_a_model_with_tied_weights(tmp_path):

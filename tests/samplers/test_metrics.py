@@ -86,3 +86,31 @@ def test_an_impossible_label_has_infinite_nll():
 def test_bad_input_is_refused(p, y, message):
     with pytest.raises(ValueError, match=message):
         metrics.ece(p, y)
+
+
+def test_bfloat16_scores_are_those_of_its_values():
+    p = torch.tensor([[0.9, 0.1], [0.3, 0.7]]).bfloat16()
+    y = torch.tensor([0, 1])
+    wide = p.float().numpy().astype(np.float64)
+    assert metrics.nll(p, y) == -np.log(wide[[0, 1], [0, 1]]).mean()
+    np.testing.assert_array_equal(metrics.entropy(p), metrics.entropy(wide))
+
+
+def test_adaptive_edges_ascend_where_confidences_round_above_one():
+    p = torch.tensor([[1 + 1e-7], [1 + 5e-7], [1 + 9e-7]], dtype=torch.float64)
+    assert metrics.adaptive_edges(p, 3).tolist() == [0.0, 1.0]
+    mixed = torch.cat([torch.tensor([[0.5]], dtype=torch.float64), p])
+    assert metrics.adaptive_edges(mixed, 4).tolist() == [0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (3, 0)])
+def test_adaptive_edges_refuse_other_shapes(shape):
+    with pytest.raises(ValueError, match=rf"shape \({shape[0]},.*write \(n, classes\)"):
+        metrics.adaptive_edges(torch.full(shape, 0.5))
+
+
+@pytest.mark.parametrize("edges", [[0.0], [], [[0.0, 1.0]], [0.0, 0.6, 0.5, 1.0], [0.0, math.nan]])
+def test_bad_edges_are_refused(edges):
+    p, y = random_case(5)
+    with pytest.raises(ValueError, match=r"edges=.*at least two, ascending"):
+        metrics.ece(p, y, np.asarray(edges))

@@ -76,3 +76,14 @@ def test_bad_input_is_refused(case):
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 10, shuffle=True)
     with pytest.raises(ValueError, match="shuffle=False"):
         predictive(model, samples, loader)
+
+
+def test_labels_that_do_not_fit_are_refused(case):
+    model, samples, x, y = case
+    with pytest.raises(ValueError, match=r"batch 0 of data has labels of shape \(7,\).*\(50, 3\)"):
+        predictive(model, samples, (x, y[:7]))
+    uneven = [(x[:20], y[:30]), (x[20:], y[30:])]  # as many in all
+    with pytest.raises(ValueError, match=r"labels of shape \(30,\).*\(20, 3\)"):
+        predictive(model, samples, uneven)
+    with pytest.raises(TypeError, match=r"labels in batch 0 of data have dtype torch.float32"):
+        predictive(model, samples, (x, y + 0.7))
