@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from samplers.domains import check_count, check_nonnegative
 from samplers.precision import Precision
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -17,14 +18,9 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options outside their domain."""
     for name in ("lr", "temperature", "weight_decay"):
-        value = options[name]
-        if not math.isfinite(value) or value < 0:
-            raise ValueError(f"{name}={value!r}; write a finite number >= 0")
-    if not math.isfinite(options["num_data"]) or options["num_data"] < 1:
-        raise ValueError(
-            f"num_data={options['num_data']!r}; write the number of data points "
-            "behind the mean loss, >= 1"
-        )
+        check_nonnegative(name, options[name])
+    wanted = "the number of data points behind the mean loss, >= 1"
+    check_count("num_data", options["num_data"], wanted)
     for name in ("seed", "chain"):
         value = options[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
@@ -72,8 +68,10 @@ def check_gradient(label: str, step: int, grad: torch.Tensor | None) -> None:
 
 
 def check_scaler(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse ``GradScaler.step``, which hands its scale to optimizers."""
-    if getattr(optimizer, "grad_scale", None) is not None or hasattr(optimizer, "found_inf"):
+    """Refuse ``GradScaler.step``, which hands its scale to optimizers; what it left there goes, so
+    that the next ``optimizer.step()`` is none of the scaler's."""
+    scale, overflow = (vars(optimizer).pop(name, None) for name in ("grad_scale", "found_inf"))
+    if scale is not None or overflow is not None:
         raise TypeError(
             "GradScaler.step leaves out the steps whose scaled gradients overflow, and with them "
             "their noise, which changes the stationary law; use bfloat16 autocast without a "
@@ -129,10 +127,20 @@ def check_representable(
 
 
 def check_state(kind: str, number: int, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Refuse a state that another optimizer, or one with another accumulator, has saved."""
+    """Refuse a state that another optimizer, one with another accumulator, or one of parameters of
+    other shapes has saved."""
     if saved.keys() != own.keys():
         raise ValueError(
             f"the state of parameter {number} holds {sorted(saved)}, wanted {sorted(own)}: "
             f"it is no state of {kind} with this precision and accumulator; build the optimizer "
             "as it was when the state was saved"
         )
+    for name, held in own.items():
+        came = getattr(saved[name], "shape", None)
+        if isinstance(held, torch.Tensor) and came != held.shape:
+            found = type(saved[name]).__name__ if came is None else f"shape {tuple(came)}"
+            raise ValueError(
+                f"{name!r} of parameter {number} has {found} in the state, wanted shape "
+                f"{tuple(held.shape)}; load a state of the same model, its parameters in the same "
+                "order"
+            )

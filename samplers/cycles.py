@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from samplers.domains import check_count, check_share
+
 
 class CosineCycles:
     """Cosine step sizes in cycles; the last part of each cycle injects noise and keeps samples.
@@ -24,7 +26,7 @@ class CosineCycles:
         exploration: share β of a cycle without noise, in [0, 1).
 
     Raises:
-        ValueError: arguments outside their domain.
+        ValueError, TypeError: arguments outside their domain.
 
     Reference: Zhang, Li, Zhang, Chen, Wilson, ICLR 2020 (arXiv 1902.03932), equation 1 and
     algorithm 1.
@@ -33,10 +35,11 @@ class CosineCycles:
     def __init__(
         self, optimizer: torch.optim.Optimizer, steps: int, cycles: int, exploration: float = 0.9
     ) -> None:
-        if not 1 <= cycles <= steps:
+        check_count("steps", steps, "a number of steps >= 1")
+        check_count("cycles", cycles, "a number of cycles >= 1")
+        if cycles > steps:
             raise ValueError(f"cycles={cycles!r} with steps={steps!r}; write 1 <= cycles <= steps")
-        if not 0 <= exploration < 1:
-            raise ValueError(f"exploration={exploration!r}; write a share in [0, 1)")
+        check_share("exploration", exploration)
         if any("temperature" not in group for group in optimizer.param_groups):
             raise ValueError(
                 f"{type(optimizer).__name__} has no temperature to switch off; use samplers.SGLD"
@@ -60,6 +63,7 @@ class CosineCycles:
 
     def step(self) -> None:
         """Go on to the next step: set the groups' ``lr`` and ``temperature`` for it."""
+        self._check_groups(self.base)
         self.done += 1
         self._apply()
 
@@ -70,10 +74,19 @@ class CosineCycles:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` was taken."""
+        self._check_groups(state["base"])
         for name, value in state.items():
             setattr(self, name, value)
         self.length = math.ceil(self.steps / self.cycles)
         self._apply()
+
+    def _check_groups(self, base: list[tuple[Any, Any]]) -> None:
+        count = len(self.optimizer.param_groups)
+        if count != len(base):
+            raise ValueError(
+                f"the optimizer has {count} parameter group(s), these cycles have the lr and the "
+                f"temperature of {len(base)}; build CosineCycles after the last add_param_group"
+            )
 
     def _apply(self) -> None:
         factor = (math.cos(math.pi * self.position / self.length) + 1) / 2

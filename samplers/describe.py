@@ -1,8 +1,19 @@
-"""A sampler's target density in words."""
+"""A sampler's target density, update and arithmetic in words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from samplers.precision import Precision
+
+
+def describe(groups: Sequence[dict[str, Any]], update: str, precision: Precision) -> str:
+    """The target density, the update and the arithmetic of all groups."""
+    lines = [describe_group(i, group) for i, group in enumerate(groups)]
+    lines += [f"Update: {update}.", f"Arithmetic: {precision}."]
+    own = [(i, group["precision"]) for i, group in enumerate(groups) if "precision" in group]
+    return "\n".join([*lines, *(f"Arithmetic of group {i}: {found}." for i, found in own)])
 
 
 def describe_group(index: int, group: dict[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from samplers.precision import FULL, Precision, check_rules
+from samplers.precision import FULL, Precision
+from samplers.rules import check_matches
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ def entries(groups: list[dict[str, Any]], precision: Precision) -> Iterator[Entr
             index += 1
 
 
+def with_saved(
+    found: Iterable[Entry], saved: dict[str, Any]
+) -> list[tuple[int, Entry, dict[str, Any]]]:
+    """The parameters with their numbers and states in the ``state_dict`` ``saved``."""
+    numbers = [number for group in saved["param_groups"] for number in group["params"]]
+    pairs = zip(numbers, found, strict=False)  # the base class refuses another number of them
+    return [(number, entry, saved["state"].get(number, {})) for number, entry in pairs]
+
+
 def check_all_rules(groups: list[dict[str, Any]], precision: Precision) -> None:
     """Refuse rules that fit none of the parameters they are for."""
     found: dict[Precision, dict[int, str]] = {precision: {}}
@@ -45,7 +55,7 @@ def check_all_rules(groups: list[dict[str, Any]], precision: Precision) -> None:
         own = entry.group.get("precision", precision)
         found.setdefault(own, {})[entry.index] = entry.name
     for own, names in found.items():
-        check_rules(own, names)
+        check_matches([match for match, _ in own.rules], names)
 
 
 def checked_precision(precision: object) -> Precision:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, overload
 
 import torch
+from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from samplers.checks import (
-    check_gradient,
-    check_options,
-    check_parameter,
-    check_scaler,
-    check_state,
-    warn_if_large,
-    warn_if_summed,
-)
+from samplers import checks
 from samplers.counters import Counters, count, reset
-from samplers.describe import describe_group
-from samplers.entry import Entry, check_all_rules, checked_precision, entries
+from samplers.describe import describe
+from samplers.entry import Entry, check_all_rules, checked_precision, entries, with_saved
+from samplers.fits import check_fit
 from samplers.precision import Precision
-from samplers.priors import check_prior, slope
-from samplers.state import current, initialise, parameter_key, take_over
+from samplers.priors import check_prior, prior_pull
+from samplers.state import copied, current, initialise, parameter_key, take_over, widening
 from samplers.steps import Draw
 
 STATIC = ("prior", "precision")
@@ -31,7 +25,7 @@ STATIC = ("prior", "precision")
 
 
 class Sampler(torch.optim.Optimizer):
-    """Base of the samplers. A sampler adds `_check`, `_begin`, `_move` and its `update` in words.
+    """Base of the samplers, which add `_check_group`, `_check`, `_begin`, `_move` and `update`.
 
     Args:
         params: tensors, dicts of options, or ``model.named_parameters()``.
@@ -40,14 +34,18 @@ class Sampler(torch.optim.Optimizer):
     """
 
     _step_supports_amp_scaling = True  # so that GradScaler announces itself: see `check_scaler`
+    _building = False
 
     def __init__(
         self, params: ParamsT, defaults: dict[str, Any], precision: Precision | None
     ) -> None:
         self.precision = checked_precision(precision)
-        check_options(defaults)
+        checks.check_options(defaults)
+        self._building = True  # the weights wait until all groups are checked
         super().__init__(params, defaults)
+        self._building = False
         check_all_rules(self.param_groups, self.precision)
+        self._start(self._entries())
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own; they are quantized as on construction."""
@@ -58,9 +56,8 @@ class Sampler(torch.optim.Optimizer):
         except (ValueError, TypeError):
             self.param_groups.pop()
             raise
-        for entry in added:
-            self.state[entry.param].update(initialise(entry.param, entry.precision))
-            self.state[entry.param].update(self._begin(entry))
+        if not self._building:
+            self._start(added)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -74,22 +71,25 @@ class Sampler(torch.optim.Optimizer):
             closure: computes the loss again and returns it.
 
         Raises:
-            ValueError, TypeError: a gradient that is sparse or not finite, before any parameter has
-                moved; ``torch.amp.GradScaler.step``.
+            ValueError, TypeError: options out of their domain, a gradient, also of a prior, that is
+                sparse or not finite, before any parameter has moved; ``torch.amp.GradScaler.step``.
         """
-        check_scaler(self)
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        checks.check_scaler(self)
+        for group in self.param_groups:
+            self._check_group(group)
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
         moving = [entry for entry in self._entries() if entry.param.grad is not None]
         for entry in moving:
-            check_gradient(entry.label, self.state[entry.param]["step"], entry.param.grad)
+            checks.check_gradient(entry.label, self.state[entry.param]["step"], entry.param.grad)
         if moving and not any(self.state[entry.param]["step"] for entry in moving):
-            warn_if_summed(loss)
-            warn_if_large((e.param, self._rate(e.group)) for e in moving)
+            checks.warn_if_summed(loss)
+            checks.warn_if_large((e.param, self._rate(e.group)) for e in moving)
+        # functions may be refused: their gradients come before the first parameter moves
+        early = [e for e in moving if callable(e.group.get("prior"))]
+        pulls = {e.index: prior_pull(e.group, self._theta(e)) for e in early}
         for entry in moving:
-            self._advance(entry)
+            self._advance(entry, pulls.get(entry.index))
         return loss
 
     def counters(self) -> Counters:
@@ -102,20 +102,9 @@ class Sampler(torch.optim.Optimizer):
         for entry in self._entries():
             reset(self.state[entry.param])
 
-    @contextlib.contextmanager
-    def accumulators(self) -> Iterator[None]:
+    def accumulators(self) -> AbstractContextManager[None]:
         """Inside the context the parameters hold their accumulators, in the parameters' dtype."""
-        params = [e.param for e in self._entries() if "accumulator" in self.state[e.param]]
-        kept = [(param, param.detach().clone()) for param in params]
-        with torch.no_grad():
-            for param, _ in kept:
-                param.copy_(self.state[param]["accumulator"])
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for param, seen in kept:
-                    param.copy_(seen)
+        return widening([(e.param, self.state[e.param]) for e in self._entries()])
 
     @property
     def update(self) -> str:
@@ -124,10 +113,7 @@ class Sampler(torch.optim.Optimizer):
 
     def describe(self) -> str:
         """The target density, the update and the arithmetic, in words."""
-        lines = [describe_group(i, group) for i, group in enumerate(self.param_groups)]
-        lines += [f"Update: {self.update}.", f"Arithmetic: {self.precision}."]
-        own = [(i, g["precision"]) for i, g in enumerate(self.param_groups) if "precision" in g]
-        return "\n".join([*lines, *(f"Arithmetic of group {i}: {found}." for i, found in own)])
+        return describe(self.param_groups, self.update, self.precision)
 
     def state_dict(self) -> dict[str, Any]:
         """Options and state as plain data and tensors; priors and precisions stay here."""
@@ -143,18 +129,15 @@ class Sampler(torch.optim.Optimizer):
         The seed, the chain and the step counters come with the state: the run goes on as if never
         interrupted. Priors and precisions are those of this optimizer.
         """
-        saved = [number for group in state_dict["param_groups"] for number in group["params"]]
-        for number, entry in zip(saved, self._entries(), strict=False):
-            own = self.state[entry.param]
-            check_state(type(self).__name__, number, state_dict["state"].get(number, {}), own)
+        found = with_saved(self._entries(), state_dict)
+        for number, entry, saved in found:
+            checks.check_state(type(self).__name__, number, saved, self.state[entry.param])
         static = [{n: g[n] for n in STATIC if n in g} for g in self.param_groups]
         super().load_state_dict(state_dict)
         for group, kept in zip(self.param_groups, static, strict=True):
             group.update(kept)
-        for number, entry in zip(saved, self._entries(), strict=True):
-            for name, value in state_dict["state"].get(number, {}).items():
-                if isinstance(value, torch.Tensor):  # the base class casts to the parameter's dtype
-                    self.state[entry.param][name] = value.detach().to(entry.param.device, copy=True)
+        for _, entry, saved in found:
+            self.state[entry.param].update(copied(saved, entry.param.device))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "precision": self.precision}
@@ -165,43 +148,52 @@ class Sampler(torch.optim.Optimizer):
     def _admitted(self, known: int) -> list[Entry]:
         """The parameters of the last group, after the first ``known``, once they are checked."""
         group = self.param_groups[-1]
-        check_options(group)
-        check_prior(group.get("prior"), group["weight_decay"])
+        self._check_group(group)
         if "precision" in group:
             group["precision"] = checked_precision(group["precision"])
         added = list(self._entries())[known:]
         for entry in added:
-            check_parameter(entry.label, entry.param)
+            check_fit(entry.label, entry.param, entry.precision)
             self._check(entry)
+        if not self._building:
+            check_all_rules(self.param_groups, self.precision)
         return added
 
-    def _advance(self, entry: Entry) -> None:
+    def _start(self, added: Iterable[Entry]) -> None:
+        for entry in added:
+            state = initialise(entry.param, entry.precision)
+            self.state[entry.param].update(state | self._begin(entry))
+
+    def _advance(self, entry: Entry, pull: Tensor | None) -> None:
         state, group, param = self.state[entry.param], entry.group, entry.param
         assert param.grad is not None
-        theta, prior = current(param, state), group.get("prior")
-        pull = None if prior is None else slope(prior, theta) / group["num_data"]
+        theta = self._theta(entry)
+        pull = prior_pull(group, theta) if pull is None else pull
         key = parameter_key(group["seed"], group["chain"], entry.index).fold(state["step"])
         draw = self._move(entry, theta, param.grad, pull, key)
         take_over(param, state, draw, entry.label, entry.precision)
+
+    def _theta(self, entry: Entry) -> Tensor:
+        return current(entry.param, self.state[entry.param])
 
     def _begin(self, entry: Entry) -> dict[str, Any]:
         """The sampler's own state of a parameter before its first step."""
         return {}
 
+    def _check_group(self, group: dict[str, Any]) -> None:
+        """Refuse options outside their domain, on construction and before each step."""
+        checks.check_options(group)
+        check_prior(group.get("prior"), group["weight_decay"])
+
     def _check(self, entry: Entry) -> None:
-        """Refuse options and precisions that the sampler has no law for."""
+        """Refuse precisions that the sampler has no law for."""
 
     def _rate(self, group: dict[str, Any]) -> float:
         """How far a gradient moves a weight, all in all."""
         return float(group["lr"])
 
     def _move(
-        self,
-        entry: Entry,
-        theta: torch.Tensor,
-        grad: torch.Tensor,
-        pull: torch.Tensor | None,
-        key: Any,
+        self, entry: Entry, theta: Tensor, grad: Tensor, pull: Tensor | None, key: Any
     ) -> Draw:
         """One step from the accumulator ``theta``: new tensors."""
         raise NotImplementedError

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
 import numformats as nf
+from numformats.draw_grids import check_drawable
+from samplers.rules import ParameterMatch, matches
 
 ACCUMULATORS = ("full", "low", "variance_corrected")
-
-ParameterMatch: TypeAlias = int | str | Callable[[str, torch.Tensor], bool]
-"""A parameter's index, a glob on its name, or a predicate of name and tensor."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +84,8 @@ class Precision:
             the first match wins.
 
     Raises:
-        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, or a
-            malformed rule.
+        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, a weight
+            format in which no variance-corrected draw keeps its mean, or malformed rules.
 
     Example:
         >>> Precision("fixed<8,6>", accumulator="low", rules=(("*norm*", None),)).accumulator
@@ -120,13 +116,14 @@ class Precision:
                 f"accumulator={self.accumulator!r} keeps the weights on a grid, but weight is "
                 'None; give weight a format, or write accumulator="full"'
             )
-        for rule in self.rules:
-            _check_rule(rule)
+        if self.accumulator == "variance_corrected":
+            _check_drawn(self.weight)
+        _check_rules(self.rules)
 
     def for_parameter(self, index: int, name: str, tensor: torch.Tensor) -> Precision:
         """The precision of one parameter, after the rules."""
         for match, precision in self.rules:
-            if _matches(match, index, name, tensor):
+            if matches(match, index, name, tensor):
                 return FULL if precision is None else precision
         return self
 
@@ -137,49 +134,34 @@ class Precision:
         return f"weights {weight}, gradients {gradient}, {self.accumulator} accumulator{rules}"
 
 
-FULL = Precision()
+def _check_drawn(weight: Any) -> None:
+    if isinstance(weight, PerChannel):
+        return
+    try:
+        check_drawable(weight)
+    except ValueError as error:
+        raise ValueError(
+            f'weight={weight!s} with accumulator="variance_corrected": {error}'
+        ) from error
 
 
-def check_rules(precision: Precision, names: Mapping[int, str]) -> None:
-    """Refuse rules by name or index that fit none of the parameters.
-
-    Args:
-        precision: whose rules.
-        names: of the parameters that it is for, by index.
-    """
-    for match, _ in precision.rules:
-        if isinstance(match, int) and match not in names:
-            raise ValueError(
-                f"the rule for parameter {match} fits none; there are {len(names)} parameters, "
-                f"numbered from 0"
-            )
-        if isinstance(match, str) and not fnmatch.filter(names.values(), match):
-            close = difflib.get_close_matches(match.strip("*?"), names.values(), 3, cutoff=0.0)
-            raise ValueError(
-                f"the rule {match!r} fits no parameter's name; the closest are "
-                f"{', '.join(map(repr, close))}"
-            )
+def _check_rules(rules: object) -> None:
+    if not isinstance(rules, tuple):  # a list has no hash, and a precision needs one
+        raise ValueError(
+            f"rules={rules!r} is of type {type(rules).__name__}; write a tuple of pairs, "
+            'for example rules=(("*norm*", None),)'
+        )
+    for rule in rules:
+        _check_rule(rule)
 
 
 def _check_rule(rule: object) -> None:
     is_pair = isinstance(rule, tuple) and len(rule) == 2
-    if not is_pair or not (rule[1] is None or isinstance(rule[1], Precision)):  # type: ignore[index]
+    is_match = is_pair and (isinstance(rule[0], int | str) or callable(rule[0]))  # type: ignore[index]
+    if not is_match or not (rule[1] is None or isinstance(rule[1], Precision)):  # type: ignore[index]
         raise ValueError(
             f"rule {rule!r}: write a pair (index, name glob or predicate; Precision or None)"
         )
-
-
-def _matches(match: ParameterMatch, index: int, name: str, tensor: torch.Tensor) -> bool:
-    if isinstance(match, int):
-        return match == index
-    if isinstance(match, str):
-        if not name:
-            raise ValueError(
-                f"the rule {match!r} goes by name, but parameter {index} has none; "
-                "build the optimizer from model.named_parameters()"
-            )
-        return fnmatch.fnmatchcase(name, match)
-    return bool(match(name, tensor))
 
 
 def saturated(x: torch.Tensor, fmt: Any) -> int:
@@ -187,3 +169,6 @@ def saturated(x: torch.Tensor, fmt: Any) -> int:
     if isinstance(fmt, nf.BlockFloat | PerChannel):
         return 0
     return int(((x > fmt.max) | (x < fmt.min)).sum())
+
+
+FULL = Precision()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
+
+from samplers.domains import check_positive
 
 Prior: TypeAlias = "Gaussian | Laplace | Callable[[torch.Tensor], torch.Tensor]"
 """A prior of this module, or a function from a parameter to its log-density, up to a constant."""
@@ -33,7 +35,7 @@ class Gaussian:
     mean: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_positive("std", self.std)
+        check_positive("std", self.std)
         if not math.isfinite(self.mean):
             raise ValueError(f"mean={self.mean!r}; write a finite number")
 
@@ -63,7 +65,7 @@ class Laplace:
     scale: float
 
     def __post_init__(self) -> None:
-        _check_positive("scale", self.scale)
+        check_positive("scale", self.scale)
 
     def slope(self, theta: torch.Tensor) -> torch.Tensor:
         """-∇ log p(θ) = sign(θ)/scale, 0 at 0."""
@@ -97,6 +99,12 @@ def slope(prior: Prior, theta: torch.Tensor) -> torch.Tensor:
     return found
 
 
+def prior_pull(group: dict[str, Any], theta: torch.Tensor) -> torch.Tensor | None:
+    """-∇ log p(θ)/num_data, None without a prior."""
+    prior = group.get("prior")
+    return None if prior is None else slope(prior, theta) / group["num_data"]
+
+
 def check_prior(prior: object, weight_decay: float) -> None:
     """Refuse what is no prior, and two priors at once."""
     if prior is None:
@@ -111,8 +119,3 @@ def check_prior(prior: object, weight_decay: float) -> None:
             f"weight_decay={weight_decay!r} is a Gaussian prior, and prior={prior!s} is another; "
             "write one of them"
         )
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value!r}; write a finite number > 0")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch.optim.optimizer import ParamsT
 
 import numformats as nf
+from samplers.domains import check_positive, check_share
 from samplers.entry import Entry
 from samplers.optimizer import Sampler
 from samplers.precision import Precision
@@ -98,8 +98,9 @@ class PSGLD(Sampler):
             "the gradients (pSGLD)"
         )
 
-    def _check(self, entry: Entry) -> None:
-        _check_preconditioner(entry.group)
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        _check_preconditioner(group)
 
     def _begin(self, entry: Entry) -> dict[str, Any]:
         square = torch.ones_like(entry.param.detach(), dtype=widened(entry.param.dtype))
@@ -126,10 +127,8 @@ class PSGLD(Sampler):
 
 
 def _check_preconditioner(group: dict[str, Any]) -> None:
-    if not 0 <= group["smoothing"] < 1:
-        raise ValueError(f"smoothing={group['smoothing']!r}; write a number in [0, 1)")
-    if not (math.isfinite(group["damping"]) and group["damping"] > 0):
-        raise ValueError(f"damping={group['damping']!r}; write a finite number > 0")
+    check_share("smoothing", group["smoothing"])
+    check_positive("damping", group["damping"])
     steps = group["adapt_steps"]
     if steps is not None and (not isinstance(steps, int) or steps < 0):
         raise ValueError(f"adapt_steps={steps!r}; write a number of steps >= 0, or None")

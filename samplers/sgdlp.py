@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.optim.optimizer import ParamsT
 
@@ -68,14 +70,17 @@ class SGDLP(SGLD):
         """One step, as `describe` prints it."""
         return "θ ← θ - lr·g (SGD, a control without noise)"
 
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        if group["temperature"] != 0:
+            raise ValueError(
+                f"temperature={group['temperature']!r}: SGDLP injects no noise; write "
+                "samplers.SGLD to sample"
+            )
+
     def _check(self, entry: Entry) -> None:
         if entry.precision.accumulator == "variance_corrected":
             raise ValueError(
                 f'{entry.label} has accumulator="variance_corrected", but SGDLP has no variance to '
                 'correct; write "low", whose stochastic rounding is the same law'
-            )
-        if entry.group["temperature"] != 0:
-            raise ValueError(
-                f"temperature={entry.group['temperature']!r} for {entry.label}: SGDLP injects no "
-                "noise; write samplers.SGLD to sample"
             )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch.optim.optimizer import ParamsT
 
+from samplers.domains import check_positive
 from samplers.entry import Entry
 from samplers.optimizer import Sampler
 from samplers.precision import Precision
@@ -108,8 +108,11 @@ class SGHMC(Sampler):
             f"{UPDATES[kind]} (SGHMC, {kind})" for kind in INTEGRATORS if kind in kinds
         )
 
+    def _check_group(self, group: dict[str, Any]) -> None:
+        super()._check_group(group)
+        _check_dynamics(group)
+
     def _check(self, entry: Entry) -> None:
-        _check_dynamics(entry.group)
         accumulator = entry.precision.accumulator
         if entry.group["integrator"] != "exponential" and accumulator != "full":
             raise ValueError(
@@ -147,8 +150,7 @@ class SGHMC(Sampler):
 
 def _check_dynamics(group: dict[str, Any]) -> None:
     for name in ("friction", "inverse_mass"):
-        if not (math.isfinite(group[name]) and group[name] > 0):
-            raise ValueError(f"{name}={group[name]!r}; write a finite number > 0")
+        check_positive(name, group[name])
     if group["integrator"] not in INTEGRATORS:
         raise ValueError(
             f"integrator={group['integrator']!r} is unknown; write one of {', '.join(INTEGRATORS)}"

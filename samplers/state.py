@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -59,6 +61,29 @@ def take_over(
     state["deficit"] += draw.deficit
     state["saturated"] += draw.saturated
     state.update(draw.carried or {})
+
+
+def copied(saved: dict[str, Any], device: torch.device) -> dict[str, torch.Tensor]:
+    """The tensors of a saved state, each in its own dtype: the base class casts them to that of the
+    parameter."""
+    held = {name: value for name, value in saved.items() if isinstance(value, torch.Tensor)}
+    return {name: value.detach().to(device, copy=True) for name, value in held.items()}
+
+
+@contextlib.contextmanager
+def widening(states: list[tuple[torch.Tensor, dict[str, Any]]]) -> Iterator[None]:
+    """Inside the context the parameters hold their accumulators, in the parameters' dtype."""
+    wide = [(param, state["accumulator"]) for param, state in states if "accumulator" in state]
+    kept = [(param, param.detach().clone()) for param, _ in wide]
+    with torch.no_grad():
+        for param, held in wide:
+            param.copy_(held)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for param, seen in kept:
+                param.copy_(seen)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -142,8 +142,8 @@ def test_parameters_alone_can_be_refreshed_too(case):
 def test_iterators_that_end_after_the_first_sample_are_refused(case, name):
     """Without their batches the norms of the second sample would stay at mean 0, variance 1."""
     model, store, data, training = case
-    given = {"data": data, "refresh": training}
-    once = given | {name: (batch for batch in ([data] if name == "data" else training))}
+    given = {"data": [data], "refresh": training}
+    once = given | {name: (batch for batch in given[name])}
     with pytest.raises(ValueError, match=rf"{name} is a generator.*read once.*DataLoader"):
         predictive(model, store, **once)
     single, listed = (predictive(model, store[:1], **g) for g in (once, given))
@@ -160,12 +160,10 @@ class Draining:
         return self._left
 
 
-@pytest.mark.parametrize("batches", [[], Draining([(torch.ones(8, 4), torch.zeros(8).long())])])
+@pytest.mark.parametrize("batches", [[], Draining([(torch.ones(8, 4), torch.zeros(8, dtype=int))])])
 @pytest.mark.parametrize("name", ["data", "refresh"])
 def test_no_batch_is_refused(case, name, batches):
     model, store, data, training = case
-    if name == "data" and isinstance(batches, Draining):
-        batches = Draining([data])
     with pytest.raises(ValueError, match=rf"^{name} gave no batch.*a list"):
         predictive(model, store, **({"data": data, "refresh": training} | {name: batches}))
 

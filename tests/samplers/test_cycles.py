@@ -84,3 +84,22 @@ def test_bad_arguments_are_refused(arguments):
 def test_an_optimizer_without_a_temperature_is_refused():
     with pytest.raises(ValueError, match="temperature"):
         CosineCycles(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1), 10, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments, message", [(("10", 1), "steps='10'"), ((10, None), "cycles=None")]
+)
+def test_arguments_of_other_types_are_refused_by_name(arguments, message):
+    with pytest.raises(TypeError, match=f"{message} is of type .*write a number"):
+        CosineCycles(optimizer(), *arguments)
+
+
+def test_groups_that_come_later_are_refused():
+    sampler = optimizer()
+    cycles = CosineCycles(sampler, 10, 1)
+    sampler.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})
+    with pytest.raises(ValueError, match=r"3 parameter group.*of 2; build.*add_param_group"):
+        cycles.step()
+    assert cycles.done == 0
+    with pytest.raises(ValueError, match="after the last add_param_group"):
+        cycles.load_state_dict(cycles.state_dict())

@@ -188,11 +188,3 @@ def test_deficit_counts_what_the_grid_cannot_meet(dtype):
 def test_bad_precisions_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Precision(**arguments)
-
-
-def test_a_format_finer_than_the_parameter_is_refused():
-    weight = torch.nn.Parameter(torch.full((100,), 0.3, dtype=torch.bfloat16))
-    optimizer = SGLD([weight], 0.1, num_data=1, precision=Precision("fixed<24,20>"))
-    weight.grad = torch.zeros_like(weight)
-    with pytest.raises(ValueError, match=r"bfloat16.*fixed<24,20>"):
-        optimizer.step()

@@ -45,10 +45,27 @@ def test_grad_scalers_are_refused(name):
     (weight,) = parameters((3,))
     optimizer = build(name, [weight])
     scaler = torch.amp.GradScaler("cpu")
-    scaler.scale(weight.sum()).backward()
+    scaler.scale(weight.mean() / 9).backward()
     with pytest.raises(TypeError, match=r"GradScaler.*bfloat16"):
         scaler.step(optimizer)
     assert torch.equal(weight, torch.full((3,), 0.25))
+    weight.grad /= scaler.get_scale()  # as the message says
+    optimizer.step()
+    assert optimizer.state[weight]["step"] == 1
+
+
+@pytest.mark.parametrize("name, accumulator", CASES)
+def test_a_state_of_other_shapes_is_refused_before_anything_is_loaded(name, accumulator):
+    precision = Precision(FMT, None, accumulator)
+    flat, square = parameters((4,), (2, 4))
+    one = build(name, [flat], lr=0.1, precision=precision)
+    other = build(name, [square], lr=0.2, precision=precision)
+    before = contents(other, [square])
+    with pytest.raises(ValueError, match=r"parameter 0 has shape \(4,\).*wanted shape \(2, 4\)"):
+        other.load_state_dict(one.state_dict())
+    after = contents(other, [square])
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert other.param_groups[0]["lr"] == 0.2
 
 
 @pytest.mark.parametrize("name", NAMES)
