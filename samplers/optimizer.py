@@ -16,8 +16,8 @@ from samplers.describe import describe
 from samplers.entry import Entry, check_all_rules, checked_precision, entries, with_saved
 from samplers.fits import check_fit
 from samplers.precision import Precision
-from samplers.priors import check_prior, prior_pull
-from samplers.state import copied, current, initialise, parameter_key, take_over, widening
+from samplers.priors import check_prior, slope
+from samplers.state import current, initialise, parameter_key, take_over, widening
 from samplers.steps import Draw
 
 STATIC = ("prior", "precision")
@@ -86,8 +86,7 @@ class Sampler(torch.optim.Optimizer):
             checks.warn_if_summed(loss)
             checks.warn_if_large((e.param, self._rate(e.group)) for e in moving)
         # functions may be refused: their gradients come before the first parameter moves
-        early = [e for e in moving if callable(e.group.get("prior"))]
-        pulls = {e.index: prior_pull(e.group, self._theta(e)) for e in early}
+        pulls = {e.index: self._pull(e) for e in moving if callable(e.group.get("prior"))}
         for entry in moving:
             self._advance(entry, pulls.get(entry.index))
         return loss
@@ -118,10 +117,8 @@ class Sampler(torch.optim.Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """Options and state as plain data and tensors; priors and precisions stay here."""
         found = super().state_dict()
-        for group in found["param_groups"]:
-            for name in STATIC:
-                group.pop(name, None)
-        return found
+        groups = [{n: g[n] for n in g if n not in STATIC} for g in found["param_groups"]]
+        return {**found, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over options and state, every tensor in its own dtype and as a copy.
@@ -137,7 +134,9 @@ class Sampler(torch.optim.Optimizer):
         for group, kept in zip(self.param_groups, static, strict=True):
             group.update(kept)
         for _, entry, saved in found:
-            self.state[entry.param].update(copied(saved, entry.param.device))
+            for name, value in saved.items():
+                if isinstance(value, torch.Tensor):  # the base class casts to the parameter's dtype
+                    self.state[entry.param][name] = value.detach().to(entry.param.device, copy=True)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "precision": self.precision}
@@ -167,14 +166,17 @@ class Sampler(torch.optim.Optimizer):
     def _advance(self, entry: Entry, pull: Tensor | None) -> None:
         state, group, param = self.state[entry.param], entry.group, entry.param
         assert param.grad is not None
-        theta = self._theta(entry)
-        pull = prior_pull(group, theta) if pull is None else pull
+        if pull is None and group.get("prior") is not None:
+            pull = self._pull(entry)
         key = parameter_key(group["seed"], group["chain"], entry.index).fold(state["step"])
-        draw = self._move(entry, theta, param.grad, pull, key)
+        draw = self._move(entry, current(param, state), param.grad, pull, key)
         take_over(param, state, draw, entry.label, entry.precision)
 
-    def _theta(self, entry: Entry) -> Tensor:
-        return current(entry.param, self.state[entry.param])
+    def _pull(self, entry: Entry) -> Tensor:
+        group, prior = entry.group, entry.group["prior"]
+        theta = current(entry.param, self.state[entry.param])
+        found: Tensor = slope(prior, theta) / group["num_data"]
+        return found
 
     def _begin(self, entry: Entry) -> dict[str, Any]:
         """The sampler's own state of a parameter before its first step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 
@@ -97,12 +97,6 @@ def slope(prior: Prior, theta: torch.Tensor) -> torch.Tensor:
             f"prior {prior!r} has a gradient that is not finite at the current weights"
         )
     return found
-
-
-def prior_pull(group: dict[str, Any], theta: torch.Tensor) -> torch.Tensor | None:
-    """-∇ log p(θ)/num_data, None without a prior."""
-    prior = group.get("prior")
-    return None if prior is None else slope(prior, theta) / group["num_data"]
 
 
 def check_prior(prior: object, weight_decay: float) -> None:

@@ -63,13 +63,6 @@ def take_over(
     state.update(draw.carried or {})
 
 
-def copied(saved: dict[str, Any], device: torch.device) -> dict[str, torch.Tensor]:
-    """The tensors of a saved state, each in its own dtype: the base class casts them to that of the
-    parameter."""
-    held = {name: value for name, value in saved.items() if isinstance(value, torch.Tensor)}
-    return {name: value.detach().to(device, copy=True) for name, value in held.items()}
-
-
 @contextlib.contextmanager
 def widening(states: list[tuple[torch.Tensor, dict[str, Any]]]) -> Iterator[None]:
     """Inside the context the parameters hold their accumulators, in the parameters' dtype."""
