@@ -104,8 +104,8 @@ def quantize(
     )
     if how.stochastic and key is None:
         raise ValueError(
-            f"rounding {how.forward!r}, {how.backward!r} draws random bits and key is missing; "
-            "write key=0 or nf.Key(seed, stream)"
+            f"rounding={rounding!r}, backward_rounding={backward_rounding!r}: random bits are "
+            "drawn and key is missing; write key=0 or nf.Key(seed, stream)"
         )
     words = key_tensor(key) if how.stochastic and key is not None else None
     return run(x, how, words, None, None, False)
