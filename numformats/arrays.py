@@ -100,6 +100,10 @@ def host(x: Any, name: str = "x") -> Host:
         raise ValueError(
             f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first"
         )
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, and its mask would be lost; write {name}.filled(0.0)"
+        )
     space = namespace(x)
     array = np.asarray(x) if space is None else np.from_dlpack(x)
     if array.dtype == object:
@@ -201,6 +205,12 @@ def written(out: Any, name: str = "out") -> Host:
     target = host(out, name)
     if not target.view.flags.writeable:
         raise ValueError(f"{name} is read-only; give an array that can be written")
+    steps = zip(target.shape, target.view.strides, strict=True)
+    if target.view.size and any(step == 0 and n > 1 for n, step in steps):
+        raise ValueError(
+            f"elements of {name} share their memory (strides {target.view.strides}); give an array "
+            "that has a place for each, such as a copy"
+        )
     return target
 
 

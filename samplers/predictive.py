@@ -108,6 +108,12 @@ def _check_labels(number: int, logits: torch.Tensor, labels: torch.Tensor) -> No
             f"batch {number} of data has labels of shape {tuple(labels.shape)} for logits of shape "
             f"{tuple(logits.shape)}; write one label, the number of its class, for each input"
         )
+    low, high = (int(end) for end in labels.long().aminmax()) if labels.numel() else (0, 0)
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(
+            f"batch {number} of data has labels of {low} to {high} for {logits.shape[1]} classes; "
+            "write the numbers of classes, from 0"
+        )
 
 
 def _tensors(

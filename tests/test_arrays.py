@@ -92,6 +92,24 @@ def test_read_only_input() -> None:
         nf.quantize(x, "e4m3", out=x)
 
 
+def test_an_out_whose_elements_share_memory() -> None:
+    x = sample()
+    shared = np.lib.stride_tricks.as_strided(np.zeros(4, np.float32), (3, 4), (0, 4))
+    with pytest.raises(ValueError, match=r"elements of out share their memory \(strides \(0, 4\)"):
+        nf.quantize(np.ones((3, 4), np.float32), "e4m3", out=shared)
+    tensor = torch.zeros(1).expand(5)
+    with pytest.raises(ValueError, match="elements of out share their memory"):
+        nf.quantize(torch.ones(5), "e4m3", out=tensor)
+    assert nf.quantize(x[:1], "e4m3", out=x[:1]) is not None
+
+
+def test_a_masked_array_is_refused() -> None:
+    x = np.ma.masked_array(np.float32([1.06, 3.0]), [False, True])
+    for verb in (nf.quantize, nf.encode):
+        with pytest.raises(TypeError, match=r"x is a masked array.*write x.filled"):
+            verb(x, "e4m3")
+
+
 def test_an_out_that_negates_what_lies_in_memory() -> None:
     """Tensors with the negative bit are read as they are, and refused as ``out``."""
     x = torch.tensor([1 + 1.06j, 2 + 3.3j]).conj().imag

@@ -87,3 +87,5 @@ def test_labels_that_do_not_fit_are_refused(case):
         predictive(model, samples, uneven)
     with pytest.raises(TypeError, match=r"labels in batch 0 of data have dtype torch.float32"):
         predictive(model, samples, (x, y + 0.7))
+    with pytest.raises(ValueError, match=r"labels of 0 to 3 for 3 classes"):
+        predictive(model, samples, (x, torch.where(y == 2, 3, y)))
