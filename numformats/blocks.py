@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numformats.arrays import Host, run_flat
+from numformats.arrays import Host
 from numformats.block_tasks import block_task
 from numformats.blocking import geometry
 from numformats.formats import BlockFloat
+from numformats.outputs import run_flat
 from numformats.request import Request
 
 

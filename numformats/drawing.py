@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_reals, draw_tasks
-from numformats.arrays import Host, check_out, empty_like, host, like
+from numformats.arrays import Host, host, like
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.draw_grids import check_drawable
 from numformats.dtypes import FormatLike
 from numformats.halves import place_for, put, reals, values_of
 from numformats.naming import parse
+from numformats.outputs import check_out, empty_like
 from numformats.random import Key, as_key
 from numformats.request import request
 

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_steps
-from numformats.arrays import host, like, written
+from numformats.arrays import host, like
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.dtypes import FormatLike
 from numformats.langevin_tasks import check_operands, step
+from numformats.outputs import written
 from numformats.random import Key
 
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from numformats import device_verbs
-from numformats.arrays import Host, check_out, empty_like, host, like, run_flat
+from numformats.arrays import Host, host, like
 from numformats.backends import select
 from numformats.block_tasks import rounding_lane
 from numformats.device import on_device
 from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.naming import parse
+from numformats.outputs import check_out, empty_like, run_flat
 from numformats.random import Key, as_key
 from numformats.request import Request, given_scale, request
 from numformats.tasks import scalar_task

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from numformats.arrays import Host, run_flat
+from numformats.arrays import Host
 from numformats.block_tasks import scaled_task, short_form
 from numformats.formats import BlockFloat
 from numformats.halves import place_for, put, reals
+from numformats.outputs import run_flat
 from numformats.request import Request
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from numformats.arrays import Host, like, written
+from numformats.arrays import Host, like
 from numformats.engines.engine import Engine
 from numformats.engines.job import Job, Operand, check_values
 from numformats.engines.stripes import Results
 from numformats.formats import FixedPoint, Float
 from numformats.halves import floats
 from numformats.lanes import CARRIERS, LANE32, Carrier
+from numformats.outputs import written
 from numformats.tasks import fits
 
 

@@ -1,0 +1,100 @@
+"""Where results go: arrays that users hand over as ``out``, and work on flat memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numformats.arrays import Host, host, is_tensor
+
+
+def check_out(out: Any, x: Any, source: Host) -> Host:
+    """``out`` as a ``Host`` after checking that it matches ``x`` in type, shape and dtype."""
+    if is_tensor(out) != (source.kind == "torch"):
+        raise TypeError(
+            f"out is a {type(out).__name__}, x is a {type(x).__name__}; give both of one kind"
+        )
+    if source.kind == "numpy" and not isinstance(out, np.ndarray):
+        raise TypeError(f"out is a {type(out).__name__}; give a numpy.ndarray")
+    if source.kind == "standard" and type(out) is not type(x):
+        raise TypeError(f"out is a {type(out).__name__}; give a {type(x).__name__} as x is")
+    target = written(out)
+    if target.carrier is not source.carrier or target.shape != source.shape:
+        raise ValueError(
+            f"out has shape {target.shape}, dtype {target.carrier.name}; x has shape "
+            f"{source.shape}, dtype "
+            f"{source.carrier.name}: they must agree; write out=numpy.empty_like(x) or "
+            f"torch.empty_like(x)"
+        )
+    return target
+
+
+def written(out: Any, name: str = "out") -> Host:
+    """``out`` as a ``Host`` that is written to.
+
+    Raises:
+        ValueError: it is read-only, or a view that negates what lies in memory.
+    """
+    if is_tensor(out) and out.is_neg():
+        raise ValueError(
+            f"{name} is a tensor with the negative bit, as x.conj().imag has it; write "
+            f"{name}.resolve_neg()"
+        )
+    target = host(out, name)
+    if not target.view.flags.writeable:
+        raise ValueError(f"{name} is read-only; give an array that can be written")
+    steps = zip(target.shape, target.view.strides, strict=True)
+    if target.view.size and any(step == 0 and n > 1 for n, step in steps):
+        raise ValueError(
+            f"elements of {name} share their memory (strides {target.view.strides}); give an array "
+            "that has a place for each, such as a copy"
+        )
+    return target
+
+
+def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any], None]) -> None:
+    """Call ``work(bits, out)`` on flat contiguous arrays of stored bits; ``target`` is the NumPy
+    view of the result.
+
+    Arrays laid out alike and without holes are used in place, in memory order unless ``ordered``
+    (results that depend on the element index). Otherwise the input is copied into the result first
+    and worked on there; only a result that is itself not contiguous needs a temporary.
+    """
+    x, stored = source.view, source.carrier.stored
+    if x.size == 0:
+        return
+    overlap = np.may_share_memory(x, target) and not _same_place(x, target)
+    for order in ("C",) if ordered else ("C", "F"):
+        flags = f"{order}_CONTIGUOUS"
+        if target.flags[flags] and x.flags[flags] and not overlap:
+            work(_flat(x, order).view(stored), _flat(target, order).view(stored))
+            return
+    if target.flags["C_CONTIGUOUS"] and not overlap:
+        np.copyto(target, x)
+        flat = _flat(target, "C").view(stored)
+        work(flat, flat)
+        return
+    temporary = np.array(x, order="C", copy=True)
+    flat = temporary.reshape(-1).view(stored)
+    work(flat, flat)
+    np.copyto(target, temporary.reshape(target.shape))
+
+
+def _flat(array: Any, order: str) -> Any:
+    return (array.T if order == "F" else array).reshape(-1)
+
+
+def _same_place(x: Any, y: Any) -> bool:
+    return bool(
+        x.__array_interface__["data"][0] == y.__array_interface__["data"][0]
+        and x.strides == y.strides
+        and x.shape == y.shape
+    )
+
+
+def empty_like(source: Host) -> Any:
+    """A new NumPy array for results: C order, or Fortran order where the input is (and is not C)
+    contiguous."""
+    x = source.view
+    order = "F" if x.flags["F_CONTIGUOUS"] and not x.flags["C_CONTIGUOUS"] else "C"
+    return np.empty(x.shape, x.dtype, order)  # type: ignore[call-overload]
