@@ -49,7 +49,7 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    found = f"{scalar} scalar, 34 block, 28 draw, 10 step, {len(STEPS)} underdamped cases agree"
+    found = f"{scalar} scalar, 40 block, 28 draw, 10 step, {len(STEPS)} underdamped cases agree"
     assert found in done.stdout
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import together
 from numformats.tasks import code_dtype
 from tests import block_draws, float_scaled
 from tests.host_cuda import Collector, HostMachine, planting
@@ -86,10 +87,7 @@ def prepared(use: Any, machine: HostMachine, work: Any, mode: str, change: Build
     for verb, fmt, x in work:
         verb(fmt, x, mode, NAME)
     use(machine)
-    by_lane: dict[Any, list[Any]] = {}
-    for unit in collector.units:
-        by_lane.setdefault(unit.lane, []).append(unit)
-    for units in by_lane.values():
+    for units in together(collector.units):
         machine.prepare(units, change)
 
 
@@ -285,8 +283,8 @@ def with_float_scales(use: Any, folder: pathlib.Path, change: Build, cases: Any)
             for verb in (rounded, encoded):
                 verb(fmt, x, mode, NAME)
     machine = use(HostMachine(folder))
-    for lane in {unit.lane for unit in collector.units}:
-        machine.prepare([unit for unit in collector.units if unit.lane is lane], change)
+    for units in together(collector.units):
+        machine.prepare(units, change)
     for name, mode in cases:
         float_scaled.compare(NAME, float_scaled.FORMATS[name], mode)
 

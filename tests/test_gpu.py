@@ -13,6 +13,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import together
 from numformats.device import DeviceArray
 from numformats.rounding import MODES
 from numformats.tasks import code_dtype
@@ -84,10 +85,7 @@ def compile_together(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     REGISTRY.selected.cache_clear()  # it may hold the notes of another test
     work("notes")
     REGISTRY.selected.cache_clear()
-    by_lane: dict[Any, list[Any]] = {}
-    for unit in notes.units:
-        by_lane.setdefault((unit.lane, "SCALE" in unit.needs), []).append(unit)
-    for units in by_lane.values():
+    for units in together(notes.units):
         cupy_cuda.prepare(units)
 
 

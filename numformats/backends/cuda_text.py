@@ -208,6 +208,16 @@ def _group(name: str) -> str:
     return "\n".join([head, *map(cpp.function, texts)])
 
 
+def together(units: Iterable[UnitBase]) -> list[list[UnitBase]]:
+    """``units`` in groups, each of which a translation unit holds: of one lane, and of blocks with
+    one largest number (that of codes is the lane's)."""
+    found: dict[Any, list[UnitBase]] = {}
+    for unit in units:
+        largest = unit.largest if "SCALE" in unit.needs else 0
+        found.setdefault((unit.lane, largest), []).append(unit)
+    return list(found.values())
+
+
 def source(units: Mapping[str, UnitBase]) -> str:
     """A translation unit with the kernels of ``units``, by names; all of one lane and, where there
     are blocks, of one carrier."""
