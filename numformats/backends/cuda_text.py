@@ -211,10 +211,12 @@ def _group(name: str) -> str:
 def together(units: Iterable[UnitBase]) -> list[list[UnitBase]]:
     """``units`` in groups, each of which a translation unit holds: of one lane, and of blocks with
     one largest number (that of codes is the lane's)."""
-    found: dict[Any, list[UnitBase]] = {}
-    for unit in units:
-        largest = unit.largest if "SCALE" in unit.needs else 0
-        found.setdefault((unit.lane, largest), []).append(unit)
+    found: dict[tuple[Lane, int], list[UnitBase]] = {}
+    for unit in sorted(units, key=lambda unit: "SCALE" not in unit.needs):
+        key = (unit.lane, unit.largest if "SCALE" in unit.needs else 0)
+        if "SCALE" not in unit.needs:  # joins any of its lane
+            key = next((known for known in found if known[0] is unit.lane), key)
+        found.setdefault(key, []).append(unit)
     return list(found.values())
 
 
