@@ -98,9 +98,7 @@ def encode(
     if codes.size:
         bits = np.ascontiguousarray(source.view).reshape(-1).view(source.carrier.stored)
         module.scalar(
-            scalar_task(
-                bits, codes.reshape(-1), source.carrier.whole_lane(), fmt, wanted, encode=True
-            )
+            scalar_task(bits, codes.reshape(-1), source.carrier, fmt, wanted, encode=True)
         )
     return as_kind(source, codes)
 

@@ -10,8 +10,7 @@ from numformats.device import DeviceArray
 from numformats.device_libraries import Library, carrier_of, flat, library
 from numformats.formats import Float
 from numformats.lanes import CARRIERS, Carrier
-from numformats.request import request
-from numformats.tasks import scalar_task
+from numformats.tasks import round_in_place
 
 HALVES = {
     "float16": Float(5, 10, overflow="infinity"),
@@ -99,8 +98,7 @@ def put(found: Library, target: Any, made: Any, carrier: Carrier, module: Any) -
 def _narrowed(found: Library, made: Any, carrier: Carrier, module: Any) -> Any:
     wide = CARRIERS["float32"]
     bits = flat(found, made, wide.stored)
-    nearest = request("nearest_even", None, None, wide.lane)
-    module.scalar(scalar_task(bits, bits, wide, HALVES[carrier.name], nearest, encode=False))
+    round_in_place(module, bits, wide, HALVES[carrier.name])
     narrow = found.empty(tuple(made.shape), carrier.name, made)
     out = flat(found, narrow, carrier.stored)
     module.cast(CastTask(bits, out, wide, carrier, flat_layout(bits.size)))

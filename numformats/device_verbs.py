@@ -106,8 +106,7 @@ def encode(
     if 0 not in given.shape:
         bits = flat(found, found.compact(given), carrier.stored)
         made = flat(found, codes, code_dtype(element.bits).type)
-        in_lane = carrier.whole_lane()
-        _round(bits, made, NOTHING, tuple(given.shape), in_lane, fmt, wanted, module, True)
+        _round(bits, made, NOTHING, tuple(given.shape), carrier, fmt, wanted, module, True)
     return codes
 
 

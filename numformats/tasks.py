@@ -9,7 +9,7 @@ from numformats.backends.task import DecodeTask, ScalarTask, Wrapping
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import LANE64, Carrier, Lane, exponent
 from numformats.lowering import code_spec, decode_spec, lower
-from numformats.request import Request
+from numformats.request import Request, request
 
 
 def code_dtype(bits: int) -> Any:
@@ -34,7 +34,9 @@ def fits(fmt: FixedPoint | Float, lane: Lane) -> bool:
 def scalar_task(
     x: Any, out: Any, carrier: Carrier, fmt: FixedPoint | Float, wanted: Request, *, encode: bool
 ) -> ScalarTask:
-    """The task of rounding the flat stored bits ``x`` into ``out``."""
+    """The task of rounding the flat stored bits ``x`` into ``out``; codes have the limits of the
+    lane, values those of the carrier."""
+    carrier = carrier.whole_lane() if encode else carrier
     return ScalarTask(
         x=x,
         out=out,
@@ -48,6 +50,12 @@ def scalar_task(
         encode=encode,
         wrapping=_wrapping(fmt, carrier),
     )
+
+
+def round_in_place(module: Any, bits: Any, carrier: Carrier, fmt: FixedPoint | Float) -> None:
+    """Round flat stored bits to nearest, ties to even, on the backend ``module``."""
+    nearest = request("nearest_even", None, None, carrier.lane)
+    module.scalar(scalar_task(bits, bits, carrier, fmt, nearest, encode=False))
 
 
 def _wrapping(fmt: FixedPoint | Float, carrier: Carrier) -> Wrapping | None:

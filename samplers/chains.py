@@ -66,7 +66,7 @@ def _named(errors: Mapping[int, BaseException], specs: Sequence[ChainSpec]) -> B
         error.add_note(names[number])
     number, *others = sorted(errors)
     for other in others:
-        text = "".join(format_exception_only(type(errors[other]), errors[other])[:1]).strip()
+        text = format_exception_only(errors[other])[0].strip()
         errors[number].add_note(f"{names[other]} failed too: {text}")
     return errors[number]
 

@@ -13,7 +13,6 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
-from numformats.backends.cuda_text import together
 from numformats.device import DeviceArray
 from numformats.rounding import MODES
 from numformats.tasks import code_dtype
@@ -85,8 +84,7 @@ def compile_together(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     REGISTRY.selected.cache_clear()  # it may hold the notes of another test
     work("notes")
     REGISTRY.selected.cache_clear()
-    for units in together(notes.units):
-        cupy_cuda.prepare(units)
+    cupy_cuda.prepare(notes.units)
 
 
 def finite(x: np.ndarray) -> np.ndarray:

@@ -62,9 +62,8 @@ class RealTasks(DrawTasks):
 
     def _whole(self, task: ScaledTask, second: Any) -> float:
         """The scale of the whole array; only one that was found waits for the device."""
-        if task.encode and not task.tensor_scale:
-            return float(self.machine.read(second)[0])
-        return float(task.tensor_scale) or 1.0
+        found = task.encode and task.finds_scale
+        return float(self.machine.read(second)[0]) if found else task.known_scale
 
     def _float_rows(self, task: ScaledTask, lanes: int) -> float:
         """``scaled`` in the 32-bit lane."""
@@ -76,7 +75,7 @@ class RealTasks(DrawTasks):
         finite, second = (self.machine.zeros(1, kind, task.x) for kind in (np.uint64, np.float64))
         vectors = task.x.size // 4
         size, grid = np.uint64(vectors), grid_of(-(-vectors // FLIGHT), FEW_BLOCKS)
-        if how.spec.tensor_limit > 0 and not task.tensor_scale:
+        if task.finds_scale:
             self.machine.launch(unit, 0, grid, (at(task.x), at(finite), size), task.x)
         places = (at(task.x), at(task.out), at(task.scales) if task.encode else 0)
         stream = (*stream_of(task.words, task.first), LANE32.unsigned(task.spare))

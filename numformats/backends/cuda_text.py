@@ -221,14 +221,17 @@ def together(units: Iterable[UnitBase]) -> list[list[UnitBase]]:
 
 
 def source(units: Mapping[str, UnitBase]) -> str:
-    """A translation unit with the kernels of ``units``, by names; all of one lane and, where there
-    are blocks, of one carrier."""
+    """A translation unit with the kernels of ``units``, by names: units that go ``together``.
+
+    Raises:
+        ValueError: blocks with several largest numbers.
+    """
     given = tuple(units.values())
     lane, needs = given[0].lane, {need for unit in given for need in unit.needs}
     modes = dict.fromkeys(mode for unit in given for mode in unit.modes)
     parts = [lane_text(lane), _skeleton("random")]
     if "SCALE" in needs:
-        largest = next(unit.largest for unit in given if "SCALE" in unit.needs)
+        (largest,) = {unit.largest for unit in given if "SCALE" in unit.needs}
         parts += [f"constexpr U CARRIER_MAX = {cpp.literal(largest)};", *map(cpp.function, SCALE)]
         parts += map(cpp.function, LIFT if lane is LANE32 else (scaled.power_level,))
     parts += [_group(name) for name in _GROUPS if name in needs]

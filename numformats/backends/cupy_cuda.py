@@ -17,7 +17,7 @@ import numpy as np
 from numformats.backends.cuda_code import OPTIONS, on_disk
 from numformats.backends.cuda_launch import THREADS
 from numformats.backends.cuda_tasks import CudaTasks
-from numformats.backends.cuda_text import UnitBase, source
+from numformats.backends.cuda_text import UnitBase, source, together
 from numformats.device import DeviceArray, enough_memory
 from numformats.device_libraries import library
 
@@ -57,11 +57,12 @@ _PREPARED: dict[tuple[UnitBase, int], tuple[Any, str]] = {}
 
 
 def prepare(units: Iterable[UnitBase]) -> None:
-    """Compile units, all of one lane and carrier, together: less time than one by one."""
-    named = {f"K{i}": unit for i, unit in enumerate(dict.fromkeys(units))}
+    """Compile units together, as far as they go together: less time than one by one."""
     device = cupy.cuda.runtime.getDevice()
-    module = _loaded(named, device)
-    _PREPARED.update({(unit, device): (module, name) for name, unit in named.items()})
+    for group in together(dict.fromkeys(units)):
+        named = {f"K{i}": unit for i, unit in enumerate(group)}
+        module = _loaded(named, device)
+        _PREPARED.update({(unit, device): (module, name) for name, unit in named.items()})
 
 
 @cache

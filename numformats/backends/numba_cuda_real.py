@@ -121,7 +121,7 @@ def _float_rows(task: ScaledTask, short: Short) -> float:
     """``scaled`` in the 32-bit lane."""
     x, how = task.x, task.levels
     finite, second = zeros(1, np.uint64, x), zeros(1, np.float64, x)
-    if how.spec.tensor_limit > 0 and not task.tensor_scale:
+    if task.finds_scale:
         launch(compiled("finite_top"), few(x.size), x, x, finite)
     choices = {"encode": task.encode, "block": task.geometry.tile[1], "level_mode": how.mode}
     kernel = compiled("float_rows", task.mode, **choices)
@@ -134,9 +134,8 @@ def _float_rows(task: ScaledTask, short: Short) -> float:
 
 def _whole(task: ScaledTask, second: Any) -> float:
     """The scale of the whole array; only one that was found waits for the device."""
-    if task.encode and not task.tensor_scale:
-        return float(read(second, task.x)[0])
-    return float(task.tensor_scale) or 1.0
+    found = task.encode and task.finds_scale
+    return float(read(second, task.x)[0]) if found else task.known_scale
 
 
 def scaled(task: ScaledTask) -> float:

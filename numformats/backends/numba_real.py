@@ -56,10 +56,10 @@ def draws(task: DrawTask) -> tuple[int, int]:
     return int(short), int(beyond)
 
 
-def _finite_top(x: Any, variance: Any, how: Levels, given: float = 0.0) -> Any:
+def _finite_top(x: Any, variance: Any, how: Levels) -> Any:
     """The largest finite magnitude, where the scale of the whole array depends on it."""
     found = np.zeros(-(-x.size // TASK), np.uint64)
-    if how.spec.tensor_limit > 0 and not given:
+    if how.spec.tensor_limit > 0:
         flags = Flags(reach=variance is not None)
         spread = np.zeros(1) if variance is None else variance
         compiled("finite_tops", x.size > SMALL, carrier=DOUBLE, flags=flags)(x, spread, found)
@@ -95,11 +95,12 @@ def _float_scaled(task: ScaledTask, short: Short) -> float:
     """``scaled`` in the 32-bit lane."""
     stored, how, g = task.carrier.stored, task.levels, task.geometry
     x, out = task.x.view(stored), task.out if task.encode else task.out.view(stored)
-    large, found = x.size > SMALL, np.zeros(-(-x.size // TASK), np.uint32)
-    if how.spec.tensor_limit > 0 and not task.tensor_scale:
+    large, whole = x.size > SMALL, np.float64(task.known_scale)
+    if task.finds_scale:
+        found = np.zeros(-(-x.size // TASK), np.uint32)
         compiled("finite_top", large, carrier=task.carrier)(x, found)
-    top = np.float64(found.max().view(np.float32))
-    whole = np.float64(tensor_level(top, task.tensor_scale, how.spec))
+        top = np.float64(found.max().view(np.float32))
+        whole = np.float64(tensor_level(top, 0.0, how.spec))
     unit, spare = how.spec.element_max * whole, task.carrier.lane.unsigned(task.spare)
     rule = (whole, unit, short.level.grid, short.level_codes, short.element.grid, short.codes)
     stream = (*task.words, task.first, spare)
@@ -117,8 +118,8 @@ def scaled(task: ScaledTask) -> float:
         return _float_scaled(task, task.short)
     large, second = task.x.size > SMALL, 1.0
     kernel = compiled("scaled", large, task.mode, DOUBLE, Flags(task.lowered.general), task.encode)
-    given = task.tensor_scale
-    top, spare = _finite_top(task.x, None, task.levels, given), DOUBLE.lane.unsigned(task.spare)
+    given, spare = task.tensor_scale, DOUBLE.lane.unsigned(task.spare)
+    top = _finite_top(task.x, None, task.levels) if task.finds_scale else 0
     for g, at, block in task.geometry.pieces(PIECE):
         part, codes = slice(at, at + g.size), task.scales[block : block + g.blocks]
         x, scales = task.x[part], codes if task.encode else task.scales

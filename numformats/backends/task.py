@@ -158,6 +158,16 @@ class ScaledTask:
     tensor_scale: float = 0.0  #: of the whole array, in float32; 0: as its maximum asks
 
     @property
+    def finds_scale(self) -> bool:
+        """Whether the scale of the whole array is that of its largest magnitude."""
+        return bool(self.levels.spec.tensor_limit > 0) and not self.tensor_scale
+
+    @property
+    def known_scale(self) -> float:
+        """The scale of the whole array, where it is not found: given, or 1."""
+        return self.tensor_scale or 1.0
+
+    @property
     def elements(self) -> tuple[Lane, Lowered, CodeSpec]:
         """The lane that rounds elements, with their grid and codes there."""
         if self.short:

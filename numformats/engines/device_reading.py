@@ -21,9 +21,8 @@ from numformats.engines.splitting import Groups
 from numformats.engines.steps import step_to
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
-from numformats.request import request
 from numformats.small_float import E8M0
-from numformats.tasks import scalar_task
+from numformats.tasks import round_in_place
 
 
 class DeviceReader(Layer):
@@ -146,8 +145,7 @@ class DeviceReader(Layer):
         """Round ``out`` to nearest in place."""
         carrier = CARRIERS[np.dtype(out.dtype).name]
         bits = replace(out, dtype=np.dtype(carrier.stored))
-        nearest = request("nearest_even", None, None, carrier.lane)
-        self.module.scalar(scalar_task(bits, bits, carrier, fmt, nearest, encode=False))
+        round_in_place(self.module, bits, carrier, fmt)
 
     def zeros(self, out: Any) -> Any:
         """Zeros in the shape of ``out``."""

@@ -11,8 +11,8 @@ from numformats.engines.job import Flush, Operand, check_values, numbers, refuse
 from numformats.engines.splitting import Groups, grouped, split
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import CARRIERS
-from numformats.quantizing import quantize
 from numformats.small_float import E8M0
+from numformats.tasks import round_in_place
 
 
 class HostReader:
@@ -115,7 +115,8 @@ class HostReader:
 
     def rounded(self, out: Any, fmt: Any) -> None:
         """Round ``out`` to nearest in place."""
-        quantize(out, fmt, out=out)
+        carrier = CARRIERS[out.dtype.name]
+        round_in_place(self.module, out.reshape(-1).view(carrier.stored), carrier, fmt)
 
     def zeros(self, out: Any) -> Any:
         """Zeros in the shape of ``out``."""

@@ -15,6 +15,7 @@ import pytest
 
 import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
+from numformats.backends.cuda_text import together
 from numformats.engines import ExactFDPA, MACChain
 from tests.engines import test_backends, test_exact, test_mac
 from tests.engines.inputs import assert_equal_bits
@@ -52,8 +53,8 @@ def built_together(work: Callable[[], Any], use: Any, machine: HostMachine, chan
     """Compile at once all that ``work`` needs."""
     collector = use(Collector())
     work()
-    for lane in dict.fromkeys(unit.lane for unit in collector.units):
-        machine.prepare([unit for unit in collector.units if unit.lane is lane], change)
+    for units in together(collector.units):
+        machine.prepare(units, change)
     use(machine)
 
 
