@@ -18,8 +18,9 @@ from numformats.device_places import (
     target_for,
 )
 from numformats.draw_grids import check_drawable
-from numformats.draw_tasks import drawn
+from numformats.draw_tasks import drawn, spread_dtype
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
+from numformats.lanes import Carrier
 from numformats.random import Key
 from numformats.request import request
 from numformats.tasks import decode_task
@@ -48,7 +49,8 @@ def variance_corrected(
     counts = (0, 0)
     if 0 not in shape:
         source, result = real_places(found, given, target, carrier)
-        reals = (flat_reals(found, source), _spread(found, variance), flat_reals(found, result))
+        spread = _spread(found, variance, fmt, carrier)
+        reals = (flat_reals(found, source), spread, flat_reals(found, result))
         how = {"common": bool(np.isscalar(variance)), "counted": return_counts}
         counts = drawn(module, reals, fmt, key, shape, carrier, **how)
         put(found, target, result, carrier, module)
@@ -72,11 +74,12 @@ def _check_variance(found: Library, variance: Any, mean: Any) -> None:
         )
 
 
-def _spread(found: Library, variance: Any) -> Any:
+def _spread(found: Library, variance: Any, fmt: Format, carrier: Carrier) -> Any:
     if np.isscalar(variance):
         return np.array([variance], np.float64)
     other, given = library(variance)
-    return flat(other, other.compact(other.astype(given, "float64")), np.float64)
+    dtype = spread_dtype(fmt, carrier, other.dtype(given))
+    return flat(other, other.compact(other.astype(given, np.dtype(dtype).name)), dtype)
 
 
 def decode(codes: Any, fmt: Format, dtype: Any, backend: str) -> Any:

@@ -1,5 +1,5 @@
-"""What draws read of a format: ``DrawGrid`` in float64, and ``ShortDraw``, with one variance for
-all elements, in float32, where both allow it.
+"""What draws read of a format: ``DrawGrid`` in float64, and ``ShortDraw`` in float32, where format
+and variance allow it.
 """
 
 from functools import lru_cache
@@ -9,7 +9,7 @@ import numpy as np
 
 from numformats.core import draw
 from numformats.core.draw import DrawGrid
-from numformats.core.short_draw import ShortDraw
+from numformats.core.short_draw import OwnDraws, ShortDraw, with_variance
 from numformats.formats import FixedPoint, Float, Format
 from numformats.lanes import Carrier
 from numformats.lowering import lower
@@ -19,6 +19,8 @@ SMALLEST_GAP = np.float64(2.0**-1020)  # the reciprocals of gaps are powers of t
 # Exponents of limits of the short form: of gaps or standard deviations, and of standard deviations
 # (in gaps where these are constant).
 LEAST, MOST = -40, 60
+_ONE = np.float64(1.0)
+_ANY_GRID = DrawGrid(np.int64(-1), _ONE, _ONE, _ONE, -_ONE, np.int64(0))
 _BIAS = 1023 - 127  # between exponent fields of float64 and of float32
 
 
@@ -51,8 +53,20 @@ def draw_grid(fmt: FixedPoint | Float, carrier: Carrier) -> DrawGrid:
 def short_draw(g: DrawGrid, variance: Any) -> ShortDraw | None:
     """Draws of float32 means with a common ``variance`` on ``g``, in float32; None where float32
     cannot form what they need: see ``LEAST`` and ``MOST``."""
-    low, high = _exponents(g, np.sqrt(np.float64(variance)))
-    return _in_single(g, np.float64(variance)) if low <= 0 <= high else None
+    if not _serves(g, np.sqrt(np.float64(variance))):
+        return None
+    return _with_variance(g, variance)
+
+
+@lru_cache(maxsize=256)
+def own_draws(g: DrawGrid) -> OwnDraws:
+    """Draws of float32 means with variances of their own: which take the form of ``short_draw``."""
+    served = [k for k in range(-63, MOST + 1) if _serves(g, np.ldexp(1.0, k))]
+    if not served:
+        return OwnDraws(_in_single(_ANY_GRID), *map(np.float32, (-1.0, 1.0, 0.0)))
+    ends = (np.float32(np.ldexp(1.0, 2 * k)) for k in (served[0], served[-1]))
+    nothing = np.float32(0.0 if _serves(g, np.float64(0.0)) else -1.0)
+    return OwnDraws(_in_single(g), nothing, *ends)
 
 
 @lru_cache(maxsize=256)
@@ -64,16 +78,16 @@ def short_draw_in_blocks(g: DrawGrid, variance: Any) -> tuple[ShortDraw, Any, An
     lost = g.man_bits < 0 and -g.smallest >= 2.0**24 * g.lowest  # a step beyond the range
     if low > high or lost or any(np.float32(end) != end for end in ends):
         return None
-    return _in_single(g, np.float64(variance)), np.int32(low), np.int32(high)
+    return _with_variance(g, variance), np.int32(low), np.int32(high)
+
+
+def _with_variance(g: DrawGrid, variance: Any) -> ShortDraw:
+    return ShortDraw(*(field[()] for field in with_variance(np.float32(variance), _in_single(g))))
 
 
 @np.errstate(all="ignore")
-def _in_single(g: DrawGrid, variance: Any) -> ShortDraw:
-    sigma, fixed, far_off = np.sqrt(variance), g.man_bits < 0, np.float32(g.lowest * 2.0**64)
-    far = draw.reach(0.0, sigma)
-    reach = np.float32(far)
-    if reach < far:
-        reach = np.nextafter(reach, np.float32(np.inf))
+def _in_single(g: DrawGrid) -> ShortDraw:
+    fixed, far_off = g.man_bits < 0, np.float32(g.lowest * 2.0**64)
     return ShortDraw(
         man_bits=np.int32(g.man_bits),
         bottom=_exponent(draw.field_of(g.least) + np.uint32(max(g.man_bits, 0))),
@@ -84,15 +98,21 @@ def _in_single(g: DrawGrid, variance: Any) -> ShortDraw:
         smallest=np.float32(g.smallest),
         limit=far_off if fixed else np.finfo(np.float32).max,
         ceiling=far_off if fixed else np.float32(2.0**127),
-        variance=np.float32(variance),
-        reach=reach,
-        widest=_exponent(draw.widest(variance)),
-        least=_exponent(draw.narrowest(sigma, g)),
+        variance=np.float32(0.0),
+        reach=np.float32(0.0),
+        widest=np.int32(-_BIAS),
+        least=np.int32(-_BIAS),
     )
 
 
 def _exponent(field: Any) -> Any:
     return np.int32(int(field) - _BIAS)
+
+
+def _serves(g: DrawGrid, sigma: Any) -> bool:
+    """Whether float32 can draw on ``g`` with this standard deviation."""
+    low, high = _exponents(g, sigma)
+    return low <= 0 <= high
 
 
 def _exponents(g: DrawGrid, sigma: Any) -> tuple[int, int]:

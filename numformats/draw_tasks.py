@@ -2,12 +2,20 @@
 
 from typing import Any
 
+import numpy as np
+
 from numformats.backends.task import DrawTask
 from numformats.block_tasks import block_draw_task
-from numformats.draw_grids import draw_grid, short_draw
+from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE32, Carrier
 from numformats.random import Key
+
+
+def spread_dtype(fmt: FixedPoint | Float | BlockFloat, carrier: Carrier, given: Any) -> Any:
+    """The dtype in which ``drawn`` takes the variances of elements whose dtype is ``given``."""
+    plain = carrier.lane is LANE32 and not isinstance(fmt, BlockFloat)
+    return np.float32 if plain and np.dtype(given).itemsize <= 4 else np.float64
 
 
 def drawn(
@@ -21,8 +29,8 @@ def drawn(
     common: bool,
     counted: bool = True,
 ) -> Any:
-    """Draw by the backend ``module``: flat means, variances (one where ``common``) and results of
-    an array of ``shape``; what it returns."""
+    """Draw by the backend ``module``: flat means, variances (one, in float64, where ``common``,
+    else of ``spread_dtype``) and results of an array of ``shape``; what it returns."""
     given = (*arrays, key.words, key.fold(1).words, key.start)
     plain = common and carrier.lane is LANE32
     if isinstance(fmt, BlockFloat):
@@ -30,4 +38,5 @@ def drawn(
         return module.block_draws(block_draw_task(task, shape, fmt, plain))
     grid = draw_grid(fmt, carrier)
     short = short_draw(grid, float(arrays[1][0])) if plain else None
-    return module.draws(DrawTask(*given, grid, counted, short))
+    own = own_draws(grid) if carrier.lane is LANE32 and not common else None
+    return module.draws(DrawTask(*given, grid, counted, short, own))

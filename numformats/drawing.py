@@ -10,6 +10,7 @@ from numformats.backends import select
 from numformats.device import on_device
 from numformats.draw_grids import check_drawable
 from numformats.dtypes import FormatLike
+from numformats.formats import Format
 from numformats.halves import place_for, put, reals, values_of
 from numformats.naming import parse
 from numformats.outputs import check_out, empty_like
@@ -76,13 +77,14 @@ def variance_corrected(
     request("stochastic", wanted, None, source.carrier.lane)
     assert wanted is not None
     check_drawable(fmt)
-    spread_of = _variance(variance, source)
+    spread_of = _variance(variance, source, fmt)
+    common = spread_of.size == 1
     target = check_out(out, mean, source).view if out is not None else empty_like(source)
     counts = (0, 0)
     if source.view.size:
         means = reals(source)
         place = place_for(target, means, source)
-        where, common = (wanted, source.shape, source.carrier), np.ndim(variance) == 0
+        where = (wanted, source.shape, source.carrier)
         counts = draw_tasks.drawn(
             select(backend), (means, spread_of, place), fmt, *where, common=common
         )
@@ -92,16 +94,18 @@ def variance_corrected(
     return (drawn, DrawCounts(source.view.size, *counts)) if return_counts else drawn
 
 
-def _variance(variance: Any, source: Host) -> Any:
+def _variance(variance: Any, source: Host, fmt: Format) -> Any:
+    """One variance, in float64, or those of elements in the dtype that draws take."""
     number = isinstance(variance, int | float | np.integer) and not isinstance(variance, bool)
-    spread_of = np.asarray(variance) if number else values_of(host(variance, "variance"))
-    if spread_of.size != 1 and spread_of.shape != source.shape:
+    given = np.asarray(variance) if number else values_of(host(variance, "variance"))
+    if given.size != 1 and given.shape != source.shape:
         raise ValueError(
-            f"variance has shape {spread_of.shape}, mean {source.shape}; give a number or equal "
-            f"shapes"
+            f"variance has shape {given.shape}, mean {source.shape}; give a number or equal shapes"
         )
-    wide = np.ascontiguousarray(spread_of, np.float64).reshape(-1)
-    if wide.size and not (wide.min() >= 0 and wide.max() < np.inf):
-        bad = wide[~((wide >= 0) & np.isfinite(wide))][0]
+    one, carrier = given.size == 1, source.carrier
+    dtype = np.float64 if one else draw_tasks.spread_dtype(fmt, carrier, given.dtype)
+    flat = np.ascontiguousarray(given, dtype).reshape(-1)
+    if flat.size and not (flat.min() >= 0 and flat.max() < np.inf):
+        bad = flat[~((flat >= 0) & np.isfinite(flat))][0]
         raise ValueError(f"variance holds {bad}; every variance must be finite and >= 0")
-    return wide
+    return flat

@@ -9,7 +9,7 @@ import numpy as np
 from numformats.backends.underdamped_task import SIDES, UnderdampedTask
 from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
-from numformats.draw_grids import draw_grid, short_draw
+from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import FixedPoint, Float, Format
 from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, single
 from numformats.lowering import lower
@@ -106,6 +106,7 @@ class UnderdampedStepPlan:
             neighbours=_neighbours(target),
             draw=grid,
             short=short_draw(grid, self.moments.var_x) if self.draws else None,
+            own=own_draws(grid),
             low=single(target.min),
             high=single(target.max),
             largest=largest,

@@ -20,7 +20,7 @@ from numformats.backends.task import EITHER, NARROW, WIDE
 from numformats.block_tasks import levels, scale_spec
 from numformats.core.draw import DrawGrid
 from numformats.core.underdamped import StepScalars
-from numformats.draw_grids import draw_grid, short_draw
+from numformats.draw_grids import draw_grid, own_draws
 from numformats.lanes import CARRIERS, LANE32, Carrier
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES, Mode
@@ -72,7 +72,8 @@ def rounding_kernels(target: tuple[int, int], carrier: Carrier, mode: Mode) -> i
 
 LONG = typeof(DrawGrid(np.int64(1), *(np.float64(1),) * 4, np.int64(0)))
 SCALE = typeof(scale_spec(nf.MXFP4, LANE32))
-SHORT = typeof(short_draw(draw_grid(nf.E4M3, CARRIERS["float32"]), 0.01))
+OWN = tuple(map(typeof, own_draws(draw_grid(nf.E4M3, CARRIERS["float32"]))))
+SHORT = OWN[0]
 
 
 def random_kernels(target: tuple[int, int]) -> int:
@@ -88,19 +89,24 @@ def random_kernels(target: tuple[int, int]) -> int:
         for kind in ("neither", "uniform", "sparse"):
             kinds_of = {name: name == kind for name in ("uniform", "sparse")}
             given = (*arrays, *(word,) * 4, first, LONG, counts, *tiling)
-            ptx(target, "draws", given, flags=(kind == "neither", True), **kinds_of)
+            in_blocks = kind == "neither" or dtype is np.float32
+            ptx(target, "draws", given, flags=(in_blocks, True), **kinds_of)
     real = array(np.float32)
     for kind, law in (("", EITHER), ("sparse", EITHER), ("uniform", WIDE), ("uniform", NARROW)):
         kinds_of = {name: name == kind for name in ("uniform", "sparse")}
         given = (real, real, *(word,) * 4, first, SHORT, counts)
         ptx(target, "short_draws", given, short=True, law=law, **kinds_of)
+    for kind in ("neither", "uniform", "sparse"):
+        kinds_of = {name: name == kind for name in ("uniform", "sparse")}
+        given = (real, real, real, *(word,) * 4, first, LONG, *OWN, counts)
+        ptx(target, "own_draws", given, **kinds_of)
     tops, found = array(np.uint32), (SHORT, SCALE, kinds.int32, kinds.int32, kinds.float64)
     ptx(target, "draw_maxima", (real, tops, *tiling))
     for uniform in (False, True):
         rule = (*(word,) * 4, first, LONG, *found, counts)
         ptx(target, "draw_rows", (real, real, *rule), block=32, uniform=uniform)
         ptx(target, "draw_tiles", (real, real, tops, *rule, *tiling), uniform=uniform)
-    return 19
+    return 22
 
 
 def scaled_kernels(target: tuple[int, int], mode: Mode) -> int:
@@ -166,7 +172,7 @@ def underdamped_kernels(target: tuple[int, int], mode: Mode) -> int:
         given = (*(real,) * 7, kinds.float32, scalars, kinds.float64, *(grid,) * 4, kind, *limits)
         given = (*given, *(word,) * 10, kinds.uint64, found)
         ptx(target, "underdamped", given, mode=mode, flags=(True,) * 7, short=kind is SHORT)
-    given = (real, real, kinds.float64, kinds.float64, grid, LONG, *limits, *(word,) * 4)
+    given = (real, real, kinds.float64, kinds.float64, grid, LONG, *OWN, *limits, *(word,) * 4)
     ptx(target, "velocities", (*given, kinds.uint64, found), mode=mode, flags=(True,))
     return 3
 

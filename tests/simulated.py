@@ -13,7 +13,7 @@ import numpy as np
 
 import numformats as nf
 from numformats.backends import numba_cuda_launch, numba_cuda_text
-from tests import block_draws, float_scaled
+from tests import block_draws, float_scaled, own_variances
 from tests.inputs import DTYPES, MADE, assert_same_bits, hard_inputs
 from tests.underdamped import STEPS
 from tests.underdamped import compare as compare_step
@@ -116,6 +116,7 @@ def draws() -> int:
                 assert got[1] == wanted[1]
                 done += 1
     done += block_draws.compare_few("numba_cuda")
+    done += own_variances.compare("numba_cuda", 40)
     codes = np.arange(256, dtype=np.uint8)
     for fmt in (nf.E4M3, nf.E8M0, nf.FixedPoint(8, 3), nf.parse("binary8p3ue")):
         wanted = nf.decode(codes, fmt, dtype=np.float64, backend="reference")

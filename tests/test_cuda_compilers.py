@@ -24,7 +24,7 @@ from numformats.backends.cuda_text import UnitBase, source
 from numformats.backends.cuda_underdamped_source import UnderdampedUnit
 from numformats.backends.underdamped_task import SIDES
 from numformats.block_tasks import levels, scale_spec
-from numformats.draw_grids import draw_grid, short_draw, short_draw_in_blocks
+from numformats.draw_grids import draw_grid, own_draws, short_draw, short_draw_in_blocks
 from numformats.lanes import CARRIERS, LANE32
 from numformats.lowering import code_spec, decode_spec, lower
 from numformats.rounding import MODES
@@ -49,7 +49,7 @@ def test_simulator_gives_the_references_bits() -> None:
     done = run("tests.simulated", NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stderr[-2000:]
     scalar = 40 * len(MODES)  # formats and carriers
-    found = f"{scalar} scalar, 40 block, 28 draw, 10 step, {len(STEPS)} underdamped cases agree"
+    found = f"{scalar} scalar, 40 block, 40 draw, 10 step, {len(STEPS)} underdamped cases agree"
     assert found in done.stdout
 
 
@@ -146,7 +146,8 @@ def step_units(mode: str) -> dict[str, UnitBase]:
     for name, flags in (parts | {"G": ("DRAWN", "FIXED")}).items():
         between = sides if name == "V" else ()
         for form, law in laws.items():
-            unit = UnderdampedUnit(*grids, between, m, drawn, law, flags, name != "F")
+            forms = (drawn, own_draws(drawn), law)
+            unit = UnderdampedUnit(*grids, between, m, *forms, flags, name != "F")
             made[f"U{name}{form}"] = unit
     how = levels(nf.NVFP4)
     for encode in (False, True):
@@ -163,11 +164,14 @@ def draw_units() -> dict[str, UnitBase]:
     for real in ("float32", "float64"):
         for fmt, each, blocks in DRAWN:
             grid = draw_grid(fmt, CARRIERS[real])
-            made[f"D{real}{each:d}{blocks:d}"] = DrawUnit(grid, real, each, blocks, Law())
-    fixed = nf.FixedPoint(8, 4)
+            own = own_draws(grid) if each and real == "float32" else None
+            spread = real if each else "float64"
+            unit = DrawUnit(grid, real, each, spread, own, blocks, Law())
+            made[f"D{real}{each:d}{blocks:d}"] = unit
+    fixed, one = nf.FixedPoint(8, 4), ("float32", False, "float64", None, False)
     for fmt, variance in ((nf.E4M3, 0.01), (fixed, 0.01), (fixed, 1e-4)):  # either, wide, narrow
         law = Law.of(short_draw(draw_grid(fmt, c), variance))
-        made[f"D{fmt.bits}{law.which}"] = DrawUnit(draw_grid(fmt, c), "float32", False, False, law)
+        made[f"D{fmt.bits}{law.which}"] = DrawUnit(draw_grid(fmt, c), *one, law)
     for fmt in (nf.MXFP4, nf.MXINT8):
         grid, spec = draw_grid(fmt.element, CARRIERS["float64"]), scale_spec(fmt, LANE32)
         found = short_draw_in_blocks(grid, 0.01)

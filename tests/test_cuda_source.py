@@ -16,7 +16,7 @@ import numformats as nf
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import together
 from numformats.tasks import code_dtype
-from tests import block_draws, float_scaled
+from tests import block_draws, float_scaled, own_variances
 from tests.host_cuda import Collector, HostMachine, planting
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits, tie_count
 from tests.test_backends_agree import BLOCKS, TWO_MODES, inputs, key_for
@@ -181,6 +181,7 @@ def test_random_words_normals_and_draws(use: Any, tmp_path: pathlib.Path) -> Non
             wanted = nf.random.normal((n,), 9, dtype, backend="reference")
             assert_same_bits(nf.random.normal((n,), 9, dtype, backend=NAME), wanted)
     work = draws_of(np.random.default_rng(0).normal(size=3000))
+    work += [(drawn, fmt, given) for fmt, given in own_variances.cases(3000)]
     prepared(use, HostMachine(tmp_path), work, "stochastic")
     for _, fmt, given in work:
         got, wanted = (drawn(fmt, given, "", backend) for backend in (NAME, "reference"))

@@ -16,7 +16,7 @@ from numformats.backends.cuda_tasks import CudaTasks
 from numformats.device import DeviceArray
 from numformats.rounding import MODES
 from numformats.tasks import code_dtype
-from tests import block_draws
+from tests import block_draws, own_variances
 from tests.inputs import DTYPES, all_scalar_formats, assert_same_bits
 from tests.odd_modes import away_above_a_quarter
 from tests.statistics import FALSE_ALARM, binomial_p
@@ -205,6 +205,11 @@ def test_draws(backend: str) -> None:
                 wanted = nf.variance_corrected(x, variance, fmt, backend="reference", **how)
                 assert_same_bits(to_host(got[0]), wanted[0])
                 assert got[1] == wanted[1]
+
+
+@pytest.mark.parametrize("backend", CUDA)
+def test_draws_with_variances_of_elements(backend: str) -> None:
+    assert own_variances.compare(backend, 10_001, to_device, to_host)
 
 
 @pytest.mark.parametrize("backend", CUDA)

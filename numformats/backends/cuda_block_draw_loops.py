@@ -23,7 +23,7 @@ def long_member(m, k, w0, w1, out, i, g, variance):
 def block_member(m, k, own, w0, w1, out, i, inside, g, variance):
     """As ``long_member``; in float32 on the grid ``own`` of the block where this is ``inside``."""
     if inside:
-        out[i], forced, over = drawn_single(m, variance, variance, w0, w1, own)
+        out[i], forced, over = short_single(m, w0, w1, own)
         return forced, over
     return long_member(m, k, w0, w1, out, i, g, variance)
 

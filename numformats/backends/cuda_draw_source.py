@@ -13,10 +13,11 @@ from numformats.backends.cuda_text import (
     Params,
     UnitBase,
     draw_getter,
+    own_getter,
 )
 from numformats.backends.task import EITHER, NARROW, WIDE, law_of
 from numformats.core.draw import DrawGrid
-from numformats.core.short_draw import ShortDraw
+from numformats.core.short_draw import OwnDraws, ShortDraw
 from numformats.lanes import LANE32, Lane
 
 _KEYS = ("k0", "k1", "h0", "h1")
@@ -74,12 +75,15 @@ def spread_of(short: ShortDraw | None, variance: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class DrawUnit(UnitBase):
-    """Draws of ``real`` on a grid; ``each``: every element has a variance, ``blocks``: in units of
-    the scales of blocks."""
+    """Draws of ``real`` on a grid; ``each``: every element has a variance, of the type ``spread``,
+    with the forms ``own`` where ``real`` is float32; ``blocks``: in units of the scales of blocks.
+    """
 
     grid: DrawGrid
     real: str
     each: bool
+    spread: str
+    own: OwnDraws | None
     blocks: bool
     law: Law
     lane: Lane = LANE32
@@ -88,15 +92,18 @@ class DrawUnit(UnitBase):
     def definition(self, name: str) -> str:
         """The struct ``name`` that the skeletons take."""
         flags = f"EACH = {cpp.literal(self.each)}, BLOCKS = {cpp.literal(self.blocks)}"
-        lines = [f"using Real = {C_TYPES[self.real]};", f"static constexpr bool {flags};"]
-        lines.append(self.law.definition)
+        types = (("Real", self.real), ("Spread", self.spread))
+        lines = [f"using {name} = {C_TYPES[kind]};" for name, kind in types]
+        lines += [f"static constexpr bool {flags};", self.law.definition]
+        lines += [own_getter(self.own)] if self.own else []
         return f"struct {name} {{ {' '.join([*lines, draw_getter(self.grid)])} }};"
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""
         kind = C_TYPES[self.real]
         params: Params = (
-            (f"const {kind}*", "mean"), ("const F64*", "variance"), *self.law.params,
+            (f"const {kind}*", "mean"), (f"const {C_TYPES[self.spread]}*", "variance"),
+            *self.law.params,
             (f"{kind}*", "out"), ("U64*", "counts"), ("U64", "n"), ("U64", "vectors"),
             ("const F64*", "totals"), *TILING, *STREAMS,
         )  # fmt: skip

@@ -31,11 +31,12 @@ class DrawTasks(Launcher):
 
     def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
         real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
-        each, law = task.variance.size > 1, Law.of(task.short)
-        unit = DrawUnit(task.grid, real, each, g is not None, law)
+        each, law = task.own is not None or task.variance.size > 1, Law.of(task.short)
+        spread = np.dtype(task.variance.dtype).name
+        unit = DrawUnit(task.grid, real, each, spread, task.own, g is not None, law)
         counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
         vectors = self.vectors(n, g, task.mean, task.out)
-        given, common = self._variance(task.variance)
+        given, common = self._variance(task.variance, each)
         variance = (given, *spread_of(task.short, common))
         arrays = (at(task.mean), *variance, at(task.out), self.place(counts))
         where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
@@ -70,11 +71,11 @@ class DrawTasks(Launcher):
         short, beyond = self.machine.read(counts)
         return int(short), int(beyond)
 
-    def _variance(self, variance: Any) -> tuple[int, Any]:
+    def _variance(self, variance: Any, each: bool) -> tuple[int, Any]:
         """Address of an array of variances, or 0 and the common one."""
         if variance is None:
             return 0, np.float64(0.0)
-        if variance.size > 1:
+        if each:
             return self.machine.address(variance), np.float64(0.0)
         return 0, np.float64(variance[0])
 
@@ -96,7 +97,8 @@ class DrawTasks(Launcher):
         finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))
         at = self.machine.address
         vectors = self.vectors(x.size, g, x)
-        seen = (at(x), *self._variance(variance), at(tops), at(finite), np.uint64(x.size))
+        each = variance is not None and variance.size > 1
+        seen = (at(x), *self._variance(variance, each), at(tops), at(finite), np.uint64(x.size))
         args = (*seen, np.uint64(vectors), *tiling_of(g))
         self.machine.launch(unit, 0, self.few(x.size, vectors), args, x)
         made = (

@@ -23,13 +23,13 @@ _SCALARS: Params = (
 
 
 def rules_text(
-    name: str, holds: dict[str, bool], draw: DrawGrid, law: Law,
+    name: str, holds: dict[str, bool], draw: str, law: Law,
     rules: Iterable[tuple[str, Lowered, Mode]],
 ) -> str:  # fmt: skip
-    """A struct of flags, of the grid of draws, and of functions that round bits: each rule's name,
+    """A struct of flags, of what draws take, and of functions that round bits: each rule's name,
     grid and mode."""
     flags = ", ".join(f"{flag} = {cpp.literal(held)}" for flag, held in holds.items())
-    lines = [f"static constexpr bool {flags};", draw_getter(draw), law.definition]
+    lines = [f"static constexpr bool {flags};", draw, law.definition]
     for part, low, mode in rules:
         how = f"{cpp.literal(low.general)}, {cpp.literal(low.plain_inf)}"
         rule = f"mode_{mode.name}::round_bits(x, rand, ZERO, {part}_grid(), {how})"
@@ -61,7 +61,7 @@ class LangevinUnit(UnitBase):
         holds = {flag: flag in self.flags for flag in STEP_FLAGS}
         rules = (("gradient", self.gradient, self.mode), ("weight", self.weight, self.mode))
         holds["stochastic"] = self.mode.stochastic
-        return rules_text(name, holds, self.draw, self.law, rules)
+        return rules_text(name, holds, draw_getter(self.draw), self.law, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """One kernel."""

@@ -40,7 +40,7 @@ from numformats.core.lane import BARE, DEEP, GAPPED, ZEROLESS
 from numformats.core.operand import SplitSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
-from numformats.core.short_draw import Place, ShortDraw
+from numformats.core.short_draw import OwnDraws, Place, ShortDraw
 from numformats.core.underdamped import StepScalars
 from numformats.lanes import CARRIERS, LANE32, LANE64, Lane
 from numformats.lowering import SIGNED_DECODE, SIGNED_FIELDS
@@ -110,6 +110,17 @@ def draw_getter(g: DrawGrid) -> str:
     """The grid of draws as a member function ``draw_grid``, constants that the compiler folds."""
     made = ", ".join(cpp.literal(v.item()) for v in g)
     return f"static __device__ constexpr DrawGrid draw_grid() {{ return DrawGrid{{{made}}}; }}"
+
+
+def own_getter(own: OwnDraws) -> str:
+    """What draws in float32 need whose variances are those of elements, as members."""
+    unit, *limits = own
+    made = ", ".join(cpp.literal(v.item()) for v in unit)
+    served = ", ".join(f"F32({cpp.literal(v.item())})" for v in limits)
+    return (
+        f"static __device__ constexpr ShortDraw own_grid() {{ return ShortDraw{{{made}}}; }} "
+        f"static __device__ bool serves(float v) {{ return is_short(v, {served}); }}"
+    )
 
 
 def _record(kind: type, types: Callable[[str], str]) -> str:

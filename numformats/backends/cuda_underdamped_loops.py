@@ -93,13 +93,13 @@ def underdamped(
     gather_top(found, 3, most)
 
 
-def velocity_at(i, one, two, moved, left, scale, gw, gd, general, low, high):
+def velocity_at(i, one, two, moved, left, scale, gw, general, low, high, drawing):
     """The velocity of element ``i`` in units of its scale; its counts."""
     (drawn,) = FLAGS
     parts = in_units(moved[i], scale)
     if drawn:
         spread_of = spread_in_units(left[i], scale)
-        value, excess, cut = drawn_single(parts, spread_of, root(spread_of), one, two, gd)
+        value, excess, cut = own_single(parts, spread_of, one, two, *drawing)
     else:
         value, excess, cut = weighed(parts, one, gw, general, low, high)
     moved[i] = from_units(value, scale)
@@ -107,14 +107,16 @@ def velocity_at(i, one, two, moved, left, scale, gw, gd, general, low, high):
 
 
 def velocities(
-    moved, left, largest, least, gw, gd, general, low, high, k0, k1, h0, h1, first, found
-):
+    moved, left, largest, least, gw, gd, unit, nothing, own_low, own_high, general, low, high,
+    k0, k1, h0, h1, first, found,
+):  # fmt: skip
     """The velocity in units of its scale; ``found`` holds the largest magnitudes, gathers counts,
     and receives the scale as float64 bits."""
     top, widest = bits_to_float(W32(found[2])), bits_to_float(W32(found[3]))
     wide = velocity_scale(top, widest, largest, least)
     j, n, short, over = here(), U64(moved.size), U64(0), U64(0)
-    rule = (moved, left, F32(wide), gw, known(gd), general, low, high)
+    drawing = (known(gd), known_short(unit), nothing, own_low, own_high)
+    rule = (moved, left, F32(wide), gw, general, low, high, drawing)
     while j < turns(n, first):
         one, two = turn_words(j, first, k0, k1, FLAGS[0] or STOCHASTIC)
         other, also = turn_words(j, first, h0, h1, FLAGS[0])

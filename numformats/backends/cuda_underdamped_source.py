@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from numformats.backends.cuda_draw_source import Law
 from numformats.backends.cuda_langevin_source import rules_text
-from numformats.backends.cuda_text import Entry, Params, UnitBase
+from numformats.backends.cuda_text import Entry, Params, UnitBase, draw_getter, own_getter
 from numformats.backends.underdamped_task import SIDES, UNDERDAMPED_FLAGS
 from numformats.core.draw import DrawGrid
+from numformats.core.short_draw import OwnDraws
 from numformats.core.underdamped import StepScalars
 from numformats.lanes import LANE32, Lane
 from numformats.lowering import Lowered
@@ -36,6 +37,7 @@ class UnderdampedUnit(UnitBase):
     neighbours: tuple[Lowered, ...]
     mode: Mode
     draw: DrawGrid
+    own: OwnDraws
     law: Law
     flags: tuple[str, ...]
     few_bits: bool
@@ -60,7 +62,8 @@ class UnderdampedUnit(UnitBase):
             *((side, low, MODES[mode]) for (side, mode), low in sides),
         )
         more = {"stochastic": self.mode.stochastic, "FEW": self.few_bits}
-        return rules_text(name, holds | more, self.draw, self.law, rules)
+        draw = f"{draw_getter(self.draw)} {own_getter(self.own)}"
+        return rules_text(name, holds | more, draw, self.law, rules)
 
     def entries(self, name: str) -> tuple[Entry, ...]:
         """The step up to the velocity's scale; the velocity in few bits."""

@@ -19,7 +19,7 @@ class UnderdampedTasks(Launcher):
         between = "DRAWN" in task.flags and "FIXED" not in task.flags
         sides = task.neighbours if between else ()
         unit = UnderdampedUnit(
-            task.gradient, task.weight, sides, task.mode, task.draw, Law.of(task.short),
+            task.gradient, task.weight, sides, task.mode, task.draw, task.own, Law.of(task.short),
             task.flags, task.few_bits,
         )  # fmt: skip
         found = self.machine.zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale

@@ -104,6 +104,9 @@ DRAW: tuple[Callable[..., Any], ...] = (
     draw.outside,
 )
 SHORT_DRAW: tuple[Callable[..., Any], ...] = (
+    short_draw.short_variance,
+    short_draw.is_short,
+    short_draw.with_variance,
     short_draw.exponent_at,
     short_draw.two_to,
     short_draw.gap_above,

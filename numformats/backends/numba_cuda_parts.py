@@ -33,7 +33,14 @@ _SHORT_DRAWN = (
     short_draw_loops.known_short,
     cuda_short_draw_loops.known,
     cuda_short_draw_loops.gaps_of,
+    cuda_short_draw_loops.short_single,
     cuda_short_draw_loops.drawn_single,
+)
+_OWN_DRAWN = (
+    short_draw_loops.known_short,
+    cuda_short_draw_loops.gaps_of,
+    cuda_short_draw_loops.short_single,
+    cuda_short_draw_loops.own_single,
 )
 DRAWN: dict[bool, tuple[Callable[..., Any], ...]] = {
     False: (random_loops.known, cuda_real_loops.bounded, cuda_langevin_loops.drawn_single),
@@ -49,7 +56,7 @@ _BLOCK_DRAWN = (
     random_loops.known,
     short_draw_loops.known_short,
     cuda_short_draw_loops.gaps_of,
-    cuda_short_draw_loops.drawn_single,
+    cuda_short_draw_loops.short_single,
     cuda_real_loops.put_real,
     cuda_real_loops.gather,
     cuda_real_loops.bounded,
@@ -69,6 +76,7 @@ PARTS: dict[str, tuple[Callable[..., Any], ...]] = {
         cuda_real_loops.bounded,
     ),
     "short_draws": (cuda_real_loops.gather, *_SHORT_DRAWN),
+    "own_draws": (cuda_real_loops.gather, *DRAWN[False], *_OWN_DRAWN),
     "draw_rows": (*_BLOCK_DRAWN, *_ROWS, cuda_loops.four_words),
     "draw_maxima": (cuda_loops.tile_of,),
     "draw_tiles": (*_BLOCK_DRAWN, cuda_loops.tile_of),
@@ -101,7 +109,7 @@ PARTS: dict[str, tuple[Callable[..., Any], ...]] = {
         cuda_underdamped_loops.moved_element,
         cuda_underdamped_loops.moved_at,
     ),
-    "velocities": (*_WEIGHTS, cuda_underdamped_loops.velocity_at),
+    "velocities": (*_WEIGHTS, *_OWN_DRAWN, cuda_underdamped_loops.velocity_at),
 }
 _HOMES = (
     cuda_loops,
@@ -114,7 +122,7 @@ _HOMES = (
 )
 STEPS = ("langevin", "underdamped", "velocities")
 REALS = (
-    "normals", "long_normals", "draws", "short_draws", "tops", "levels", "scaled",
+    "normals", "long_normals", "draws", "short_draws", "own_draws", "tops", "levels", "scaled",
     "finite_top", "float_rows", "draw_rows", "draw_maxima", "draw_tiles", *STEPS,
 )  # fmt: skip  # loops that need ``draw_text``
 FLOATS = ("finite_top", "float_rows", "draw_rows", "draw_maxima")  # load the bits of floats

@@ -47,12 +47,16 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    if task.short is None:
-        return _draws(task, zeros(1, np.float64, task.out), None)
-    counts, given = zeros(2, np.uint64, task.out), (task.mean, task.out)
+    counts, n = zeros(2, np.uint64, task.out), few(task.out.size)
     stream = (*task.key, *task.other_key, np.uint64(task.first))
-    kernel = compiled("short_draws", **drawn_on(task.grid, task.short))
-    launch(kernel, few(task.out.size), task.out, *given, *stream, task.short, counts)
+    if task.short:
+        kernel = compiled("short_draws", **drawn_on(task.grid, task.short))
+        launch(kernel, n, task.out, task.mean, task.out, *stream, task.short, counts)
+    elif task.own:
+        kernel, given = compiled("own_draws", **drawn_on(task.grid)), (task.mean, task.variance)
+        launch(kernel, n, task.out, *given, task.out, *stream, task.grid, *task.own, counts)
+    else:
+        return _draws(task, zeros(1, np.float64, task.out), None)
     return _counted(task, counts)
 
 

@@ -41,7 +41,7 @@ def _step(task: UnderdampedTask, found: Any) -> None:
 def _velocities(task: UnderdampedTask, found: Any) -> None:
     """The velocity in units of its scale, which the device finds."""
     arrays, limits = (task.moved, task.left), (task.largest, task.least)
-    grids = (task.weight.grid, task.draw, task.general, task.low, task.high)
+    grids = (task.weight.grid, task.draw, *task.own, task.general, task.low, task.high)
     keys = (*(word for key in task.velocity_keys for word in key), np.uint64(task.keys.first))
     given, flags = (*arrays, *limits, *grids, *keys, found), ("DRAWN" in task.flags,)
     kernel = compiled("velocities", task.mode, flags=flags, **drawn_on(task.draw))

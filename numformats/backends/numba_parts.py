@@ -100,10 +100,22 @@ _UNDERDAMPED: Parts = (
 )
 _SHORT_DRAWS: Parts = (
     short_draw_loops.known_short,
+    short_draw_loops.within,
     short_draw_loops.short_element,
     short_draw_loops.short_run,
 )
-_DRAWS: Parts = (random_loops.roots, random_loops.known, random_loops.draw_run)
+_OWN_DRAWS: Parts = (
+    short_draw_loops.known_short,
+    short_draw_loops.within,
+    short_draw_loops.rest_of_run,
+    short_draw_loops.own_run,
+)
+_DRAWS: Parts = (
+    random_loops.roots,
+    random_loops.known,
+    random_loops.drawn_at,
+    random_loops.draw_run,
+)
 _LONG_DRAWS: Parts = (
     *_DRAWS,
     scaled_loops.in_block_units,
@@ -119,6 +131,7 @@ PARTS: dict[str, Parts] = {
     "long_normals": (random_loops.copy_run, random_loops.deviates),
     "draws": _DRAWS,
     "short_draws": _SHORT_DRAWS,
+    "own_draws": (random_loops.known, random_loops.drawn_at, *_OWN_DRAWS),
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (
         scaled.magnitude_of,
@@ -154,7 +167,7 @@ PARTS: dict[str, Parts] = {
     "looked_up_tiles": (scaled_loops.run_of,),
     "langevin": _LANGEVIN,
     "underdamped": _UNDERDAMPED,
-    "velocities": (*_STEPS, random_loops.roots, underdamped_loops.velocity_chunk),
+    "velocities": (*_STEPS, *_OWN_DRAWS, underdamped_loops.velocity_chunk),
 }
 _MODULES = (
     loops,
@@ -170,7 +183,8 @@ _MODULES = (
 )
 
 
-INLINED: Parts = (short_draw_loops.short_element,)  #: too large to inline by themselves
+#: too large to inline by themselves
+INLINED: Parts = (short_draw_loops.short_element, short_draw_loops.within, random_loops.drawn_at)
 
 
 def loop_of(name: str) -> Callable[..., Any]:

@@ -49,6 +49,9 @@ def draws(task: DrawTask) -> tuple[int, int]:
     if task.short:
         run = compiled("short_draws", large, flags=flags)
         run(task.mean, task.out, *stream, task.short, counts)
+    elif task.own:
+        run = compiled("own_draws", large, flags=flags)
+        run(task.mean, task.variance, task.out, *stream, task.grid, *task.own, counts)
     else:
         run = compiled("draws", large, flags=flags)
         run(task.mean, task.variance, task.out, *stream, task.grid, counts)

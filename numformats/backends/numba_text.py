@@ -107,13 +107,13 @@ Part = tuple[Callable[..., Any], str | None, str]
 _STORE = "def store(bits, g, c):\n    return narrow(bits)"
 _STORE_CODE = "def store(bits, g, c):\n    return code_bits(bits, g, c)"
 _DRAWN = {
-    False: (random_loops.known, random_loops.draw_run),
+    False: (random_loops.known, random_loops.drawn_at, random_loops.draw_run),
     True: (*PARTS["short_draws"], short_draw_loops.draw_run),
 }
 STEPS = ("langevin", "underdamped", "velocities")
 DRAWING = (
-    "normals", "draws", "short_draws", "finite_tops", "tops", "block_draws", "short_block_draws",
-    *STEPS,
+    "normals", "draws", "short_draws", "own_draws", "finite_tops", "tops", "block_draws",
+    "short_block_draws", *STEPS,
 )  # fmt: skip  # loops that need ``draw_text``
 SCALES = ("rows", "tiles", "levels", "short_block_draws")  # loops that need ``scale_text``
 TASK = 1 << 16  # elements that a thread takes at a time

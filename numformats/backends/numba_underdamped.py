@@ -40,7 +40,7 @@ def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
 def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
     """Round or draw the velocity in units of ``scale``; adds to the counts."""
     keys = tuple(word for key in task.velocity_keys for word in key)
-    grids = (task.weight.grid, task.draw, task.low, task.high)
+    grids = (task.weight.grid, task.draw, *task.own, task.low, task.high)
     drawn = "DRAWN" in task.flags
     given = (task.moved, task.left, np.float32(scale))
     _kernel("velocities", task)(*given, *grids, keys, task.keys.first, counts, drawn)

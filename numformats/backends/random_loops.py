@@ -107,17 +107,24 @@ def known(g):
     return DrawGrid(man_bits, g.lowest, g.least, g.largest, g.smallest, I64(SPARSE))
 
 
+def drawn_at(i, mean, variance, sigma, out, one, two, g):
+    """Element ``i`` drawn; if it has too much variance, and if it lay beyond the range."""
+    free, forced_more = draw(F64(mean[i]), variance, sigma, one[i], two[i], g)
+    out[i] = free
+    cut = outside(F64(out[i]), g.smallest, g.largest)
+    out[i] = limit(F64(out[i]), g.smallest, g.largest, np.nan)
+    return I64(forced_more), I64(cut)
+
+
 def draw_run(mean, variance, sigma, out, one, two, g):
     """One run of draws; the numbers of elements with too much variance and beyond the range."""
     short = 0
     over = 0
     g = known(g)
     for i in range(mean.size):
-        free, forced_more = draw(F64(mean[i]), variance[i], sigma[i], one[i], two[i], g)
-        out[i] = free
-        short += I64(forced_more)
-        over += I64(outside(F64(out[i]), g.smallest, g.largest))
-        out[i] = limit(F64(out[i]), g.smallest, g.largest, np.nan)
+        forced_more, cut = drawn_at(i, mean, variance[i], sigma[i], out, one, two, g)
+        short += forced_more
+        over += cut
     return short, over
 
 

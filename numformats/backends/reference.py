@@ -33,19 +33,25 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     out[...] = text(random_words(key, first, out.size, LANE32))
 
 
+@np.errstate(all="ignore")
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
     one, two = (random_words(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
-    with np.errstate(all="ignore"):
-        if task.short:
-            free, short = short_draw.short_draw(task.mean, one, two, task.short)
-        else:
-            free, short = draw.draw(mean, variance, np.sqrt(variance), one, two, task.grid)
-        free, ends = free.astype(task.out.dtype), (task.grid.smallest, task.grid.largest)
-        task.out[...] = draw.limit(free, *ends, np.nan)
-        over = draw.outside(free, *ends)
+    if task.short:
+        free, short = short_draw.short_draw(task.mean, one, two, task.short)
+    else:
+        free, short = draw.draw(mean, variance, np.sqrt(variance), one, two, task.grid)
+    if task.own:
+        unit, *limits = task.own
+        own = short_draw.short_variance(task.variance)
+        law, served = short_draw.with_variance(own, unit), short_draw.is_short(own, *limits)
+        single, forced = short_draw.short_draw(task.mean, one, two, law)
+        free, short = np.where(served, single, free), np.where(served, forced, short)
+    free, ends = free.astype(task.out.dtype), (task.grid.smallest, task.grid.largest)
+    task.out[...] = draw.limit(free, *ends, np.nan)
+    over = draw.outside(free, *ends)
     return int(np.count_nonzero(short)), int(np.count_nonzero(over))
 
 

@@ -61,7 +61,7 @@ def _velocities(task: UnderdampedTask, scale: float, draws: Any) -> tuple[int, i
     counts: tuple[int, int]
     if "DRAWN" in task.flags:
         wanted = texts.spread_in_units(task.left, unit)
-        counts = draws(DrawTask(parts, wanted, task.moved, key, other, 0, task.draw))
+        counts = draws(DrawTask(parts, wanted, task.moved, key, other, 0, task.draw, own=task.own))
     else:
         counts = 0, int(np.count_nonzero(draw.outside(parts, task.low, task.high)))
         task.moved[...] = rounded(task.mode, parts, task.weight, key)

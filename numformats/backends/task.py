@@ -12,7 +12,7 @@ from numformats.core.draw import DrawGrid
 from numformats.core.grid import CodeSpec
 from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
-from numformats.core.short_draw import ShortDraw
+from numformats.core.short_draw import OwnDraws, ShortDraw
 from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -76,8 +76,10 @@ class BlockTask:
 
 @dataclass(frozen=True)
 class DrawTask:
-    """Variance-corrected draws of flat float arrays; ``variance`` has one element or as many as
-    ``mean``. Where there is a ``short`` form, it says all of the format and of the variance.
+    """Variance-corrected draws of flat float arrays; ``variance`` has one element, or as many as
+    ``mean`` (float32 or float64). Float32 means have forms in float32: ``short``, where there is
+    one, says all of the format and of the one variance, ``own`` of the format where elements have
+    variances.
     """
 
     mean: Any
@@ -89,6 +91,7 @@ class DrawTask:
     grid: DrawGrid
     counted: bool = True  #: whether the numbers that ``draws`` returns are wanted
     short: ShortDraw | None = None
+    own: OwnDraws | None = None
 
 
 EITHER, WIDE, NARROW = 0, 1, 2  #: laws of draws

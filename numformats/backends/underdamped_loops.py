@@ -102,18 +102,19 @@ def underdamped(
 
 
 def velocity_chunk(
-    moved, left, first, one, two, parts, wanted, sigma, scale, gw, gd, low, high, keys, drawn
-):
+    moved, left, first, one, two, parts, wanted, scale, gw, gd, unit, nothing, least, most, low,
+    high, keys, drawn,
+):  # fmt: skip
     n = moved.size
     for i in range(n):
         parts[i] = in_units(moved[i], scale)
     if drawn:
         for i in range(n):
             wanted[i] = spread_in_units(left[i], scale)
-        roots(wanted[:n], sigma)
         skip = fill(one, first, n, keys[0], keys[1])
         fill(two, first, n, keys[2], keys[3])
-        short, over = draw_run(parts, wanted, sigma, moved, one[skip:], two[skip:], gd)
+        served = (nothing, least, most)
+        short, over = own_run(parts, wanted, moved, one[skip:], two[skip:], gd, unit, *served)
     else:
         short, over = 0, beyond(parts, low, high)
         rounded_run(parts, moved, one, first, gw, keys[0], keys[1])
@@ -122,18 +123,20 @@ def velocity_chunk(
     return short, over
 
 
-def velocities(moved, left, scale, gw, gd, low, high, keys, first, counts, drawn):
+def velocities(
+    moved, left, scale, gw, gd, unit, nothing, least, most, low, high, keys, first, counts, drawn
+):
     """``moved`` becomes ``scale`` times values of the weight's format."""
     n = moved.size
     for index in prange((n + TASK - 1) // TASK):
         task = I64(index)
         one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        parts, wanted, sigma = np.empty(CHUNK, F32), np.empty(CHUNK, F64), np.empty(CHUNK, F64)
+        parts, wanted = np.empty(CHUNK, F32), np.empty(CHUNK, F32)
         for a in range(task * TASK, min((task + 1) * TASK, n), CHUNK):
             b = min(a + CHUNK, n)
             short, over = velocity_chunk(
                 moved[a:b], left[a:b] if drawn else left, first + a, one, two, parts[: b - a],
-                wanted, sigma, scale, gw, gd, low, high, keys, drawn,
+                wanted, scale, gw, gd, unit, nothing, least, most, low, high, keys, drawn,
             )  # fmt: skip
             counts[task, 0] += short
             counts[task, 1] += over

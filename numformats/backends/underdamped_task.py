@@ -5,7 +5,7 @@ from typing import Any
 
 from numformats.backends.task import Keys
 from numformats.core.draw import DrawGrid
-from numformats.core.short_draw import ShortDraw
+from numformats.core.short_draw import OwnDraws, ShortDraw
 from numformats.core.underdamped import StepScalars
 from numformats.lowering import Lowered
 from numformats.rounding import Mode
@@ -21,9 +21,9 @@ class UnderdampedTask:
     left to the velocity's draw (one element where nothing is drawn).
 
     ``flags`` of ``UNDERDAMPED_FLAGS``: those of ``task.STEP_FLAGS``, and whether the weight's grid
-    has one gap; ``short`` is the form of the position's draws, as in ``task.DrawTask``;
-    ``neighbours`` are other grids lowered for the modes of ``SIDES``; ``largest`` and ``least`` are
-    arguments of ``core.underdamped.velocity_scale``.
+    has one gap; ``short`` and ``own`` are forms of draws as in ``task.DrawTask``, of the position
+    and of the velocity; ``neighbours`` are other grids lowered for the modes of ``SIDES``;
+    ``largest`` and ``least`` are arguments of ``core.underdamped.velocity_scale``.
     """
 
     theta: Any
@@ -41,6 +41,7 @@ class UnderdampedTask:
     neighbours: tuple[Lowered, Lowered]
     draw: DrawGrid
     short: ShortDraw | None
+    own: OwnDraws
     low: Any
     high: Any
     largest: Any

@@ -1,5 +1,5 @@
-"""The draws of ``core/draw.py`` in float32: float32 means, one variance for all of them, and grids
-and variances far from the ends of float32's range.
+"""The draws of ``core/draw.py`` in float32: float32 means, and grids and variances far from the
+ends of float32's range.
 
 The same two laws on the same grid, with exponents of gaps as signed exponent fields of float32. A
 draw is that of the float64 form but where |mean| + 6.34 sigma, rounded to float32, comes within a
@@ -24,12 +24,14 @@ from numformats.core.lane import (
     Flag,
     I,
     Int,
+    Real,
     U,
     Word,
     bits_to_float,
     float_to_bits,
     floor_of,
     maximum,
+    root,
     shl,
     where,
 )
@@ -54,6 +56,16 @@ class ShortDraw(NamedTuple):
     least: Any  #: exponent of the gap that the narrow law needs at least
 
 
+class OwnDraws(NamedTuple):
+    """A format as draws see it whose variances are those of elements, and the variances (float32)
+    that are drawn in float32."""
+
+    unit: Any  #: ``ShortDraw`` of no variance
+    nothing: Any  #: 0, or less where no variance at all is too little
+    low: Any
+    high: Any
+
+
 class Place(NamedTuple):
     """A magnitude as (whole + part) gaps."""
 
@@ -72,6 +84,29 @@ def exponent_at(a: Single) -> Int:
 def two_to(field: Int) -> Single:
     """The power of two with this exponent field."""
     return bits_to_float(U(U(field) << U(23)))
+
+
+def short_variance(variance: Real) -> Single:
+    """``variance`` >= 0 in float32, positive where it is."""
+    found = F32(variance)
+    return where((found == F32(0.0)) & (variance > F32(0.0)), bits_to_float(U(1)), found)
+
+
+def is_short(variance: Single, nothing: Single, low: Single, high: Single) -> Flag:
+    """Whether draws of this variance take float32: see ``OwnDraws``."""
+    return ((variance >= low) & (variance <= high)) | (variance == nothing)
+
+
+def with_variance(variance: Single, g: ShortDraw) -> ShortDraw:
+    """``g`` with this variance, 0 or normal: ``draw.reach``, ``draw.widest`` and
+    ``draw.narrowest``, of which the last two are the same power of two."""
+    above = I(U(float_to_bits(variance) + U(0x7FFFFF)) >> U(23))
+    power = where(variance > F32(0.0), I(I(above + I(128)) >> I(1)), I(-896))
+    reach = F32(F32(root(variance)) * F32(6.340001583099365))  # not less than 6.34 sigma
+    return ShortDraw(
+        g.man_bits, g.bottom, g.around, g.sparse, g.lowest, g.largest, g.smallest, g.limit,
+        g.ceiling, variance, reach, power, where(g.man_bits < I(0), I(-896), power),
+    )  # fmt: skip
 
 
 def gap_above(a: Single, g: ShortDraw) -> Int:

@@ -84,6 +84,6 @@ def from_units(x: Single, scale: Single) -> Single:
     return F32(x * scale)
 
 
-def spread_in_units(variance: Single, scale: Single) -> Real:
-    """A variance in units of a power of two, float64."""
-    return F64(variance) / (F64(scale) * F64(scale))
+def spread_in_units(variance: Single, scale: Single) -> Single:
+    """A variance in units of a power of two."""
+    return F32(F32(variance / scale) / scale)

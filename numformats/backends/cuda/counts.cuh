@@ -25,6 +25,21 @@ __device__ __forceinline__ float counted_draw(float mean, const ShortDraw& g, W3
     return limit(free, g.smallest, g.largest, __uint_as_float(0x7fc00000u));
 }
 
+// With a variance of its own, in float32 where S serves it.
+template <class S> struct OwnLaw : S { static constexpr int LAW = 0; };
+
+__device__ __forceinline__ float variance_as_float(float v) { return v; }
+__device__ __forceinline__ float variance_as_float(F64 v) { return short_variance(v); }
+
+template <class S, class Spread>
+__device__ __forceinline__ float own_draw(float mean, Spread variance, W32 one, W32 two, W32* counts) {
+    const float v = variance_as_float(variance);
+    if (__builtin_expect(S::serves(v), true))
+        return counted_draw<OwnLaw<S>>(mean, with_variance(v, S::own_grid()), one, two, counts);
+    const LongDraw law{F64(variance), root(F64(variance))};
+    return counted_draw<S>(mean, law, one, two, counts);
+}
+
 __device__ __forceinline__ void add_counts(const W32* found, U64* counts) {
     gather_sum(counts, found[0]);
     gather_sum(counts + 1, found[1]);

@@ -3,20 +3,28 @@
 struct DrawKeys { W32 k0, k1, h0, h1; };
 
 template <class S>
-__device__ __forceinline__ typename S::Real drawn_element(typename S::Real mean, F64 variance,
+__device__ __forceinline__ typename S::Real drawn_element(typename S::Real mean,
+                                                          typename S::Spread variance,
                                                           const typename S::Law& law, F64 total,
                                                           W32 one, W32 two, W32* counts) {
-    if constexpr (!(S::BLOCKS || S::EACH)) return counted_draw<S>(mean, law, one, two, counts);
-    if constexpr (S::BLOCKS) variance = unit_variance(variance, total);
-    const LongDraw own{variance, root(variance)};
-    if constexpr (!S::BLOCKS) return counted_draw<S>(mean, own, one, two, counts);
-    const F64 drawn = counted_draw<S>(unit_mean(F64(mean), total), own, one, two, counts);
-    return real_of<typename S::Real>(rescaled(drawn, total));
+    if constexpr (S::BLOCKS) {
+        const F64 wanted = unit_variance(F64(variance), total);
+        const LongDraw own{wanted, root(wanted)};
+        const F64 drawn = counted_draw<S>(unit_mean(F64(mean), total), own, one, two, counts);
+        return real_of<typename S::Real>(rescaled(drawn, total));
+    } else if constexpr (!S::EACH) {
+        return counted_draw<S>(mean, law, one, two, counts);
+    } else if constexpr (sizeof(mean) == 4) {
+        return own_draw<S>(mean, variance, one, two, counts);
+    } else {
+        const LongDraw own{F64(variance), root(F64(variance))};
+        return counted_draw<S>(mean, own, one, two, counts);
+    }
 }
 
 // Elements i .. i + N, of one block; ODD is the parity of first + i.
 template <class S, int N, bool ODD>
-__device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F64* variance,
+__device__ __forceinline__ void drawn_run(const typename S::Real* mean, const typename S::Spread* variance,
                                           const typename S::Law& law, typename S::Real* out,
                                           U64 i, const F64* totals, const Tiling& t, DrawKeys k,
                                           U64 first, W32* counts) {
@@ -29,7 +37,7 @@ __device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F6
     Some result;
 #pragma unroll
     for (int j = 0; j < N; ++j)
-        result.v[j] = drawn_element<S>(given.v[j], S::EACH ? variance[i + j] : law.variance, law,
+        result.v[j] = drawn_element<S>(given.v[j], S::EACH ? variance[i + j] : typename S::Spread(law.variance), law,
                                        total, one[j], two[j], counts);
     *reinterpret_cast<Some*>(out + i) = result;
 }
@@ -37,7 +45,7 @@ __device__ __forceinline__ void drawn_run(const typename S::Real* mean, const F6
 // The first `vectors` groups of four elements are aligned and lie in one block each; counts (may be
 // null) gathers too much variance and beyond the range.
 template <class S, bool ODD>
-__device__ __forceinline__ void draws_of(const typename S::Real* mean, const F64* variance,
+__device__ __forceinline__ void draws_of(const typename S::Real* mean, const typename S::Spread* variance,
                                          const typename S::Law& law, typename S::Real* out,
                                          U64* counts, U64 n, U64 vectors,
                                          const F64* totals, Tiling t, DrawKeys k, U64 first) {
@@ -52,7 +60,7 @@ __device__ __forceinline__ void draws_of(const typename S::Real* mean, const F64
 }
 
 template <class S>
-__device__ __forceinline__ void draws(const typename S::Real* mean, const F64* variance,
+__device__ __forceinline__ void draws(const typename S::Real* mean, const typename S::Spread* variance,
                                       const typename S::Law& law, typename S::Real* out,
                                       U64* counts, U64 n, U64 vectors,
                                       const F64* totals, Tiling t, DrawKeys k, U64 first) {

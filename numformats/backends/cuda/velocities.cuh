@@ -6,10 +6,8 @@ __device__ __forceinline__ float velocity_element(float moved, float left, W32 o
                                                   const VelocityRule& r, W32* counts) {
     const float parts = in_units(moved, r.scale);
     if constexpr (S::DRAWN) {
-        const F64 variance = spread_in_units(left, r.scale);
-        const LongDraw own{variance, root(variance)};
-        const float drawn = counted_draw<S>(parts, own, one, two, counts);
-        return from_units(drawn, r.scale);
+        const float variance = spread_in_units(left, r.scale);
+        return from_units(own_draw<S>(parts, variance, one, two, counts), r.scale);
     }
     counts[1] += outside(parts, r.low, r.high);
     return from_units(__uint_as_float(S::weight(__float_as_uint(parts), one)), r.scale);
