@@ -36,7 +36,7 @@ def draw_velocity(
     scale = velocity_scale(_top(mean), _top(variance), precision.weight)
     drawn, counts = nf.variance_corrected(
         _times(mean, 1 / scale),
-        variance if scale == 1 else variance.double() / scale**2,
+        _times(_times(variance, 1 / scale), 1 / scale),
         resolve(precision.weight, tuple(mean.shape)),
         key=key,
         return_counts=True,

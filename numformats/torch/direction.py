@@ -98,7 +98,8 @@ def checked(
 
     Raises:
         TypeError, ValueError: unknown names, random bits for a rounding that takes none, rounding
-            or scaling without a format, scaling beside the scales of a block format.
+            or scaling without a format, scaling beside the scales of a block format that has none
+            of the whole tensor.
     """
     if scaling is not None and not isinstance(scaling, AmaxScaling):
         raise TypeError(f"{way} scaling is {scaling!r}; write AmaxScaling(...) or None")
@@ -112,10 +113,7 @@ def checked(
     target = parse(fmt)
     request(rounding, Key(0), random_bits, LANE64)
     if scaling is not None and isinstance(target, BlockFloat):
-        raise ValueError(
-            f"{way}: {target} carries scales of its own; leave scaling out, or write its element "
-            f"{str(target.element)!r}"
-        )
+        _check_scale_of_blocks(way, target, scaling)
     made = Direction(target, rounding, random_bits, scaling)
     if scaling is not None:
         if scaling.reduce_amax and not scaling.history:
@@ -125,6 +123,19 @@ def checked(
             )
         check_limit(f"{way}: largest value of {target}", made.limit)
     return made
+
+
+def _check_scale_of_blocks(way: str, fmt: BlockFloat, scaling: AmaxScaling) -> None:
+    if not fmt.tensor_scale:
+        raise ValueError(
+            f"{way}: {fmt} carries scales of its own; leave scaling out, or write its element "
+            f"{str(fmt.element)!r}"
+        )
+    if scaling.axes:
+        raise ValueError(
+            f"{way}: {fmt} has one scale of the whole tensor beside those of its blocks, and "
+            f"scaling has axis={scaling.axis!r}; leave axis out"
+        )
 
 
 @cache

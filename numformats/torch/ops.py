@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from numformats.formats import BlockFloat
 from numformats.torch import scaling
 from numformats.torch.allocating import empty_like
 from numformats.torch.direction import Direction, direction
@@ -62,8 +63,11 @@ def inside(x: Tensor, scale: Tensor | None, forward: str) -> Tensor:
     assert fmt is not None
     if x.numel() == 0:
         return torch.empty_like(x, dtype=torch.bool)
-    wide = x if scale is None else x.to(real_of(x)) / scale.to(real_of(x))
-    return torch.empty_like(x, dtype=torch.bool).copy_(within(wide, fmt))
+    if isinstance(fmt, BlockFloat):
+        found = within(x, fmt, None if scale is None else scale.item())
+    else:
+        found = within(x if scale is None else x.to(real_of(x)) / scale.to(real_of(x)), fmt)
+    return torch.empty_like(x, dtype=torch.bool).copy_(found)
 
 
 @inside.register_fake

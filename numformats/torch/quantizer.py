@@ -36,7 +36,8 @@ class Quantizer(torch.nn.Module):
         backward_rounding: the same for the gradient.
         forward_random_bits: N of the N-bit modes; all bits by default.
         backward_random_bits: the same for the gradient.
-        forward_scaling: how values are scaled; None: not. Block formats carry their own scales.
+        forward_scaling: how values are scaled; None: not. Block formats carry their own scales;
+            that of the whole tensor in two-level ones (NVFP4) may come from here.
         backward_scaling: the same for the gradient.
         gradient: ``"straight_through"`` or ``"clipped"``.
         seed: of stochastic rounding, 0 by default.

@@ -16,19 +16,22 @@ from numformats.formats import BlockFloat, FixedPoint, Float
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
-def within(x: torch.Tensor, fmt: FixedPoint | Float | BlockFloat) -> torch.Tensor:
+def within(
+    x: torch.Tensor, fmt: FixedPoint | Float | BlockFloat, tensor_scale: float | None = None
+) -> torch.Tensor:
     """Whether elements round into the range: no more than half a gap beyond its ends; NaN counts
-    as within. In block formats the scale of each element's block counts."""
+    as within. In block formats the scale of each element's block counts; of two-level ones, that
+    of the whole tensor may be given."""
     if isinstance(fmt, BlockFloat):
-        return _within_blocks(x, fmt)
+        return _within_blocks(x, fmt, tensor_scale)
     wide = x if x.dtype in _NUMPY else x.float()
     low, high = _ends(fmt, wide.dtype)
     return (wide < low).logical_or_(wide > high).logical_not_()
 
 
-def _within_blocks(x: torch.Tensor, fmt: BlockFloat) -> torch.Tensor:
+def _within_blocks(x: torch.Tensor, fmt: BlockFloat, tensor_scale: float | None) -> torch.Tensor:
     given = x if fmt.scale.has_nan else torch.where(x.isfinite(), x, torch.zeros_like(x))
-    codes = nf.encode(given, fmt)
+    codes = nf.encode(given, fmt, tensor_scale=tensor_scale)
     scale = nf.decode(codes.scales, fmt.scale, dtype=np.float64)
     scale = scale * (codes.tensor_scale if fmt.tensor_scale else 1.0)
     found = geometry(fmt, tuple(x.shape))

@@ -17,20 +17,28 @@ from numformats.torch.direction import Direction
 PIECE = 1 << 19  #: elements that stay in a cache between division, rounding and product
 
 
-def round_into(out: Tensor, x: Tensor, how: Direction, key: Key | None) -> None:
-    """Write ``x`` rounded into ``out``."""
+def round_into(
+    out: Tensor, x: Tensor, how: Direction, key: Key | None, tensor_scale: float | None = None
+) -> None:
+    """Write ``x`` rounded into ``out``; in a two-level format perhaps with a ``tensor_scale``."""
     assert how.fmt is not None
     ordered = how.stochastic or isinstance(how.fmt, BlockFloat)
     if not ordered and not x.is_contiguous() and x.stride() == out.stride():
         order = sorted(range(x.ndim), key=x.stride, reverse=True)
         x, out = x.permute(order), out.permute(order)
-    nf.quantize(x, how.fmt, how.rounding, key=key, random_bits=how.random_bits, out=out)
+    bits = how.random_bits
+    nf.quantize(
+        x, how.fmt, how.rounding, key=key, random_bits=bits, tensor_scale=tensor_scale, out=out
+    )
 
 
 def round_scaled(x: Tensor, scale: Tensor, how: Direction, key: Key | None) -> Tensor:
     """``x / scale`` rounded, times ``scale``: in float32, or float64 where ``x`` is; then its
-    dtype."""
+    dtype. Blocks take it as the scale of the whole tensor."""
     out, real, at = empty_like(x), real_of(x), 0
+    if isinstance(how.fmt, BlockFloat):
+        round_into(out, x, how, key, scale.item())
+        return out
     for part, result, level in _pieces(x, out, scale.to(real)):
         wide = torch.empty_like(part, dtype=real)
         torch.div(part.to(real), level, out=wide)

@@ -14,7 +14,8 @@ from numformats.checks import flag, integer
 
 @dataclass(frozen=True)
 class AmaxScaling:
-    """Elements are rounded as x / scale and scaled back, with ``scale = amax / limit``.
+    """Elements are rounded as x / scale and scaled back, with ``scale = amax / limit``; two-level
+    formats (NVFP4) take it as their scale of the whole tensor.
 
     amax is the largest finite magnitude among the elements that share the scale; where it is 0, the
     scale is 1. Scales are float32, and normal.
@@ -24,7 +25,8 @@ class AmaxScaling:
         history: 0 takes amax of this call (dynamic); n > 0 the largest of the n calls before it
             (delayed), 0 before the first.
         channels: with ``history`` and ``axis``: the size of each of these axes.
-        limit: the magnitude that amax is mapped to; by default the largest value of the format.
+        limit: the magnitude that amax is mapped to; by default the largest value of the format
+            (2688 of NVFP4).
         power_of_two: round the scale up to a power of two.
         reduce_amax: with ``history``: record the largest of all ranks of the default process group,
             where there is one; every rank must make the same calls.

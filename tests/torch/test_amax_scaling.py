@@ -130,3 +130,64 @@ def test_int8_with_a_scale_is_the_usual_integer_quantization() -> None:
     scale = (x.abs().max() / 127).item()
     wanted = torch.fake_quantize_per_tensor_affine(x, scale, 0, -127, 127)
     assert torch.allclose(quantize(x, "fixed<8,0>", scaling=AmaxScaling()), wanted, atol=1e-6)
+
+
+def test_a_dynamic_scale_of_the_tensor_is_that_of_two_level_formats() -> None:
+    for size in (1e-30, 0.7, 3.0, 1e30):
+        x = torch.randn(8, 32) * size
+        assert torch.equal(quantize(x, "nvfp4", scaling=AmaxScaling()), quantize(x, "nvfp4"))
+    nothing = torch.zeros(2, 16)
+    assert torch.equal(quantize(nothing, "nvfp4", scaling=AmaxScaling()), nothing)
+
+
+def test_delayed_scales_of_the_tensor_in_two_level_formats() -> None:
+    """As calibrated: by the largest of earlier calls / (6 * 448), there and back."""
+    scaling = AmaxScaling(history=2)
+    module = Quantizer("nvfp4", "nvfp4", forward_scaling=scaling, backward_scaling=scaling)
+    calls = [torch.randn(4, 32) * size for size in (1.0, 10.0, 0.1)]
+    tops = [x.abs().max().item() for x in calls]
+    for x, before in zip(calls, (None, tops[0], tops[1]), strict=True):
+        x.requires_grad_()
+        scale = 1.0 if before is None else np.float32(before) / np.float32(2688)
+        y = module(x)
+        y.backward(x.detach() * 2)
+        wanted = nf.quantize(x.detach().numpy(), "nvfp4", tensor_scale=scale)
+        assert np.array_equal(y.detach().numpy(), wanted)
+        scale = 1.0 if before is None else np.float32(2 * before) / np.float32(2688)
+        wanted = nf.quantize(2 * x.detach().numpy(), "nvfp4", tensor_scale=scale)
+        assert x.grad is not None
+        assert np.array_equal(x.grad.numpy(), wanted)
+    module.eval()
+    calls[0].requires_grad_(False)
+    kept = module.history.clone()
+    assert torch.equal(module(calls[0]), module(calls[0]))
+    assert torch.equal(module.history, kept)
+
+
+def test_gradients_stop_beyond_a_given_scale_of_the_tensor() -> None:
+    """amax is mapped to half the range: 448 * 6 * scale is twice amax, and nothing saturates; at
+    a tenth of it, blocks whose scale would be above 448 do."""
+    x = torch.tensor([[1.0, 0.5] + [0.0] * 14, [0.05] * 16], requires_grad=True)
+    for limit, wanted in ((1344.0, [1.0, 1.0]), (26880.0, [0.0, 0.0])):
+        (grad,) = torch.autograd.grad(
+            quantize(x, "nvfp4", scaling=AmaxScaling(limit=limit), gradient="clipped").sum(), x
+        )
+        assert grad[0, :2].tolist() == wanted
+        assert grad[1].tolist() == [1.0] * 16
+
+
+def test_two_level_formats_have_one_scale_of_the_tensor() -> None:
+    with pytest.raises(ValueError, match=r"nvfp4 has one scale of the whole tensor .* axis=0"):
+        Quantizer("nvfp4", forward_scaling=AmaxScaling(0))
+    with pytest.raises(ValueError, match="mxfp8_e4m3 carries scales of its own"):
+        Quantizer("mxfp8_e4m3", forward_scaling=AmaxScaling())
+
+
+def test_two_level_formats_with_a_delayed_scale_compile_and_map() -> None:
+    module = Quantizer("nvfp4", forward_scaling=AmaxScaling(history=2))
+    x = torch.randn(3, 4, 32)
+    module(x)
+    module.eval()
+    wanted = module(x)
+    assert torch.equal(torch.compile(module, fullgraph=True, backend="aot_eager")(x), wanted)
+    assert torch.equal(torch.func.vmap(module)(x), wanted)
