@@ -100,10 +100,7 @@ def host(x: Any, name: str = "x") -> Host:
         raise ValueError(
             f"{name} lies on a CUDA device, and no backend here takes it; copy it to the host first"
         )
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, and its mask would be lost; write {name}.filled(0.0)"
-        )
+    _refuse_masked(x, name, "0.0")
     space = namespace(x)
     array = np.asarray(x) if space is None else np.from_dlpack(x)
     if array.dtype == object:
@@ -119,6 +116,13 @@ def host(x: Any, name: str = "x") -> Host:
     kind = "numpy" if space is None else "standard"
     view = array.view(np.uint16) if carrier.name == "bfloat16" else array
     return Host(view, carrier, kind, space)
+
+
+def _refuse_masked(x: Any, name: str, zero: str) -> None:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, and its mask would be lost; write {name}.filled({zero})"
+        )
 
 
 def namespace(x: Any) -> Any:
@@ -149,12 +153,14 @@ def as_kind(source: Host, values: Any) -> Any:
     return sys.modules["torch"].from_numpy(values) if source.kind == "torch" else values
 
 
-def plain(x: Any) -> tuple[Any, Host | None]:
+def plain(x: Any, name: str = "x") -> tuple[Any, Host | None]:
     """``x`` of any dtype as NumPy, and how to give results back: codes, packed bytes, integers.
 
     Raises:
+        TypeError: a masked array.
         ValueError: an array on a CUDA device.
     """
+    _refuse_masked(x, name, "0")
     if on_device(x):
         raise ValueError(
             f"a {type(x).__name__} lies on a CUDA device, and this works in host memory; copy it "

@@ -137,7 +137,7 @@ def as_dtype(codes: Any, dtype: Any) -> Any:
     found = viewed(codes, dtype)
     fmt = parse(dtype)
     if fmt.bits % 8 and not on_device(codes):
-        check_codes(plain(codes)[0], fmt.bits, fmt)
+        check_codes(plain(codes, "codes")[0], fmt.bits, fmt)
     return found
 
 

@@ -58,7 +58,7 @@ def decode(
     module = select(backend)
     if isinstance(fmt, BlockFloat):
         return _decode_blocks(codes, fmt, kind, module)
-    view, source = plain(codes)
+    view, source = plain(codes, "codes")
     check_codes(view, fmt.bits, fmt)
     made = _checked(lambda kind: _reals(view, fmt, kind, module), kind, fits(fmt, LANE32))
     return _given(made, source)

@@ -41,15 +41,24 @@ def written(out: Any, name: str = "out") -> Host:
             f"{name}.resolve_neg()"
         )
     target = host(out, name)
-    if not target.view.flags.writeable:
+    check_places(target.view, name)
+    return target
+
+
+def check_places(view: Any, name: str = "out") -> None:
+    """``view`` has a place for each element, which can be written.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not view.flags.writeable:
         raise ValueError(f"{name} is read-only; give an array that can be written")
-    steps = zip(target.shape, target.view.strides, strict=True)
-    if target.view.size and any(step == 0 and n > 1 for n, step in steps):
+    steps = zip(view.shape, view.strides, strict=True)
+    if view.size and any(step == 0 and n > 1 for n, step in steps):
         raise ValueError(
-            f"elements of {name} share their memory (strides {target.view.strides}); give an array "
+            f"elements of {name} share their memory (strides {view.strides}); give an array "
             "that has a place for each, such as a copy"
         )
-    return target
 
 
 def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any], None]) -> None:

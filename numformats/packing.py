@@ -46,7 +46,7 @@ def pack(codes: Any, fmt: FormatLike) -> Any:
         array([33, 15], dtype=uint8)
     """
     bits = parse(fmt).bits
-    view, source = plain(codes)
+    view, source = plain(codes, "codes")
     check_codes(view, bits, fmt)
     flat = view.reshape(-1)
     out = np.empty(-(-flat.size * bits // 8), np.uint8)
@@ -64,7 +64,7 @@ def unpack(packed: Any, fmt: FormatLike, shape: int | tuple[int, ...]) -> Any:
         ValueError: a number of bytes that does not belong to ``shape``.
     """
     bits = parse(fmt).bits
-    view, source = plain(packed)
+    view, source = plain(packed, "packed")
     if view.dtype != np.uint8:
         raise TypeError(f"packed has dtype {view.dtype}; give the uint8 array that pack returned")
     shape = sizes_of(shape)

@@ -17,6 +17,7 @@ from numformats.engines.job import batch_numbers, batches
 from numformats.engines.splitting import Groups
 from numformats.engines.stripes import Results, batches_read, stripes
 from numformats.formats import FixedPoint
+from numformats.outputs import check_places
 
 Range = tuple[int, int]
 
@@ -101,12 +102,9 @@ class IntegerDot(Engine):
             if x is not None
         }
         kinds = {name: source for name, (_, source) in read.items()}
-        check_kinds(kinds if out is None else kinds | {"out": plain(out)[1]})
-        (a_view, source), (b_view, _), (c_view, _) = (
-            read["a"],
-            read["b"],
-            read.get("c", (None, None)),
-        )
+        check_kinds(kinds if out is None else kinds | {"out": plain(out, "out")[1]})
+        (a_view, source), (b_view, _) = read["a"], read["b"]
+        c_view, _ = read.get("c", (None, None))
         lead = batches(a_view, b_view, c_view)
         shape = (*lead, a_view.shape[-2], b_view.shape[-1])
         target, module = self._target(out, shape), select(backend)
@@ -118,12 +116,13 @@ class IntegerDot(Engine):
     def _target(self, out: Any, shape: tuple[int, ...]) -> Any:
         if out is None:
             return np.empty(shape, self.dtype)
-        view, _ = plain(out)
+        view, _ = plain(out, "out")
         if view.shape != shape or view.dtype != self.dtype:
             raise ValueError(
                 f"out has shape {view.shape}, dtype {view.dtype}; the result has shape {shape}: "
                 f"write out=numpy.empty({shape}, numpy.{self.dtype})"
             )
+        check_places(view)
         return view
 
     def _add(self, a: Any, b: Any, c: Any, lead: tuple[int, ...], target: Any, module: Any) -> None:
@@ -169,7 +168,7 @@ def integers(name: str, x: Any, limits: Range) -> tuple[Any, Any]:
         TypeError: another dtype.
         ValueError: an integer out of range.
     """
-    view, source = plain(x)
+    view, source = plain(x, name)
     if view.dtype.kind not in "iu":
         raise TypeError(
             f"{name} has dtype {view.dtype}; integer engines take integer arrays: write "

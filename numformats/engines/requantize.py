@@ -217,7 +217,7 @@ def requantize(acc: Any, rule: Any) -> Any:
         >>> requantize(np.int32([-21941]), MultiplierRequantize(1321694465, -7))
         array([-106], dtype=int8)
     """
-    view, source = plain(acc)
+    view, source = plain(acc, "acc")
     if view.dtype.kind not in "iu":
         raise TypeError(f"acc has dtype {view.dtype}; give integers, as an integer engine does")
     if isinstance(rule, type) or not hasattr(rule, "apply"):

@@ -17,6 +17,7 @@ from numformats.engines import (
     IntegerDot,
     MACChain,
     RoundDownFDPA,
+    ShiftRequantize,
     TruncatedFDPA,
 )
 
@@ -81,6 +82,28 @@ ARGUMENTS: list[tuple[type, str, tuple[Any, ...], dict[str, Any]]] = [
 def test_arguments(kind: type, message: str, operands: Any, names: dict[str, Any]) -> None:
     with pytest.raises(kind, match=message):
         nf.matmul(*operands, **({"engine": FP8} | names))
+
+
+WHOLE = np.ones((3, 2), np.int8)
+SHARED = np.lib.stride_tricks.as_strided(np.zeros(2, np.int32), (3, 2), (0, 4))
+FIXED = np.zeros((3, 2), np.int32)
+FIXED.setflags(write=False)
+INTEGER_ARRAYS: list[tuple[type, str, Any, Any]] = [
+    (ValueError, r"elements of out share their memory \(strides \(0, 4\)", WHOLE, SHARED),
+    (ValueError, "out is read-only", WHOLE, FIXED),
+    (TypeError, r"a is a masked array.*write a\.filled\(0\)", np.ma.masked_array(WHOLE), None),
+    (TypeError, "out is a masked array", WHOLE, np.ma.zeros((3, 2), np.int32)),
+]
+
+
+@pytest.mark.parametrize("kind, message, a, out", INTEGER_ARRAYS, ids=lambda x: "")
+def test_integer_arrays_are_those_that_floats_could_be(
+    kind: type, message: str, a: Any, out: Any
+) -> None:
+    with pytest.raises(kind, match=message):
+        nf.matmul(a, np.ones((2, 2), np.int8), engine=IntegerDot(), out=out)
+    with pytest.raises(TypeError, match="acc is a masked array"):
+        nf.requantize(np.ma.masked_array(FIXED), ShiftRequantize(1))
 
 
 def test_scales_must_be_powers_of_two() -> None:
