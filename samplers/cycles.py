@@ -8,6 +8,32 @@ from typing import Any
 import torch
 
 from samplers.domains import check_count, check_share
+from samplers.integers import integer
+
+
+def cycle_length(steps: int, cycles: int) -> int:
+    """L = ⌈steps/cycles⌉."""
+    return math.ceil(steps / cycles)
+
+
+def samples_at(position: int, length: int, exploration: float) -> bool:
+    """Whether a step at this position of its cycle injects noise and keeps its sample."""
+    return position / length >= exploration
+
+
+def sampling_steps(steps: int, cycles: int, exploration: float) -> list[int]:
+    """The steps, from 0, of a whole run that keep their samples."""
+    length = cycle_length(steps, cycles)
+    return [k for k in range(steps) if samples_at(k % length, length, exploration)]
+
+
+def check_exploration(length: int, exploration: float) -> None:
+    """Refuse cycles without a sampling step."""
+    if not samples_at(length - 1, length, exploration):
+        raise ValueError(
+            f"exploration={exploration!r} leaves no sampling step in cycles of {length} "
+            "step(s); write a smaller share >= 0, or fewer cycles"
+        )
 
 
 class CosineCycles:
@@ -26,7 +52,7 @@ class CosineCycles:
         exploration: share β of a cycle without noise, in [0, 1).
 
     Raises:
-        ValueError, TypeError: arguments outside their domain.
+        ValueError, TypeError: arguments outside their domain, cycles without a sampling step.
 
     Reference: Zhang, Li, Zhang, Chen, Wilson, ICLR 2020 (arXiv 1902.03932), equation 1 and
     algorithm 1.
@@ -37,16 +63,18 @@ class CosineCycles:
     ) -> None:
         check_count("steps", steps, "a number of steps >= 1")
         check_count("cycles", cycles, "a number of cycles >= 1")
+        steps, cycles = integer("steps", steps), integer("cycles", cycles)
         if cycles > steps:
             raise ValueError(f"cycles={cycles!r} with steps={steps!r}; write 1 <= cycles <= steps")
         check_share("exploration", exploration)
+        check_exploration(cycle_length(steps, cycles), exploration)
         if any("temperature" not in group for group in optimizer.param_groups):
             raise ValueError(
                 f"{type(optimizer).__name__} has no temperature to switch off; use samplers.SGLD"
             )
         self.optimizer = optimizer
         self.steps, self.cycles, self.exploration = steps, cycles, exploration
-        self.length = math.ceil(steps / cycles)
+        self.length = cycle_length(steps, cycles)
         self.done = 0
         self.base = [(group["lr"], group["temperature"]) for group in optimizer.param_groups]
         self._apply()
@@ -59,7 +87,7 @@ class CosineCycles:
     @property
     def sampling(self) -> bool:
         """Whether the current step injects noise and its sample is kept."""
-        return self.done < self.steps and self.position / self.length >= self.exploration
+        return self.done < self.steps and samples_at(self.position, self.length, self.exploration)
 
     def step(self) -> None:
         """Go on to the next step: set the groups' ``lr`` and ``temperature`` for it."""
@@ -77,7 +105,7 @@ class CosineCycles:
         self._check_groups(state["base"])
         for name, value in state.items():
             setattr(self, name, value)
-        self.length = math.ceil(self.steps / self.cycles)
+        self.length = cycle_length(self.steps, self.cycles)
         self._apply()
 
     def _check_groups(self, base: list[tuple[Any, Any]]) -> None:

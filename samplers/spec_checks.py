@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from numbers import Real
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from samplers.cycles import check_exploration, cycle_length, samples_at
+from samplers.domains import check_share
 from samplers.integers import integer
 
 if TYPE_CHECKING:
@@ -117,16 +118,14 @@ def check_device(device: str) -> None:
 def _check_cycles(spec: ChainSpec, cycles: int) -> None:
     if cycles > spec.steps:
         raise ValueError(f"cycles={cycles!r}; write 1 <= cycles <= steps={spec.steps}, or None")
-    length = math.ceil(spec.steps / cycles)
-    if not 0 <= spec.exploration <= (length - 1) / length:
-        raise ValueError(
-            f"exploration={spec.exploration!r} leaves no sampling step in cycles of {length} "
-            "steps; write a smaller share >= 0, or fewer cycles"
-        )
+    length = cycle_length(spec.steps, cycles)
+    check_share("exploration", spec.exploration)
+    check_exploration(length, spec.exploration)
     whole = spec.steps // length * length
     last = _last_kept(spec.steps - whole, length, spec.thinning)
     # a whole cycle keeps its last step; after it only a part of one is left
-    if spec.burn_in >= whole and (last < spec.burn_in - whole or last / length < spec.exploration):
+    late = last < spec.burn_in - whole or not samples_at(last, length, spec.exploration)
+    if spec.burn_in >= whole and late:
         raise ValueError(
             f"burn_in={spec.burn_in}, thinning={spec.thinning} and exploration="
             f"{spec.exploration} keep no sample of {spec.steps} steps in cycles of {length}; write "

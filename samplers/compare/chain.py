@@ -15,7 +15,7 @@ from samplers.compare.config import Config
 from samplers.compare.network import build_model
 from samplers.compare.rows import Row
 from samplers.compare.storing import layer_errors
-from samplers.cycles import CosineCycles
+from samplers.cycles import CosineCycles, sampling_steps
 from samplers.images import Images
 from samplers.optimizer import Sampler
 from samplers.predictive import Prediction, predictive
@@ -134,8 +134,7 @@ def train(
 def kept_steps(row: Row, config: Config) -> set[int]:
     """The steps whose weights are averaged, evenly spread over those that may be kept."""
     if row.cyclical:
-        length = -(-config.steps // config.cycles)
-        allowed = [k for k in range(config.steps) if k % length / length >= config.exploration]
+        allowed = sampling_steps(config.steps, config.cycles, config.exploration)
     else:
         allowed = list(range(config.steps - int(config.averaged * config.steps), config.steps))
     picks = np.linspace(0, len(allowed), config.samples + 1)[1:].astype(int) - 1

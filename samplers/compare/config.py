@@ -11,7 +11,9 @@ import numpy as np
 
 import numformats as nf
 from numformats.accelerators.files import ENDINGS
+from samplers.cycles import sampling_steps
 from samplers.images import DATA_SETS
+from samplers.integers import integer
 from samplers.precision import parse_format, resolve
 
 DEFAULT_FORMATS = ("fixed<8,5>", "perchannel<8>", "e4m3")
@@ -56,8 +58,7 @@ class Config:
         if self.data not in DATA_SETS:
             raise ValueError(f"data set {self.data!r} is unknown; write one of {DATA_SETS}")
         for name in ("chains", "steps", "batch_size", "samples", "cycles"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}; write at least 1")
+            integer(name, getattr(self, name), 1)
         if any(width < 1 for width in self.hidden):
             raise ValueError(f"hidden={self.hidden}; write positive widths")
         for name in ("lr", "temperature", "weight_decay"):
@@ -73,11 +74,21 @@ class Config:
             raise ValueError(
                 f"cycles={self.cycles} with steps={self.steps}; write 1 <= cycles <= steps"
             )
-        kept = int(self.steps * min(self.averaged, 1 - self.exploration))
-        if self.samples > kept:
+        self._check_samples()
+
+    def _check_samples(self) -> None:
+        """Rows keep as many samples as they average, the cyclical one too."""
+        kept = {
+            "a larger averaged": int(self.steps * self.averaged),
+            "fewer cycles or a smaller exploration": len(
+                sampling_steps(self.steps, self.cycles, self.exploration)
+            ),
+        }
+        remedy, fewest = min(kept.items(), key=lambda pair: pair[1])
+        if self.samples > fewest:
             raise ValueError(
-                f"samples={self.samples}, but only {kept} of {self.steps} steps may be "
-                "kept; write more steps"
+                f"samples={self.samples}, but only {fewest} of {self.steps} steps may be kept; "
+                f"write more steps, or {remedy}"
             )
 
     def _check_names(self) -> None:

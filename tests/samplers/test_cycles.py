@@ -33,7 +33,8 @@ def trace(cycles, steps):
 @pytest.mark.parametrize("steps, count", [(100, 4), (103, 4), (30, 30), (7, 1)])
 def test_rates_follow_the_closed_form(steps, count):
     length = math.ceil(steps / count)
-    rates = [lr for lr, _, _ in trace(CosineCycles(optimizer(), steps, count), steps)]
+    cycles = CosineCycles(optimizer(), steps, count, exploration=0.0)
+    rates = [lr for lr, _, _ in trace(cycles, steps)]
     for k, rate in enumerate(rates, start=1):
         assert rate == pytest.approx(
             0.35 * (math.cos(math.pi * ((k - 1) % length) / length) + 1), abs=1e-15
@@ -64,7 +65,7 @@ def test_resumes_in_the_middle_of_a_cycle():
     whole, first = CosineCycles(optimizer(), 40, 4), CosineCycles(optimizer(), 40, 4)
     rest = trace(whole, 40)[13:]
     trace(first, 13)
-    second = CosineCycles(optimizer(lr=0.1), 5, 1)
+    second = CosineCycles(optimizer(lr=0.1), 5, 1, exploration=0.0)
     second.load_state_dict(first.state_dict())
     assert trace(second, 27) == rest
 
@@ -79,6 +80,24 @@ def test_nothing_is_sampled_after_the_last_step():
 def test_bad_arguments_are_refused(arguments):
     with pytest.raises(ValueError, match="write"):
         CosineCycles(optimizer(), *arguments)
+
+
+@pytest.mark.parametrize("steps, count, exploration", [(10, 2, 0.9), (9, 1, 0.9), (30, 30, 0.1)])
+def test_cycles_that_would_keep_no_sample_are_refused(steps, count, exploration):
+    length = math.ceil(steps / count)
+    assert all(Fraction(k, length) < Fraction(str(exploration)) for k in range(length))
+    with pytest.raises(ValueError, match=f"no sampling step in cycles of {length} step"):
+        CosineCycles(optimizer(), steps, count, exploration)
+    kept = CosineCycles(optimizer(), steps, count, math.floor(exploration * length - 1e-9) / length)
+    assert any(sampling for _, _, sampling in trace(kept, steps))
+
+
+@pytest.mark.parametrize(
+    "arguments, message", [((10.5, 1), "steps=10.5"), ((4, 1.5), "cycles=1.5")]
+)
+def test_numbers_of_steps_and_cycles_are_whole(arguments, message):
+    with pytest.raises(ValueError, match=f"{message} is of type float; write an int"):
+        CosineCycles(optimizer(), *arguments, exploration=0.0)
 
 
 def test_an_optimizer_without_a_temperature_is_refused():

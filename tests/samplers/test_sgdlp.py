@@ -39,7 +39,7 @@ def test_the_control_is_torch_sgd_in_full_precision_and_cycles():
         SGDLP([ours], 0.1, weight_decay=0.1),
         torch.optim.SGD([theirs], 0.1, weight_decay=0.1),
     )
-    cycles = CosineCycles(control, 10, 2)
+    cycles = CosineCycles(control, 10, 2, exploration=0.5)
     for _ in range(10):
         give_gradients([ours, theirs], 0.07)
         sgd.param_groups[0]["lr"] = control.param_groups[0]["lr"]

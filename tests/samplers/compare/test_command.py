@@ -85,10 +85,16 @@ def test_other_options_in_the_folder_are_refused_unless_fresh(finished):
         (["--steps", "10", "--samples", "50"], "samples=50"),
         (["--cycles", "300", "--steps", "20", "--samples", "5"], "cycles=300 with steps=20"),
         (["--cycles", "300", "--steps", "20"], "cycles=300 with steps=20"),
+        # cycles of 5 steps: none of the positions 0, 0.2, ..., 0.8 reaches 0.9
+        (["--cycles", "40", "--steps", "200", "--exploration", "0.9", "--samples", "10"],
+         "only 0 of 200 steps may be kept; write more steps, or fewer cycles"),
+        # cycles of 67 steps: the last 6 of two cycles, and 5 of the one that ends early
+        (["--cycles", "3", "--steps", "200", "--exploration", "0.9", "--samples", "20"],
+         "only 17 of 200 steps"),
         (["--data", "mnist", "--folder", "/nowhere"], "/nowhere"),
         (["--config", "/nowhere.yaml"], "/nowhere.yaml"),
     ],
-)
+)  # fmt: skip
 def test_bad_options_end_before_anything_is_trained(tmp_path, arguments, message):
     assert message in one_line(invoke("compare", "--out", tmp_path / "out", *arguments))
     assert not (tmp_path / "out").exists()
