@@ -42,6 +42,8 @@ def reproduce(
         try:
             outcome = study.reproduce(name, settings, place)
         except KeyboardInterrupt:
-            interrupted("reproduce", f"the same command goes on with what {place} holds")
+            kept = study.resumable(place)
+            then = f"goes on with what {place} holds" if kept else "begins anew"
+            interrupted("reproduce", f"the same command {then}")
     study.show(outcome, f"samplers reproduce {name}: {found.title}", screen)
     status.print(f"results and plot are in {place}", highlight=False)

@@ -17,14 +17,16 @@ Scores = dict[str, float]
 
 
 def check_rows(given: Iterable[str], known: Collection[str]) -> None:
-    """Every row is one that the study has.
+    """There are rows, and each is one that the study has.
 
     Raises:
-        ValueError: another.
+        ValueError: none, or another.
     """
-    strange = [name for name in given if name not in known]
-    if strange:
-        raise ValueError(f"rows {strange} are unknown; write some of {list(known)}")
+    names = list(given)
+    strange = [name for name in names if name not in known]
+    if strange or not names:
+        what = f"rows {strange} are unknown" if strange else "no rows came"
+        raise ValueError(f"{what}; write some of {list(known)}")
 
 
 def scores_of(found: Prediction, samples: int) -> Scores:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 STUDIES = ("gaussian", "mixture", "grid25", "mnist", "imdb", "cifar", "imagenet")
 Cell = str | float | None
+SETTINGS = "settings.json"  # of a run that keeps its parts
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,11 @@ def reproduce(name: str, settings: Any, out: Path) -> Outcome:
         out: folder, made if it is not there.
 
     Raises:
-        ValueError: an unknown name, or data that the study needs and does not find.
+        ValueError: an unknown name, data that the study needs and does not find, or an ``out`` that
+            no folder can be; before anything is run.
     """
     chosen = study(name)
+    _check_place(out)
     outcome = chosen.run(settings, out)
     out.mkdir(parents=True, exist_ok=True)
     content = {
@@ -119,6 +123,19 @@ def reproduce(name: str, settings: Any, out: Path) -> Outcome:
     return outcome
 
 
+def _check_place(out: Path) -> None:
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(
+            f"{str(there)!r} is no folder that can be written; write a folder as --out"
+        )
+
+
+def resumable(out: Path) -> bool:
+    """Whether ``out`` holds parts of a run that the same call goes on with."""
+    return (out / SETTINGS).is_file()
+
+
 def keep_settings(settings: Any, out: Path, but: tuple[str, ...] = ()) -> None:
     """Write the settings of a resumable run into its folder.
 
@@ -130,7 +147,7 @@ def keep_settings(settings: Any, out: Path, but: tuple[str, ...] = ()) -> None:
     Raises:
         ValueError: the folder holds a run with others.
     """
-    path, wanted = out / "settings.json", _plain({**asdict(settings), **dict.fromkeys(but)})
+    path, wanted = out / SETTINGS, _plain({**asdict(settings), **dict.fromkeys(but)})
     held = read_json(path) if path.is_file() else wanted
     changes = [
         f"{name}={held.get(name)!r} (now {wanted[name]!r})"

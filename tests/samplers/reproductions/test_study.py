@@ -1,6 +1,7 @@
 """``samplers reproduce``: names, what it leaves behind, what it prints."""
 
 import json
+import re
 
 import pytest
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from samplers.reproductions.study import (
     Outcome,
     Study,
     cell_text,
+    keep_settings,
     reproduce,
     show,
     study,
@@ -74,6 +76,40 @@ def test_reproduce_returns_what_it_wrote(canned_study, tmp_path):
     console = Console(width=80, record=True)
     show(outcome, "title", console)
     assert "5" in console.export_text()
+
+
+@pytest.mark.parametrize("inner", [".", "deeper/still"])
+def test_a_file_in_the_place_of_the_folder_is_refused_before_the_run(monkeypatch, tmp_path, inner):
+    def never(settings, out):
+        raise AssertionError("the study ran")
+
+    monkeypatch.setattr(gaussian, "STUDY", Study("t", "s", gaussian.Settings(), None, never))
+    (tmp_path / "file").write_text("")
+    result = invoke("reproduce", "gaussian", "--out", tmp_path / "file" / inner)
+    assert result.exit_code == 2, result.output
+    assert "file' is no folder that can be written" in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("rows, message", [("", "no rows came"), ("SGD sgd", r"'sgd'. are unk")])
+def test_rows_that_are_none_are_refused(tmp_path, rows, message):
+    result = invoke("reproduce", "cifar", "--rows", rows, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert re.search(message, result.output.replace("\n", " "))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_interrupted_run_says_whether_it_goes_on(monkeypatch, tmp_path, keeps):
+    def stopped(settings, out):
+        if keeps:
+            keep_settings(settings, out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gaussian, "STUDY", Study("t", "s", gaussian.Settings(), None, stopped))
+    result = invoke("reproduce", "gaussian", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    wanted = f"goes on with what {tmp_path / 'out'} holds" if keeps else "begins anew"
+    assert wanted in result.output.replace("\n", "")
 
 
 @pytest.mark.parametrize("cell, text", [(None, "-"), ("low", "low"), (1.23456, "1.235")])
