@@ -88,13 +88,14 @@ def roundings() -> dict[str, Mode]:
     return dict(MODES)
 
 
-def find(name: str) -> Mode:
-    """The mode called ``name``; ``ValueError`` with the closest match otherwise."""
+def find(name: str, option: str = "rounding") -> Mode:
+    """The mode called ``name``; ``ValueError`` with the closest match otherwise, which says what
+    the ``option`` is called that held it."""
     if isinstance(name, str) and name in MODES:
         return MODES[name]
     close = difflib.get_close_matches(str(name), MODES, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise ValueError(f"unknown rounding {name!r}; {hint}known: {', '.join(MODES)}")
+    raise ValueError(f"unknown {option} {name!r}; {hint}known: {', '.join(MODES)}")
 
 
 @mode(fraction="halves")

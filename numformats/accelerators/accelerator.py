@@ -110,8 +110,9 @@ class Accelerator:
 
     def _check_words(self) -> None:
         choice("confidence", self.confidence, CONFIDENCES)
-        for mode in (self.rounding, self.error_rounding or self.rounding):
-            find(mode)
+        find(self.rounding)
+        if self.error_rounding is not None:
+            find(self.error_rounding, "error_rounding")
         for name in ("title", "notes"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name}={getattr(self, name)!r}; write text")

@@ -38,7 +38,7 @@ def load(path: Any) -> Accelerator:
     path = _ending(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        data = tomllib.loads(text) if path.suffix == ".toml" else _json(text)
     except ValueError as error:
         raise ValueError(f"{path} is no {path.suffix[1:].upper()}: {error}") from None
     try:
@@ -49,6 +49,19 @@ def load(path: Any) -> Accelerator:
         place += f", key {'.'.join(keys)!r}" if keys else ""
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"{place}: {error}") from None
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Data:
+    """A table of JSON, whose keys stand once, as in TOML."""
+    keys = [key for key, _ in pairs]
+    twice = [key for key in keys if keys.count(key) > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands twice in one table; keep one")
+    return dict(pairs)
 
 
 def _ending(path: Any) -> Path:

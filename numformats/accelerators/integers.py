@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import frexp
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,17 +32,12 @@ def multiply_integers(
     rows, columns = a.scale_at(0), b.scale_at(0).swapaxes(-1, -2)
     step = rows.astype(np.float64) * columns * unit
     start = None if c is None else _bias(c, step, engine)
+    rule = _rule(chip, step, output_scale)
     acc = matmul(left, right.swapaxes(-1, -2), start, engine=engine, backend=backend)
     kind = a.values.dtype
-    rule = chip.requantize
-    if isinstance(rule, MultiplierRequantize) and output_scale is not None:
-        rule = with_scale(rule, step, output_scale)
+    if output_scale is not None:
         narrow = requantize(acc, rule).astype(np.float64) - rule.zero_point
         return (narrow * output_scale).astype(kind)
-    if output_scale is not None:
-        raise ValueError(
-            f"output_scale={output_scale!r}: {chip.name} has no multiplier; leave it out"
-        )
     if isinstance(rule, ApFixed):
         bits = rule.word_bits - rule.int_bits
         return np.ldexp(requantize(acc, rule).astype(np.float64), -bits).astype(kind)
@@ -49,6 +45,24 @@ def multiply_integers(
         narrow = requantize(acc, rule).astype(np.float64)
         return (np.ldexp(narrow, rule.shift) * step).astype(kind)
     return (acc * step).astype(kind)
+
+
+def _rule(chip: Accelerator, step: Any, output_scale: float | None) -> Any:
+    """How the accumulators of a product become narrow.
+
+    Raises:
+        TypeError, ValueError: an output scale that is none, or for a chip without a multiplier.
+    """
+    if output_scale is None:
+        return chip.requantize
+    if isinstance(output_scale, bool) or not isinstance(output_scale, Real):
+        kind = type(output_scale).__name__
+        raise TypeError(f"output_scale={output_scale!r} is a {kind}; write a positive number")
+    if not isinstance(chip.requantize, MultiplierRequantize):
+        raise ValueError(
+            f"output_scale={output_scale!r}: {chip.name} has no multiplier; leave it out"
+        )
+    return with_scale(chip.requantize, step, output_scale)
 
 
 def with_scale(rule: MultiplierRequantize, step: Any, output_scale: float) -> MultiplierRequantize:

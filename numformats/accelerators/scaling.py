@@ -57,8 +57,12 @@ class Scaling:
         if self.limit is not None:
             if isinstance(self.limit, bool) or not isinstance(self.limit, int | float):
                 raise TypeError(f"limit={self.limit!r}; write a number, for example 448.0")
-            if not 0 < self.limit < float("inf"):
-                raise ValueError(f"limit={self.limit!r}; write a positive number, for example 448")
+            low, high = float(LOWEST), float(HIGHEST)
+            if not low <= self.limit <= high:
+                raise ValueError(
+                    f"limit={self.limit!r}; write a positive number from {low:.3g} to {high:.3g}, "
+                    "as scales are float32, for example 448"
+                )
         if not self.power_of_two and (self.exponent_step > 1 or self.exponents is not None):
             raise ValueError("exponent_step and exponents need power_of_two=True; write it, too")
 

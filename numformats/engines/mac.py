@@ -89,6 +89,9 @@ class MACChain(Engine):
                 f"products of {self.a_format} and {self.b_format} have {bits} bits, more than the "
                 f"{EXACT_BITS} that are kept exactly; use FMAChain('fp64')"
             )
+        for option in ("rounding", "product_rounding", "outer_rounding"):
+            if getattr(self, option) is not None:
+                find(getattr(self, option), option)
         modes = {self.rounding, self.product_rounding, self.outer_rounding or self.rounding}
         for mode in modes:
             few = self.random_bits is not None and not any(find(m).few_bits for m in modes)

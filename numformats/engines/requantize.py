@@ -108,6 +108,12 @@ class MultiplierRequantize:
             integer("multiplier", value, -(1 << 31), (1 << 31) - 1)
         for value in _several(self.shift):
             integer("shift", value, -32, 31)
+        counts = {len(v) for v in (self.multiplier, self.shift) if isinstance(v, tuple)}
+        if len(counts) > 1:
+            raise ValueError(
+                f"multiplier={self.multiplier!r} and shift={self.shift!r} are of different numbers "
+                "of channels; give one of each a channel, or one for all"
+            )
         integer("zero_point", self.zero_point, -(1 << 31), (1 << 31) - 1)
         integer("axis", self.axis, -32, 31)
         _check_range(self.low, self.high)

@@ -153,9 +153,14 @@ BROKEN = [
     ("scaling.weights", "scaling.weight", "did you mean 'weights'", 7, "scaling.weight"),
     ('name = "plain"\n', "", "has no 'name'", 1, "name"),
     ("notes = ", 'rounding = ["a"]\nnotes = ', "unknown rounding", 4, "rounding"),
+    (
+        "notes = ", 'rounding = "stochastic"\nerror_rounding = "stochastc"\nnotes = ',
+        "unknown error_rounding 'stochastc'; did you mean 'stochastic'", 5, "error_rounding",
+    ),
+    ("notes = ", 'error_rounding = ""\nnotes = ', "unknown error_rounding ''", 4, "error_rounding"),
     ('name = "plain"', 'name = "A b"', "lower-case words", 1, "name"),
     ('[engine]\nclass = "Tr', '[engine]\nclss = "Tr', "class = one of", 10, "engine"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("old, new, message, line, key", BROKEN)
@@ -208,3 +213,26 @@ def test_broken_syntax_has_a_line(tmp_path: pathlib.Path) -> None:
         (tmp_path / name).write_text(text)
         with pytest.raises(ValueError, match=r"is no (JSON|TOML): .*line 3"):
             load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["rounding", "product_rounding", "outer_rounding"])
+def test_the_mode_at_fault_is_named_among_several(name: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "chip.toml"
+    modes = dict.fromkeys(("rounding", "product_rounding", "outer_rounding"), "to_odd")
+    lines = ['name = "plain"', "[engine]", 'class = "MACChain"', 'a_format = "fp16"']
+    lines += ['b_format = "fp16"', 'accumulator = "fp32"', "chunk = 4"]
+    lines += [f'{key} = "{mode}"' for key, mode in (modes | {name: "to_od"}).items()]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=f"unknown {name} 'to_od'; did you mean") as found:
+        load(path)
+    line = 8 + list(modes).index(name)
+    assert str(found.value).startswith(f"{path}, line {line}, key 'engine.{name}': ")
+
+
+@pytest.mark.parametrize("old", ['"name": "plain"', '"class": "TruncatedFDPA"'])
+def test_keys_of_json_stand_once(old: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "chip.json"
+    path.write_text(JSON.replace(old, f"{old}, {old}"))
+    key = old.split('"')[1]
+    with pytest.raises(ValueError, match=f"is no JSON: the key '{key}' stands twice"):
+        load(path)

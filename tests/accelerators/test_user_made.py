@@ -153,6 +153,9 @@ def test_integer_parts_that_do_not_go_together(changes: Any, error: type, messag
         ({"kind": "block", "block": (0, 2)}, ValueError, "out of range"),
         ({"kind": "tensor", "limit": 0.0}, ValueError, "positive"),
         ({"kind": "tensor", "limit": "448"}, TypeError, "write a number"),
+        # in float32 these are 0 and Inf: scales of Inf and 0, products of NaN and 0
+        ({"kind": "tensor", "limit": 1e-50}, ValueError, "limit=1e-50; .* from 1.18e-38 to"),
+        ({"kind": "tensor", "limit": 1e300}, ValueError, "limit=1e\\+300; .* to 3.4e\\+38"),
         ({"kind": "tensor", "exponents": (0, 1)}, ValueError, "power_of_two=True"),
         ({"kind": "tensor", "exponent_step": 2}, ValueError, "power_of_two=True"),
         (
@@ -188,8 +191,18 @@ def test_products_of_the_wrong_things(arguments: Any, error: type, message: str)
         nf.accelerator("nvidia-h100-fp8").matmul(given.pop("a"), given.pop("b"), **given)
 
 
+def test_a_limit_below_the_smallest_value_is_refused() -> None:
+    chip = nf.accelerator("nvidia-h100-fp8")
+    dataclasses.replace(chip, scaling=Scaling("tensor", limit=2.0**-9))  # of E4M3 the smallest
+    with pytest.raises(ValueError, match=r"of weights has limit=0.001.* write a larger one"):
+        dataclasses.replace(chip, scaling=Scaling("tensor", limit=0.001))
+
+
 def test_integers_need_numbers_and_a_positive_step() -> None:
     chip = nf.accelerator("arm-cmsis-nn-int8")
+    for bad in ("0.1", True, [0.1]):
+        with pytest.raises(TypeError, match=r"output_scale=.* is a .*; write a positive number"):
+            chip.matmul(ONES, ONES, output_scale=bad)
     with pytest.raises(ValueError, match="write a positive number"):
         chip.matmul(ONES, ONES, output_scale=-1.0)
     with pytest.raises(ValueError, match="NaN"):

@@ -134,6 +134,11 @@ def test_channels_clamp_dtype_and_torch() -> None:
     assert requantize(acc[:, :0], rule).shape == (4, 0)
 
 
+def test_multipliers_and_shifts_are_of_as_many_channels() -> None:
+    with pytest.raises(ValueError, match="different numbers of channels"):
+        MultiplierRequantize((1 << 30, 1 << 30), (0, 0, 0))
+
+
 SHIFTS = {"half_up": up, "floor": math.floor, "half_away": away, "toward_zero": math.trunc}
 
 
