@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from samplers.durable import read_json
 from samplers.named import as_data, name_of
 from samplers.precision import Precision
-from samplers.spec_checks import check_domain, check_precision, plain_fields
+from samplers.spec_checks import check_domain, check_fields, check_precision, plain_fields
 
 NOT_COMPARED = ("folder", "chain", "checkpoint_every")  # chains of a folder differ in these alone
 
@@ -99,6 +100,21 @@ class ChainSpec:
     def identity(self) -> dict[str, Any]:
         """What all chains of a folder have in common, and no later call may change."""
         return {k: v for k, v in self.to_json().items() if k not in NOT_COMPARED}
+
+
+def read_spec(path: Path) -> ChainSpec:
+    """The specification in a JSON file.
+
+    Raises:
+        ValueError, TypeError: no such file, other fields, or values that make no run; with the
+            file's name.
+    """
+    data = read_json(path)
+    try:
+        check_fields("a specification", ChainSpec, data)
+        return ChainSpec(**data)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def precision_data(precision: Precision) -> dict[str, Any]:

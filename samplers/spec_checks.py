@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from numbers import Real
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from numformats.checks import choice
 from samplers.cycles import check_exploration, cycle_length, samples_at
 from samplers.domains import check_share
 from samplers.integers import integer
+from samplers.precision import Precision
 
 if TYPE_CHECKING:
     from samplers.spec import ChainSpec
@@ -52,6 +55,17 @@ def plain_fields(spec: ChainSpec) -> dict[str, Any]:
     }
 
 
+def check_fields(what: str, kind: type, data: Mapping[str, Any]) -> None:
+    """Refuse names that are no fields of the dataclass ``kind``, and fields that are missing."""
+    fields = dataclasses.fields(kind)
+    for name in data:
+        choice(f"field of {what}", name, [f.name for f in fields])
+    needed = [f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [name for name in needed if name not in data]
+    if missing:
+        raise ValueError(f"{what} has no {', '.join(missing)}; write them")
+
+
 def _check_mapping(name: str, value: Any, example: str) -> None:
     if not isinstance(value, Mapping):
         raise ValueError(f"{name}={value!r}; write a mapping, for example {example}")
@@ -62,6 +76,7 @@ def check_precision(data: Any) -> None:
     if data is None:
         return
     _check_mapping("precision", data, '{"weight": "e4m3"}')
+    check_fields("a precision", Precision, data)
     rules = data.get("rules", ())
     if not isinstance(rules, list | tuple) or not all(
         isinstance(rule, list | tuple) and len(rule) == 2 for rule in rules

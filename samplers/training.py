@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from numformats.checks import choice
 from samplers.cycles import CosineCycles
 from samplers.named import built, named
 from samplers.precision import FULL
@@ -50,7 +51,11 @@ class Training:
         spec = self.spec
         name = spec.optimizer if ":" in spec.optimizer else f"samplers:{spec.optimizer}"
         kind = named(name)
-        needed = {"num_data": count} if "num_data" in inspect.signature(kind).parameters else {}
+        known = inspect.signature(kind).parameters
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in known.values()):
+            for option in spec.options:
+                choice(f"option of {spec.optimizer}", option, known)
+        needed = {"num_data": count} if "num_data" in known else {}
         optimizer: torch.optim.Optimizer = kind(
             self.model.named_parameters(),
             precision=precision_of(spec.precision),  # type: ignore[arg-type]

@@ -27,13 +27,12 @@ def sample(
     Functions that the file names may lie in modules of the current folder.
     """
     from samplers.chains import run_chains
-    from samplers.durable import read_json
-    from samplers.spec import ChainSpec
+    from samplers.spec import read_spec
     from samplers.store import SampleStore
 
     sys.path.insert(0, str(Path.cwd()))
     with refusals("sample"):
-        first = ChainSpec(**read_json(spec))
+        first = read_spec(spec)
         specs = [replace(first, chain=first.chain + k) for k in range(chains)]
         try:
             folders = run_chains(specs, engine, processes=processes)

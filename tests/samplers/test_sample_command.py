@@ -62,7 +62,13 @@ def test_finds_functions_in_the_current_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "changes, options, message",
     [
-        ({"stepz": 3}, [], "stepz"),
+        ({"stepz": 3}, [], "spec.json: unknown field of a specification 'stepz'; did you mean"),
+        ({"precision": {"wait": "e4m3"}}, [], "unknown field of a precision 'wait'; did you mean"),
+        (
+            {"options": {"lr": 0.1, "temprature": 2.0}},
+            ["--processes", "1"],
+            "unknown option of SGLD 'temprature'; did you mean 'temperature'",
+        ),
         ({"steps": 0}, [], "steps=0"),
         ({"model": "no.such:model"}, ["--processes", "1"], "no.such:model"),
         ({}, ["--engine", "rays"], "rays"),
@@ -80,6 +86,14 @@ def test_bad_files_and_options_end_with_a_message(tmp_path, changes, options, me
     assert result.exit_code == 2
     assert message in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_fields_that_are_missing_are_named(tmp_path):
+    content = spec(tmp_path / "run").to_json()
+    del content["data"], content["steps"]
+    result = invoke(write(tmp_path / "spec.json", content))
+    assert result.exit_code == 2
+    assert "spec.json: a specification has no data, steps; write them" in result.output
 
 
 def test_the_chains_that_failed_are_named_in_the_line(tmp_path):
