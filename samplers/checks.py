@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,16 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise ValueError(
             "maximize is not offered: a sampler needs an energy; negate the loss instead"
         )
+
+
+def check_names(group: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse options of a group that are called nearly as one of ``known``, and would do nothing;
+    others belong to the caller, as those of schedulers do."""
+    known = set(known)
+    for name in group:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+        if name not in known and close:
+            raise ValueError(f"a group has the option {name!r}; did you mean {close[0]!r}?")
 
 
 def check_parameter(label: str, param: torch.Tensor) -> None:

@@ -147,6 +147,7 @@ class Sampler(torch.optim.Optimizer):
     def _admitted(self, known: int) -> list[Entry]:
         """The parameters of the last group, after the first ``known``, once they are checked."""
         group = self.param_groups[-1]
+        checks.check_names(group, (*self.defaults, *STATIC))
         self._check_group(group)
         if "precision" in group:
             group["precision"] = checked_precision(group["precision"])

@@ -142,3 +142,20 @@ def test_priors_of_other_types_are_refused_by_name(prior, name):
 def test_rules_that_have_no_hash_are_refused(rules, message):
     with pytest.raises(ValueError, match=message):
         Precision(FMT, rules=rules)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "written, meant", [("temprature", "temperature"), ("num_dat", "num_data"), ("prioor", "prior")]
+)
+def test_misspelt_options_of_groups_are_refused(name, written, meant):
+    """They would do nothing; options of the caller and of schedulers are left alone."""
+    first, second = unrounded(2)
+    optimizer = build(name, [first], precision=Precision(FMT))
+    with pytest.raises(ValueError, match=f"option '{written}'; did you mean '{meant}'"):
+        optimizer.add_param_group({"params": [second], written: 2.0})
+    assert len(optimizer.param_groups) == 1
+    assert torch.equal(second, torch.full((3,), 0.3))
+    own = {"initial_lr": 0.1, "max_lr": 1.0, "base_temperature": 2.0, "name": "head"}
+    optimizer.add_param_group({"params": [second], **own})
+    assert optimizer.param_groups[1]["base_temperature"] == 2.0
