@@ -9,8 +9,9 @@ import torch
 
 import numformats as nf
 from numformats.blocking import geometry
-from samplers.checks import check_parameter
+from samplers.checks import check_parameter, check_representable
 from samplers.precision import Precision, resolve
+from samplers.state import rounded
 
 
 def check_fit(label: str, param: torch.Tensor, precision: Precision) -> None:
@@ -27,6 +28,15 @@ def check_fit(label: str, param: torch.Tensor, precision: Precision) -> None:
             f"{label} has dtype {param.dtype}, which cannot hold the values of "
             f"weight={precision.weight!s}; use float32 parameters, or a coarser format"
         )
+    if may_lack(param, precision):
+        check_representable(label, param, rounded(param.detach().float(), precision), precision)
+
+
+def may_lack(param: torch.Tensor, precision: Precision) -> bool:
+    """Whether the weights decide if the parameter's dtype holds them: blocks beside float16, whose
+    range is narrower than that of scales."""
+    blocks = isinstance(resolve(precision.weight, tuple(param.shape)), nf.BlockFloat)
+    return blocks and param.dtype == torch.float16
 
 
 def _check_axes(what: str, fmt: nf.BlockFloat, shape: tuple[int, ...]) -> None:

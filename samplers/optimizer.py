@@ -14,7 +14,7 @@ from samplers import checks
 from samplers.counters import Counters, count, reset
 from samplers.describe import describe
 from samplers.entry import Entry, check_all_rules, checked_precision, entries, with_saved
-from samplers.fits import check_fit
+from samplers.fits import check_fit, may_lack
 from samplers.precision import Precision
 from samplers.priors import check_prior, slope
 from samplers.state import current, initialise, parameter_key, take_over, widening
@@ -72,7 +72,8 @@ class Sampler(torch.optim.Optimizer):
 
         Raises:
             ValueError, TypeError: options out of their domain, a gradient, also of a prior, that is
-                sparse or not finite, before any parameter has moved; ``torch.amp.GradScaler.step``.
+                sparse or not finite, weights that the parameter's dtype lacks, before any parameter
+                has moved; ``torch.amp.GradScaler.step``.
         """
         checks.check_scaler(self)
         for group in self.param_groups:
@@ -85,10 +86,13 @@ class Sampler(torch.optim.Optimizer):
         if moving and not any(self.state[entry.param]["step"] for entry in moving):
             checks.warn_if_summed(loss)
             checks.warn_if_large((e.param, self._rate(e.group)) for e in moving)
-        # functions may be refused: their gradients come before the first parameter moves
+        # what may be refused comes before the first parameter moves: functions, and some draws
         pulls = {e.index: self._pull(e) for e in moving if callable(e.group.get("prior"))}
+        narrow = [e for e in moving if may_lack(e.param, e.precision)]
+        ready = {e.index: self._draw(e, pulls.get(e.index)) for e in narrow}
         for entry in moving:
-            self._advance(entry, pulls.get(entry.index))
+            draw = ready.pop(entry.index, None) or self._draw(entry, pulls.get(entry.index))
+            take_over(entry.param, self.state[entry.param], draw)
         return loss
 
     def counters(self) -> Counters:
@@ -164,14 +168,16 @@ class Sampler(torch.optim.Optimizer):
             state = initialise(entry.param, entry.precision)
             self.state[entry.param].update(state | self._begin(entry))
 
-    def _advance(self, entry: Entry, pull: Tensor | None) -> None:
+    def _draw(self, entry: Entry, pull: Tensor | None) -> Draw:
         state, group, param = self.state[entry.param], entry.group, entry.param
         assert param.grad is not None
         if pull is None and group.get("prior") is not None:
             pull = self._pull(entry)
         key = parameter_key(group["seed"], group["chain"], entry.index).fold(state["step"])
         draw = self._move(entry, current(param, state), param.grad, pull, key)
-        take_over(param, state, draw, entry.label, entry.precision)
+        if entry.precision.weight is not None:
+            checks.check_representable(entry.label, param, draw.seen, entry.precision)
+        return draw
 
     def _pull(self, entry: Entry) -> Tensor:
         group, prior = entry.group, entry.group["prior"]

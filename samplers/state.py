@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 import numformats as nf
-from samplers.checks import check_representable
 from samplers.precision import Precision, saturated
 from samplers.steps import Draw, quantize
 
@@ -29,7 +28,7 @@ def initialise(param: torch.Tensor, precision: Precision) -> dict[str, Any]:
     ):
         state["accumulator"] = wide
     if precision.weight is not None:
-        param.copy_(quantize(wide, precision.weight, "nearest_even", nf.Key(0)))
+        param.copy_(rounded(wide, precision))
         state["saturated"] = saturated(wide, precision.weight)
         state["drawn"] = param.numel()
     if precision.accumulator != "full":
@@ -38,18 +37,19 @@ def initialise(param: torch.Tensor, precision: Precision) -> dict[str, Any]:
     return state
 
 
+def rounded(wide: torch.Tensor, precision: Precision) -> torch.Tensor:
+    """What a parameter holds at first: its accumulator to nearest."""
+    return quantize(wide, precision.weight, "nearest_even", nf.Key(0))
+
+
 def current(param: torch.Tensor, state: dict[str, Any]) -> torch.Tensor:
     """The accumulator, float32 or float64."""
     found = state.get("accumulator")
     return param.detach().to(widened(param.dtype)) if found is None else found
 
 
-def take_over(
-    param: torch.Tensor, state: dict[str, Any], draw: Draw, name: str, precision: Precision
-) -> None:
+def take_over(param: torch.Tensor, state: dict[str, Any], draw: Draw) -> None:
     """Write a step's outcome into the parameter and its state."""
-    if precision.weight is not None:
-        check_representable(name, param, draw.seen, precision)
     if state["still"]:
         state["moved"] |= draw.seen != param
         state["still"] = state["moved"].numel() - int(state["moved"].count_nonzero())

@@ -159,3 +159,15 @@ def test_misspelt_options_of_groups_are_refused(name, written, meant):
     own = {"initial_lr": 0.1, "max_lr": 1.0, "base_temperature": 2.0, "name": "head"}
     optimizer.add_param_group({"params": [second], **own})
     assert optimizer.param_groups[1]["base_temperature"] == 2.0
+
+
+@pytest.mark.parametrize("accumulator", ["full", "low", "variance_corrected"])
+def test_blocks_of_weights_that_the_dtype_lacks_are_refused(accumulator):
+    """Scales with a significand of 4 bits put the grid of a block between float16's subnormals."""
+    (first,) = unrounded(1)
+    block = torch.nn.Parameter(torch.full((32,), 2.0**-24 * 5, dtype=torch.float16))
+    fine = Precision("block<float<2,3>,block=32,scale=float<8,3>>", accumulator=accumulator)
+    build("SGLD", [torch.nn.Parameter(torch.ones(32, dtype=torch.float16))], precision=fine)
+    with pytest.raises(ValueError, match=r"parameter 1 has dtype torch.float16, which cannot hold"):
+        build("SGLD", [first, block], precision=fine)
+    assert torch.equal(first, torch.full((3,), 0.3))

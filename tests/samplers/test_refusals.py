@@ -158,3 +158,27 @@ def test_a_refused_group_leaves_the_optimizer_as_it_was(name):
     assert torch.equal(second, torch.full((4,), 0.25))
     optimizer.add_param_group({"params": [second]})
     assert second in optimizer.state
+
+
+@pytest.mark.parametrize("name, accumulator", CASES)
+def test_weights_that_the_dtype_lacks_end_the_step_before_anything_moved(name, accumulator):
+    """float16 has no values below 2**-24; blocks whose weights shrink reach far below."""
+    first = torch.nn.Parameter(torch.ones(8))
+    second = torch.nn.Parameter(torch.full((32,), 2.0**-10, dtype=torch.float16))
+    precision = Precision("mxfp8_e4m3", accumulator=accumulator)
+    small = {"params": [second], "precision": precision, "weight_decay": 0.7}
+    optimizer = build(name, [{"params": [first]}, small], temperature=0.0)
+    before = []
+
+    def shrink():
+        for _ in range(400):
+            give_gradients([first], 0.1)
+            give_gradients([second], 0.0)
+            before[:] = contents(optimizer, [first, second])
+            optimizer.step()
+
+    with pytest.raises(ValueError, match=r"parameter 1 has dtype torch.float16, which cannot hold"):
+        shrink()
+    after = contents(optimizer, [first, second])
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert optimizer.state[first]["step"] == optimizer.state[second]["step"]
