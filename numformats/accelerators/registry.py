@@ -69,6 +69,8 @@ def accelerator(name: str | Accelerator) -> Accelerator:
 def _own(name: str) -> str:
     """``name`` with the chip whose arithmetic it shares."""
     plain = name.strip().lower()
+    if plain in ALIASES:
+        return ALIASES[plain]
     for alias in sorted(ALIASES, key=len, reverse=True):
         if plain.startswith(f"{alias}-") and plain not in _registry():
             return ALIASES[alias] + plain[len(alias) :]
@@ -80,7 +82,8 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(own, _registry(), n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     chip = "-".join(own.split("-")[:2])
-    same = [known for known in _registry() if known.startswith(chip)]
+    same = [known for known in _registry() if known.startswith(chip)] if chip else []
+    same = same or [known for known in _registry() if own and own in known]
     more = ", ..." if len(same) > LISTED else ""
     listed = f"{chip} has {', '.join(same[:LISTED])}{more}; " if same else ""
     return (

@@ -61,9 +61,10 @@ def batches(a: Any, b: Any, c: Any) -> tuple[int, ...]:
     """
     for name, x in (("a", a), ("b", b), ("c", c)):
         if x is not None and len(x.shape) < 2:
+            matrix = f"{name}[None, :]" if x.shape else f"numpy.reshape({name}, (1, 1))"
             raise ValueError(
                 f"{name} has shape {x.shape}; give matrices (..., rows, columns), for example "
-                f"{name}[None, :]"
+                f"{matrix}"
             )
     (m, k), (k_b, n) = a.shape[-2:], b.shape[-2:]
     if k != k_b:

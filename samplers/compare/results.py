@@ -11,9 +11,10 @@ import torch
 import numformats as nf
 from samplers.compare.command import repeat_command
 from samplers.compare.config import Config, accelerator_label
-from samplers.compare.folder import SCHEMA, read_json, versions
+from samplers.compare.folder import SCHEMA, versions
 from samplers.compare.network import describe_problem
 from samplers.compare.plots.toy import densities
+from samplers.durable import read_json
 from samplers.images import Images
 
 Summary = dict[str, Any]
@@ -65,14 +66,18 @@ def read_results(folder: Path) -> Results:
             else "write a folder that samplers compare --out made"
         )
         raise ValueError(f"{folder} holds no results.json: {hint}")
-    content = read_json(path)
-    missing = [part for part in PARTS if part not in content]
-    if content.get("schema") != SCHEMA or missing:
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; run samplers compare again") from error
+    if content.get("schema") != SCHEMA:
         raise ValueError(
-            f"{path} has schema {content.get('schema')!r}, wanted {SCHEMA}"
-            + (f" with {', '.join(missing)}" if missing else "")
-            + "; run samplers compare again"
+            f"{path} has schema {content.get('schema')!r}, wanted {SCHEMA}; run samplers compare "
+            "again"
         )
+    missing = [part for part in PARTS if part not in content]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; run samplers compare again")
     return content
 
 

@@ -55,7 +55,7 @@ def rows(config: Config) -> list[Row]:
     """Float32 SGD, SGLD and cSGLD, four rows a format, three an accelerator, all with averaging.
 
     Raises:
-        ValueError: a pattern of ``config.rows`` that fits no row.
+        ValueError: a pattern of ``config.rows`` that fits no row, or two rows of one name.
     """
     full = Precision()
     found = [
@@ -65,7 +65,20 @@ def rows(config: Config) -> list[Row]:
     ]
     found += [row for name in config.formats for row in _format_rows(name)]
     found += [row for name in config.accelerators for row in _accelerator_rows(name)]
+    _check_slugs(found)
     return _chosen(found, config.rows)
+
+
+def _check_slugs(found: list[Row]) -> None:
+    """Refuse rows whose chains would lie in one file."""
+    names: dict[str, str] = {}
+    for row in found:
+        if row.slug in names:
+            raise ValueError(
+                f"the rows {names[row.slug]!r} and {row.name!r} would share their files; write "
+                "each format once, and give accelerators other names"
+            )
+        names[row.slug] = row.name
 
 
 def _format_rows(name: str) -> list[Row]:

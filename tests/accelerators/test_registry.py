@@ -135,6 +135,13 @@ def test_the_closest_name_is_offered() -> None:
         nf.accelerator("nvidia-h100-fp88")
     with pytest.raises(ValueError, match=r"nvidia-b200 has .*nvidia-b200-nvfp4"):
         nf.accelerator("nvidia-b200-fp5")
+    # a chip alone: by another name, and without its maker; all that there is of it
+    with pytest.raises(ValueError, match=r"did you mean 'nvidia-ada-.*has nvidia-ada-bf16.*-tf32;"):
+        nf.accelerator("nvidia-rtx4090")
+    with pytest.raises(ValueError, match=r"h100 has nvidia-h100-bf16, .*, nvidia-h100-tf32; "):
+        nf.accelerator("h100")
+    with pytest.raises(ValueError, match=r"unknown accelerator ''; nf.accelerators"):
+        nf.accelerator("")
 
 
 def test_a_name_is_text() -> None:

@@ -49,7 +49,8 @@ def test_nan_is_refused_where_the_format_has_none(name: str) -> None:
 
 ARGUMENTS: list[tuple[type, str, tuple[Any, ...], dict[str, Any]]] = [
     (ValueError, r"4 columns and b 3 rows", (X, X[:3]), {}),
-    (ValueError, r"b has shape \(4,\)", (X, X[0]), {}),
+    (ValueError, r"b has shape \(4,\).* b\[None, :\]", (X, X[0]), {}),
+    (ValueError, r"c has shape \(\).* numpy\.reshape\(c, \(1, 1\)\)", (X, X, np.float32(1)), {}),
     (ValueError, r"do not go together", (X[None].repeat(2, 0), X[None].repeat(3, 0)), {}),
     (ValueError, r"do not go together", (X, X, np.ones((3, 4))), {}),
     (TypeError, r"dtype int64", (X.astype(int), X), {}),

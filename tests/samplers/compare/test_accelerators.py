@@ -122,3 +122,13 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         chip.save(path)
     line = one_line(invoke("compare", "--accelerators", " ".join(map(str, paths))))
     assert "a name of its own" in line
+
+
+@pytest.mark.parametrize("options", [{"formats": ("e4m3", "E4M3")}, {"accelerators": "float32"}])
+def test_rows_that_would_share_a_file_are_refused(tmp_path, options):
+    if "accelerators" in options:
+        chip = nf.accelerator("nvidia-h100-fp8")
+        dataclasses.replace(chip, name="float32").save(tmp_path / "chip.toml")
+        options = {"formats": (), "accelerators": (str(tmp_path / "chip.toml"),)}
+    with pytest.raises(ValueError, match="would share their files"):
+        rows(Config(**options))

@@ -163,4 +163,9 @@ def test_report_without_results_says_so(finished, tmp_path):
     (tmp_path / "results.json").write_text(json.dumps({**content, "schema": 1}))
     assert "schema 1" in one_line(invoke("report", tmp_path))
     (tmp_path / "results.json").write_text("{")
-    assert "JSON" in one_line(invoke("report", tmp_path))
+    line = one_line(invoke("report", tmp_path))
+    assert "JSON" in line
+    assert "run samplers compare again" in line
+    assert "--fresh" not in line  # which only samplers compare has
+    (tmp_path / "results.json").write_text(json.dumps({k: content[k] for k in ("schema", "rows")}))
+    assert "results.json lacks command, config, versions" in one_line(invoke("report", tmp_path))
