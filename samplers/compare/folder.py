@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +25,21 @@ class ResultFolder:
     Args:
         path: made if it is not there.
         config: of the comparison; a folder that holds another one is refused.
-        fresh: throw away what an earlier comparison left here.
+        fresh: throw away what an earlier comparison left here, and nothing else.
 
     Raises:
-        ValueError: the folder holds the results of other options, or a file that is no JSON.
+        ValueError: the folder holds the results of other options, a file that is no JSON, or what
+            no comparison wrote in the places of its own.
     """
 
     def __init__(self, path: Path, config: Config, *, fresh: bool = False) -> None:
         self.path, self.config = path, config
         if path.exists() and not path.is_dir():
             raise ValueError(f"{str(path)!r} is a file; write a folder as --out")
+        self._refuse_foreign()
         if fresh:
-            shutil.rmtree(path / "chains", ignore_errors=True)
-            (path / "config.json").unlink(missing_ok=True)
+            for held in (*(path / "chains").glob("*.json"), path / "config.json"):
+                held.unlink(missing_ok=True)
         self._refuse_other_options()
         (path / "chains").mkdir(parents=True, exist_ok=True)
         replace_json(path / "config.json", self._content())
@@ -59,6 +60,19 @@ class ResultFolder:
 
     def _chain_file(self, row: Row, chain: int) -> Path:
         return self.path / "chains" / f"{row.slug}-{chain}.json"
+
+    def _refuse_foreign(self) -> None:
+        """What no comparison wrote is neither added to nor thrown away."""
+        config, chains = self.path / "config.json", self.path / "chains"
+        if config.is_file():
+            ours, held = {"schema", "data"} <= read_json(config).keys(), config
+        else:
+            ours, held = not chains.is_dir() or not any(chains.iterdir()), chains
+        if not ours:
+            raise ValueError(
+                f"{str(held)!r} is there without the config.json of a comparison; write another "
+                "--out"
+            )
 
     def _refuse_other_options(self) -> None:
         path = self.path / "config.json"
@@ -106,4 +120,4 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return durable.read_json(path)
     except ValueError as error:
-        raise ValueError(f"{error}; remove it, or write --fresh") from error
+        raise ValueError(f"{error}; remove it, or write another --out") from error

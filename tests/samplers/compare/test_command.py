@@ -3,10 +3,12 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from samplers.compare.config import Config
+from samplers.compare.folder import ResultFolder
 from samplers.compare.rows import rows
 from tests.samplers.compare.running import (
     ACCELERATOR,
@@ -98,6 +100,32 @@ def test_other_options_in_the_folder_are_refused_unless_fresh(finished):
 def test_bad_options_end_before_anything_is_trained(tmp_path, arguments, message):
     assert message in one_line(invoke("compare", "--out", tmp_path / "out", *arguments))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("fresh", [[], ["--fresh"]])
+@pytest.mark.parametrize(
+    "name, text", [("chains/notes.txt", "mine"), ("chains/0.json", "{}"), ("config.json", "[1]"),
+                   ("config.json", '{"mine": 1}')],
+)  # fmt: skip
+def test_what_no_comparison_wrote_stays(tmp_path, name, text, fresh):
+    (tmp_path / "chains").mkdir()
+    (tmp_path / name).write_text(text)
+    line = one_line(invoke("compare", *OPTIONS, "--formats", "", "--out", tmp_path, *fresh))
+    assert str(tmp_path / name.split("/")[0]) in line
+    assert "write another --out" in line
+    assert "--fresh" not in line
+    assert (tmp_path / name).read_text() == text
+    assert {path.name for path in tmp_path.iterdir()} <= {"chains", "config.json"}
+
+
+def test_a_fresh_comparison_leaves_what_lies_beside_its_chains(tmp_path):
+    config = Config(formats=(), steps=10, samples=2, cycles=1)
+    held, row = ResultFolder(tmp_path, config), rows(config)[0]
+    held.save(row, 0, {"error": 1.0})
+    (tmp_path / "chains" / "notes.txt").write_text("mine")
+    other = ResultFolder(tmp_path, replace(config, seed=1), fresh=True)
+    assert other.load(row, 0) is None
+    assert [path.name for path in (tmp_path / "chains").iterdir()] == ["notes.txt"]
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
