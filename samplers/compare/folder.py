@@ -63,15 +63,16 @@ class ResultFolder:
 
     def _refuse_foreign(self) -> None:
         """What no comparison wrote is neither added to nor thrown away."""
-        config, chains = self.path / "config.json", self.path / "chains"
+        config = self.path / "config.json"
         if config.is_file():
-            ours, held = {"schema", "data"} <= read_json(config).keys(), config
+            foreign = [] if {"schema", "data"} <= read_json(config).keys() else [config]
         else:
-            ours, held = not chains.is_dir() or not any(chains.iterdir()), chains
-        if not ours:
+            own = (self.path / "chains", self.path / "results.json")
+            foreign = [p for p in own if p.is_file() or (p.is_dir() and any(p.iterdir()))]
+        if foreign:
             raise ValueError(
-                f"{str(held)!r} is there without the config.json of a comparison; write another "
-                "--out"
+                f"{str(foreign[0])!r} is there without the config.json of a comparison; write "
+                "another --out"
             )
 
     def _refuse_other_options(self) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STUDIES = ("gaussian", "mixture", "grid25", "mnist", "imdb", "cifar", "imagenet")
 Cell = str | float | None
+RESULTS = "results.json"
 SETTINGS = "settings.json"  # of a run that keeps its parts
 
 
@@ -103,10 +104,10 @@ def reproduce(name: str, settings: Any, out: Path) -> Outcome:
 
     Raises:
         ValueError: an unknown name, data that the study needs and does not find, or an ``out`` that
-            no folder can be; before anything is run.
+            no folder can be or that holds other results; before anything is run.
     """
     chosen = study(name)
-    _check_place(out)
+    _check_place(out, name)
     outcome = chosen.run(settings, out)
     out.mkdir(parents=True, exist_ok=True)
     content = {
@@ -117,18 +118,21 @@ def reproduce(name: str, settings: Any, out: Path) -> Outcome:
         "rows": [dict(zip(outcome.columns, row, strict=True)) for row in outcome.rows],
         "claims": [asdict(claim) for claim in outcome.claims],
     }
-    replace_json(out / "results.json", content)
+    replace_json(out / RESULTS, content)
     for kind in ("png", "svg"):
         outcome.figure.savefig(out / f"plot.{kind}", dpi=150)
     return outcome
 
 
-def _check_place(out: Path) -> None:
+def _check_place(out: Path, name: str) -> None:
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ValueError(
             f"{str(there)!r} is no folder that can be written; write a folder as --out"
         )
+    held = out / RESULTS
+    if held.is_file() and read_json(held).get("study") != name:
+        raise ValueError(f"{str(held)!r} is not of {name!r}; write another --out")
 
 
 def resumable(out: Path) -> bool:

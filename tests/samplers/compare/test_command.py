@@ -105,7 +105,7 @@ def test_bad_options_end_before_anything_is_trained(tmp_path, arguments, message
 @pytest.mark.parametrize("fresh", [[], ["--fresh"]])
 @pytest.mark.parametrize(
     "name, text", [("chains/notes.txt", "mine"), ("chains/0.json", "{}"), ("config.json", "[1]"),
-                   ("config.json", '{"mine": 1}')],
+                   ("results.json", "{}"), ("config.json", '{"mine": 1}')],
 )  # fmt: skip
 def test_what_no_comparison_wrote_stays(tmp_path, name, text, fresh):
     (tmp_path / "chains").mkdir()
@@ -115,7 +115,7 @@ def test_what_no_comparison_wrote_stays(tmp_path, name, text, fresh):
     assert "write another --out" in line
     assert "--fresh" not in line
     assert (tmp_path / name).read_text() == text
-    assert {path.name for path in tmp_path.iterdir()} <= {"chains", "config.json"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"chains", name}
 
 
 def test_a_fresh_comparison_leaves_what_lies_beside_its_chains(tmp_path):

@@ -90,6 +90,17 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_the_run(monkeypatch
     assert "file' is no folder that can be written" in result.output.replace("\n", " ")
 
 
+@pytest.mark.parametrize("held", ['{"study": "mixture"}', '{"schema": 2, "rows": []}'])
+def test_other_results_are_not_written_over(canned_study, tmp_path, held):
+    (tmp_path / "results.json").write_text(held)
+    result = invoke("reproduce", "gaussian", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "results.json' is not of 'gaussian'; write another" in " ".join(result.output.split())
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("results.json", held)]
+    (tmp_path / "results.json").write_text('{"study": "gaussian"}')
+    assert invoke("reproduce", "gaussian", "--out", tmp_path).exit_code == 0
+
+
 @pytest.mark.parametrize("rows, message", [("", "no rows came"), ("SGD sgd", r"'sgd'. are unk")])
 def test_rows_that_are_none_are_refused(tmp_path, rows, message):
     result = invoke("reproduce", "cifar", "--rows", rows, "--out", tmp_path / "out")
