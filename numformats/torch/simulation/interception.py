@@ -21,6 +21,7 @@ from numformats.torch.simulation.audit import Audit
 from numformats.torch.simulation.fitness import Given, given, misfit
 from numformats.torch.simulation.handlers import COMPOSITE, HANDLERS, Handler, Target, body, target
 from numformats.torch.simulation.hooks import executing
+from numformats.torch.simulation.operands import as_view
 from numformats.torch.simulation.places import Places, Run, Site, draws, texts
 from numformats.torch.simulation.report import LEFT, Row
 from numformats.torch.simulation.storing import keeps
@@ -41,7 +42,13 @@ class Interception(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for every function of torch."""
-        kwargs = kwargs or {}
+        result = self._called(func, args, kwargs or {})
+        if torch.is_inference_mode_enabled() and not self.run.depth:
+            with self.run.inside():
+                return as_view(result, func, args)
+        return result
+
+    def _called(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         found = None if self.run.depth else target(func)
         if found is None or (found.name not in AGAIN and self.paused and not self.places.frames):
             return func(*args, **kwargs)

@@ -12,6 +12,7 @@ from numformats.torch.simulation.storing import decoded, keeps, shared, store, t
 
 Tensor = torch.Tensor
 STORED, GRADIENT = 0, 5  # parts of a call's key
+CUTS = ("detach", "data")
 
 
 def role_of(x: Tensor) -> str:
@@ -19,6 +20,29 @@ def role_of(x: Tensor) -> str:
     base = x._base if x._is_view() else x
     weight = isinstance(x, torch.nn.Parameter) or isinstance(base, torch.nn.Parameter)
     return "weights" if weight else "activations"
+
+
+def as_view(result: Any, func: Any, args: Any) -> Any:
+    """``result`` of ``func``, as a view of the weights of which it is one.
+
+    In inference mode torch composes ``w.T``, ``w.reshape(...)`` and others below the audit, and
+    the result does not know its base.
+    """
+    x = args[0] if args else None
+    if not isinstance(x, Tensor) or role_of(x) != "weights" or _cuts(func):
+        return result
+    if type(result) in (tuple, list):
+        return type(result)(as_view(part, func, args) for part in result)
+    lost = type(result) is Tensor and not result._is_view() and result.dtype == x.dtype
+    if not lost or result.untyped_storage().data_ptr() != x.untyped_storage().data_ptr():
+        return result
+    return x.as_strided(result.shape, result.stride(), result.storage_offset())
+
+
+def _cuts(func: Any) -> bool:
+    """Whether results of ``func`` are never weights: ``w.detach()`` and ``w.data``."""
+    name = getattr(func, "__name__", "")
+    return (getattr(func.__self__, "__name__", "") if name == "__get__" else name) in CUTS
 
 
 def operand(site: Site, x: Tensor, role: str, position: int = 0) -> Operand:

@@ -4,6 +4,8 @@ forward and backward. Storage is worked out here by hand, windows by loops.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -71,6 +73,28 @@ def test_weights_go_to_the_right(chip: Accelerator) -> None:
     assert torch.equal(y, times(chip, x.T, w.T).T)
     assert torch.equal(x.grad, times(chip, e.T, w, FIRST).T)
     assert torch.equal(w.grad, gradient(chip, times(chip, x, e.T, SECOND).T))
+
+
+VIEWS = {
+    "T": lambda w: w.T,
+    "mT": lambda w: w.mT,
+    "t": lambda w: w.t(),
+    "movedim": lambda w: w.movedim(0, 1),
+    "reshape": lambda w: w.T.reshape(4, 2, 6).flatten(0, 1),
+    "split": lambda w: w.T.tensor_split(1)[0],
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("quiet", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_views_of_weights_are_weights(quiet: Any, name: str) -> None:
+    """Sums of eight products of an e4m3 and an e2m1 number below 2^8 are exact in float32."""
+    narrow = simulate("e4m3", rules={"weights": "e2m1"})
+    x, w = torch.randn(5, 8), nn.Parameter(torch.randn(6, 8))
+    with narrow, quiet():
+        y = x @ VIEWS[name](w)
+    wanted = nf.quantize(x, "e4m3") @ nf.quantize(w.detach(), "e2m1").T
+    assert torch.equal(y, wanted)
 
 
 def test_attention(chip: Accelerator) -> None:
