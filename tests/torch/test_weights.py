@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import numformats as nf
-from numformats.torch import AmaxScaling
+from numformats.torch import AmaxScaling, analyze
 from numformats.torch.weights import quantize_model, search_formats, sensitivity, storage
 
 FORMATS = ["e4m3", "e5m2", "e2m1", "fixed<12,8>", "mxfp4", "nvfp4", "bfp<8,block=16>"]
@@ -135,6 +135,100 @@ def test_inputs_that_never_enter_are_named() -> None:
         quantize_model(layer, "e4m3", inputs="e4m3", calibration=[torch.randn(1, 3, 8)])
 
 
+class Keywords(nn.Module):
+    """A layer that is called by keyword, as some models do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(input=x)
+
+
+@pytest.mark.filterwarnings("error")
+def test_inputs_enter_by_keyword_too() -> None:
+    x, model = torch.randn(8, 64), Keywords()
+    small = quantize_model(model, "e4m3", inputs="e2m1")
+    rounded = nf.quantize(x, "e2m1")
+    weight = nf.quantize(model.layer.weight.detach(), "e4m3")
+    assert torch.equal(small(x), nn.functional.linear(rounded, weight, model.layer.bias))
+    fixed = quantize_model(model, "e4m3", inputs="e4m3", calibration=[x])
+    scale = x.abs().max() / 448
+    rounded = nf.quantize(x / scale, "e4m3") * scale
+    assert torch.equal(fixed(x), nn.functional.linear(rounded, weight, model.layer.bias))
+
+
+def test_masks_are_no_inputs() -> None:
+    layer, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(2, 3, 8)
+    mask = nn.Transformer.generate_square_subsequent_mask(3)
+    small = quantize_model(layer, {"in_proj_weight": "fp32"}, inputs="mxfp8_e4m3")
+    rounded = nf.quantize(x, "mxfp8_e4m3")
+    wanted = layer(rounded, rounded, rounded, attn_mask=mask)[0]
+    torch.testing.assert_close(small(x, x, x, attn_mask=mask)[0], wanted)
+
+
+def failing(model: nn.Module, batch: torch.Tensor) -> None:
+    model(batch)
+    raise KeyboardInterrupt
+
+
+FAILURES = {
+    "no values": lambda m: quantize_model(
+        m.append(nn.Linear(10, 4, device="meta")), "e4m3", inplace=True
+    ),
+    "an axis": lambda m: quantize_model(
+        m, {"0.weight": "mxfp4", "2.bias": "block<e2m1,block=4,axis=1>"}, inplace=True
+    ),
+    "no batch": lambda m: quantize_model(m, "e4m3", inputs="e4m3", calibration=[], inplace=True),
+    "calibration": lambda m: quantize_model(
+        m, "e4m3", inputs="e4m3", calibration=[torch.ones(1, 64)], call=failing, inplace=True
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("first", [{}, {"0.bias": "e4m3"}], ids=["whole", "packed before"])
+def test_a_failure_in_place_leaves_the_model_as_it_was(name: str, first: dict[str, str]) -> None:
+    model, x = mlp(), torch.randn(4, 64)
+    model = quantize_model(model, first, inplace=True) if first else model
+    kept, flags = dict(model.named_parameters()), [p.requires_grad for p in model.parameters()]
+    names, wanted = list(model.state_dict()), model(x)
+    with pytest.raises((ValueError, KeyboardInterrupt)):
+        FAILURES[name](model)
+    model = model[:3]
+    assert list(model.state_dict()) == names
+    assert all(value is kept[key] for key, value in model.named_parameters())
+    assert [p.requires_grad for p in model.parameters()] == flags
+    assert torch.equal(model(x), wanted)
+    assert torch.equal(quantize_model(model, {"2": "e4m3"})[0].weight, model[0].weight)
+
+
+def test_scales_of_packed_weights_are_no_weights() -> None:
+    small = quantize_model(mlp(), {"0": "e4m3"}, scaling=AmaxScaling(axis=0))
+    both = quantize_model(small, "e2m1")
+    assert torch.equal(both[0].weight, small[0].weight)
+    assert torch.equal(both[2].weight, nf.quantize(small[2].weight.detach(), "e2m1"))
+    assert [row.name for row in sensitivity(small, "e2m1", lambda m: 0.0).rows] == ["2.weight"]
+    seen = analyze(small, [torch.randn(2, 64)], "e2m1")
+    assert {module for module, _ in seen.observations} == {"2"}
+
+
+def test_two_names_of_one_parameter_in_a_module_stay_one() -> None:
+    model = nn.Module()
+    model.first = nn.Parameter(torch.randn(4, 32))
+    model.second = model.first
+    small = quantize_model(model, "mxfp4")
+    assert torch.equal(small.second, nf.quantize(model.first.detach(), "mxfp4"))
+    assert torch.equal(small.first, small.second)
+    assert storage(small).bytes == 4 * (16 + 1)
+
+
+def test_analysis_sees_what_enters_by_keyword() -> None:
+    found = analyze(Keywords(), [torch.randn(3, 64)], "e4m3")
+    assert [row["elements"] for row in found.rows()] == [640, 3 * 64]
+
+
 def distance(model: nn.Module, exact: dict[str, torch.Tensor]) -> float:
     return sum(
         float((value.double() - exact[name].double()).abs().sum())
@@ -219,6 +313,21 @@ def test_a_budget_of_nothing_keeps_formats_that_lose_nothing() -> None:
     assert {name: str(fmt) for name, fmt in found.formats.items()} == {"0.weight": "e2m1"}
 
 
+def test_search_counts_the_bits_of_scales() -> None:
+    """Linear 64 -> 32 and 32 -> 10: bytes of codes, and a float32 scale for each of 42 outputs."""
+    scaling = AmaxScaling(axis=0)
+    found = search_formats(mlp(), ["e4m3"], lambda m: 0.0, budget=1, scaling=scaling)
+    assert found.bits == 8 * (2048 + 320) + 32 * 42
+    rows = storage(quantize_model(mlp(), found.formats, scaling=scaling)).rows
+    assert found.bits == 8 * sum(row.bytes for row in rows if row.format == "e4m3")
+
+
+def test_search_leaves_what_a_mapping_leaves() -> None:
+    among = {"*": "e4m3", "2": None}
+    found = search_formats(mlp(), ["e4m3"], lambda m: 0.0, budget=1, among=among)
+    assert list(found.formats) == ["0.weight"]
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -243,7 +352,17 @@ def test_a_budget_of_nothing_keeps_formats_that_lose_nothing() -> None:
             ),
             "axis and history out",
         ),
+        (
+            lambda m: quantize_model(m, "e4m3", inputs="mxfp4", calibration=[1]),
+            "leave calibration out",
+        ),
         (lambda m: sensitivity(m, [], lambda m: 0.0), "at least one"),
+        (lambda m: sensitivity(m, "e4m3", abs, rounding="stochastic"), "deterministic mode"),
+        (
+            lambda m: search_formats(m, ["e4m3"], abs, budget=1, rounding="stochastic"),
+            "deterministic mode",
+        ),
+        (lambda m: search_formats(m, ["e4m3"], abs, budget=1, among=nf.E4M3), "write a pattern"),
         (lambda m: sensitivity(m, "e4m3", lambda m: float("nan")), "finite loss"),
         (lambda m: search_formats(m, ["e4m3"], lambda m: 0.0, budget=-1), "budget=-1"),
         (lambda m: search_formats(m, [], lambda m: 0.0, budget=1), "at least one"),

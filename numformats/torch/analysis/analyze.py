@@ -14,9 +14,12 @@ from numformats.formats import Format
 from numformats.naming import parse
 from numformats.torch.analysis.observation import Analysis, Observation
 from numformats.torch.analysis.tally import Tally
-from numformats.torch.direction import NEAREST, checked
+from numformats.torch.direction import NEAREST
 from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.batches import called
+from numformats.torch.weights.entering import entering
+from numformats.torch.weights.packed import is_packed
+from numformats.torch.weights.trial import check_deterministic
 
 ROLES = ("weights", "activations", "errors", "gradients")
 
@@ -90,8 +93,7 @@ def _observations(
     roles: tuple[str, ...],
 ) -> Analysis:
     for fmt, rounding, _ in tallies:
-        if checked("formats", fmt, rounding).stochastic:
-            raise ValueError(f"rounding={rounding!r} draws random bits; write a deterministic mode")
+        check_deterministic(fmt, rounding)
     names = [name for name, module in model.named_modules() if _weights(module)]
     if not names:
         raise ValueError(f"{type(model).__name__} has no weights of two or more dimensions")
@@ -103,6 +105,8 @@ def _observations(
 
 
 def _weights(module: nn.Module) -> list[nn.Parameter]:
+    if is_packed(module):
+        return []
     return [w for w in module.parameters(recurse=False) if w.ndim > 1 and w.is_floating_point()]
 
 
@@ -114,7 +118,7 @@ def _watched(
     hooks: list[Any] = []
     for (name, role), one in seen.items():
         if role == "activations":
-            hooks.append(modules[name].register_forward_pre_hook(_entering(one)))
+            hooks.append(modules[name].register_forward_pre_hook(_entering(one), with_kwargs=True))
         elif role == "errors":
             hooks.append(modules[name].register_forward_hook(_leaving(one)))
     try:
@@ -125,8 +129,8 @@ def _watched(
 
 
 def _entering(one: Observation) -> Callable[..., None]:
-    def add(module: nn.Module, args: Any) -> None:
-        for x in _tensors(args):
+    def add(module: nn.Module, args: Any, kwargs: Any) -> None:
+        for x in entering(args, kwargs):
             one.add(x)
 
     return add

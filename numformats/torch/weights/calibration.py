@@ -17,6 +17,7 @@ from numformats.torch.checking import check_tensor
 from numformats.torch.quantizer import Quantizer
 from numformats.torch.quantizing import run
 from numformats.torch.scaling import AmaxScaling
+from numformats.torch.weights.entering import changed, entering
 
 NAME = "input_quantizer"
 
@@ -41,7 +42,12 @@ def input_quantizer(
                 "leave them out"
             )
         return None
-    if calibrated and not isinstance(parse(inputs), BlockFloat):
+    if calibrated:
+        if isinstance(parse(inputs), BlockFloat):
+            raise ValueError(
+                f"inputs={str(parse(inputs))!r} carries scales of its own, and calibration fixes "
+                "scales; leave calibration out"
+            )
         given = scaling or AmaxScaling()
         if given.axes or given.history:
             raise ValueError(
@@ -57,16 +63,11 @@ def attach(modules: Iterable[nn.Module], quantizer: Quantizer) -> None:
     """Round with a copy of ``quantizer`` what enters each module."""
     for module in modules:
         module.register_module(NAME, copy.deepcopy(quantizer))
-        module.register_forward_pre_hook(_round_inputs)
+        module.register_forward_pre_hook(_round_inputs, with_kwargs=True)
 
 
-def _round_inputs(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    rounded = getattr(module, NAME)
-    return tuple(rounded(x) if _is_real(x) else x for x in args)
-
-
-def _is_real(x: Any) -> bool:
-    return isinstance(x, torch.Tensor) and x.is_floating_point()
+def _round_inputs(module: nn.Module, args: Any, kwargs: Any) -> Any:
+    return changed(getattr(module, NAME), args, kwargs)
 
 
 def calibrate(
@@ -100,13 +101,16 @@ def _largest(
 ) -> dict[nn.Module, torch.Tensor]:
     seen: dict[nn.Module, torch.Tensor] = {}
 
-    def watch(module: nn.Module, args: tuple[Any, ...]) -> None:
-        for x in filter(_is_real, args):
+    def watch(module: nn.Module, args: Any, kwargs: Any) -> None:
+        for x in entering(args, kwargs):
             finite = torch.where(x.isfinite(), x, torch.zeros_like(x)).abs().flatten()
             most = finite.amax().float().cpu() if finite.numel() else torch.zeros(())
             seen[module] = torch.maximum(seen.get(module, most), most)
 
-    hooks = [module.register_forward_pre_hook(watch, prepend=True) for module in modules]
+    hooks = [
+        module.register_forward_pre_hook(watch, prepend=True, with_kwargs=True)
+        for module in modules
+    ]
     modes, count = {module: module.training for module in model.modules()}, 0
     rounding = {module: getattr(module, NAME) for module in modules}
     try:

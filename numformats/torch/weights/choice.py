@@ -12,6 +12,7 @@ from torch import nn
 from numformats.dtypes import FormatLike
 from numformats.formats import Format
 from numformats.naming import parse
+from numformats.torch.weights.packed import is_packed
 
 Formats: TypeAlias = FormatLike | Mapping[str, FormatLike | None]
 
@@ -32,11 +33,13 @@ class Place(NamedTuple):
 
 
 def places(model: nn.Module) -> list[Place]:
-    """Every place of a floating-point parameter; a shared one has several."""
+    """Every place of a floating-point parameter; a shared one has several. The scales of packed
+    weights are none."""
     return [
         Place(f"{path}.{key}" if path else key, module, path, key)
         for path, module in model.named_modules()
-        for key, value in module.named_parameters(recurse=False)
+        if not is_packed(module)
+        for key, value in module.named_parameters(recurse=False, remove_duplicate=False)
         if value.is_floating_point()
     ]
 

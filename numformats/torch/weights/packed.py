@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from numformats.random import Key
 from numformats.torch.direction import Direction
 from numformats.torch.weights.codes import read_weight, stored
+
+
+def is_packed(module: object) -> bool:
+    """Whether ``module`` is a list of parametrizations that keeps codes."""
+    return isinstance(module, ParametrizationList) and isinstance(module[0], PackedWeight)
 
 
 class PackedWeight(nn.Module):

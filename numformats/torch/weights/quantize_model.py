@@ -16,9 +16,10 @@ from numformats.random import Key
 from numformats.torch.direction import NEAREST, Direction, checked
 from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.batches import called
-from numformats.torch.weights.calibration import Calibrated, attach, calibrate, input_quantizer
+from numformats.torch.weights.calibration import attach, calibrate, input_quantizer
 from numformats.torch.weights.choice import Formats, Place, chosen, groups
 from numformats.torch.weights.packed import PackedWeight
+from numformats.torch.weights.undoing import all_or_nothing
 
 
 def quantize_model(
@@ -40,20 +41,21 @@ def quantize_model(
     Weights no longer train: train with ``Quantizer`` or ``simulate`` and call this at the end.
 
     Args:
-        model: any module; parameters with one storage stay shared.
+        model: any module; shared parameters stay shared. Weights that are packed stay as they are.
         formats: one format for all parameters of two or more dimensions, or a mapping from patterns
             of names, paths or classes to formats (None: as it is; the last match counts).
         rounding: of the weights, a name in ``nf.roundings()``.
         key: of stochastic rounding; each weight has bits of its own.
         scaling: of weights in formats without block scales; ``AmaxScaling(axis=0)`` gives each
             output of a linear layer its scale.
-        inputs: format of what enters the modules with such weights; None leaves it.
+        inputs: format of the floating-point tensors that enter the modules with such weights, but
+            for keywords with ``mask`` in their name; None leaves them.
         input_scaling: how it is scaled; needless for block formats.
         calibration: batches that fix one scale a tensor for ``inputs``, max |x| over the largest
             value; then ``input_scaling`` may only carry ``limit`` and ``power_of_two``.
         call: runs the model on a batch; by default ``model(*batch)`` of a tuple or list without its
             last entry (the targets), ``model(**batch)`` of a mapping, else ``model(batch)``.
-        inplace: change ``model`` instead of a copy.
+        inplace: change ``model`` instead of a copy; where this fails it is as it was.
 
     Returns:
         The model, in evaluation mode as far as ``model`` was. Promise: every weight has the bits of
@@ -61,7 +63,8 @@ def quantize_model(
 
     Raises:
         TypeError, ValueError: patterns that match nothing, unknown formats, options that do not go
-            together, calibration without batches or without ``inputs``, weights without values.
+            together, calibration without batches, without ``inputs`` or of block formats, weights
+            without values.
 
     Example:
         >>> from numformats.torch.weights import storage
@@ -76,15 +79,16 @@ def quantize_model(
     made = input_quantizer(inputs, input_scaling, calibration is not None)
     model = model if inplace else copy.deepcopy(model)
     root = Key(key) if isinstance(key, int) else key
-    touched: dict[nn.Module, None] = {}
-    with torch.no_grad():
-        for index, (held, fmt) in enumerate(groups(model, wanted)):
-            _pack(held, ways[fmt], None if root is None else root.fold(index))
-            touched.update((place.module, None) for place in held)
-    if made is not None:
-        attach(touched, made)
-        if calibration is not None and isinstance(made, Calibrated):
-            calibrate(model, touched, calibration, call)
+    held = list(groups(model, wanted))
+    touched = dict.fromkeys(place.module for places, _ in held for place in places)
+    with all_or_nothing(model):
+        with torch.no_grad():
+            for index, (places, fmt) in enumerate(held):
+                _pack(places, ways[fmt], None if root is None else root.fold(index))
+        if made is not None:
+            attach(touched, made)
+            if calibration is not None:
+                calibrate(model, touched, calibration, call)
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -17,9 +17,12 @@ from numformats.formats import BlockFloat, Format
 from numformats.naming import parse
 from numformats.torch.direction import NEAREST
 from numformats.torch.scaling import AmaxScaling
-from numformats.torch.weights.choice import Formats, chosen, groups
+from numformats.torch.scaling import scales_shape as scaling_shape
+from numformats.torch.weights.choice import chosen, groups
 from numformats.torch.weights.sensitivity import Score, checked_loss
-from numformats.torch.weights.trial import rounded_weights
+from numformats.torch.weights.trial import check_deterministic, rounded_weights
+
+Among = str | Sequence[str] | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,13 @@ class FormatSearch:
         return "\n".join(lines)
 
 
-def stored_bits(shape: Sequence[int], fmt: Format) -> int:
-    """Bits that a tensor of ``shape`` takes: codes, and the scales of its blocks."""
+def stored_bits(shape: Sequence[int], fmt: Format, scaling: AmaxScaling | None = None) -> int:
+    """Bits that a tensor of ``shape`` takes: codes, and the scales of its blocks or those of
+    ``scaling``."""
     codes = prod(shape) * fmt.bits
     if not isinstance(fmt, BlockFloat):
-        return codes
+        levels = 0 if scaling is None else prod(scaling_shape(tuple(shape), scaling.axes))
+        return codes + 32 * levels
     scales = prod(scales_shape(fmt, tuple(shape)))
     return codes + scales * fmt.scale.bits + 32 * fmt.tensor_scale
 
@@ -69,7 +74,7 @@ def search_formats(
     loss: Score,
     *,
     budget: float,
-    among: Formats | Sequence[str] = "*",
+    among: Among = "*",
     scaling: AmaxScaling | None = None,
     rounding: str = NEAREST,
     progress: bool = False,
@@ -85,7 +90,8 @@ def search_formats(
         candidates: formats, in any order.
         loss: from the model to a number, the smaller the better (for an accuracy: the error rate).
         budget: the increase of the loss that is allowed, >= 0.
-        among: patterns of the parameters to search, as in ``quantize_model``.
+        among: patterns of the parameters to search, as in ``quantize_model``; of a mapping those
+            whose value is not None.
         scaling: of formats without block scales.
         rounding: a deterministic mode.
         progress: show a progress bar.
@@ -106,15 +112,20 @@ def search_formats(
         raise ValueError("candidates is empty; write at least one, for example ['e4m3', 'mxfp4']")
     if not 0 <= budget < float("inf"):
         raise ValueError(f"budget={budget!r}; write an increase of the loss >= 0, for example 0.01")
-    search = _Search(model, loss, scaling, rounding)
+    for fmt in formats:
+        check_deterministic(fmt, rounding)
+    names, search = _names(model, among), _Search(model, loss, scaling, rounding)
     with torch.no_grad():
         base = checked_loss(loss(model))
-        return search.run(_names(model, among), formats, base, base + budget, progress)
+        return search.run(names, formats, base, base + budget, progress)
 
 
-def _names(model: nn.Module, among: Formats | Sequence[str]) -> dict[str, tuple[int, ...]]:
-    patterns = [among] if isinstance(among, str) else list(among)  # type: ignore[arg-type]
-    wanted = chosen(model, dict.fromkeys(patterns, "fp32"))
+def _names(model: nn.Module, among: Among) -> dict[str, tuple[int, ...]]:
+    if not isinstance(among, str | Mapping | list | tuple):
+        raise TypeError(f"among={among!r}; write a pattern, a list of them, or a mapping")
+    given = [among] if isinstance(among, str) else among
+    left = {p for p in given if isinstance(given, Mapping) and given[p] is None}
+    wanted = chosen(model, {p: None if p in left else "fp32" for p in given})
     return {held[0].name: tuple(held[0].weight.shape) for held, _ in groups(model, wanted)}
 
 
@@ -145,12 +156,12 @@ class _Search:
     ) -> FormatSearch:
         weights = dict(self.model.named_parameters(remove_duplicate=False))
         dense = {n: 8 * weights[n].element_size() * prod(shape) for n, shape in shapes.items()}
-        moves = [
-            (name, fmt, stored_bits(shape, fmt))
+        sizes = (
+            (name, fmt, stored_bits(shape, fmt, self.how[1]))
             for name, shape in shapes.items()
             for fmt in candidates
-            if stored_bits(shape, fmt) < dense[name]
-        ]
+        )
+        moves = [move for move in sizes if move[2] < dense[move[0]]]
         alone = {
             move: self.loss({move[0]: move[1]}) - base
             for move in tqdm(moves, disable=not progress, desc="each alone")

@@ -15,7 +15,7 @@ from numformats.formats import Format
 from numformats.torch.direction import NEAREST
 from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.choice import Formats, chosen, groups
-from numformats.torch.weights.trial import rounded, rounded_weights
+from numformats.torch.weights.trial import check_deterministic, rounded, rounded_weights
 
 Score = Callable[[nn.Module], float]
 
@@ -87,7 +87,7 @@ def sensitivity(
         >>> [round(row.increase, 4) for row in found.rows]
         [-0.06, 0.0025]
     """
-    trials = _trials(model, formats)
+    trials = _trials(model, formats, rounding)
     with torch.no_grad():
         base = checked_loss(loss(model))
         rows = []
@@ -109,15 +109,18 @@ def checked_loss(value: float) -> float:
     return found
 
 
-def _trials(model: nn.Module, formats: Any) -> list[tuple[str, Format]]:
+def _trials(model: nn.Module, formats: Any, rounding: str) -> list[tuple[str, Format]]:
     several = list(formats) if isinstance(formats, list | tuple) else [formats]
     if not several:
         raise ValueError("formats is empty; write at least one, for example ['e4m3', 'mxfp4']")
-    return [
+    found = [
         (held[0].name, fmt)
         for given in several
         for held, fmt in groups(model, chosen(model, given))
     ]
+    for _, fmt in found:
+        check_deterministic(fmt, rounding)
+    return found
 
 
 def _error(exact: torch.Tensor, new: torch.Tensor) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from numformats.torch.weights.packed import PackedWeight
+from numformats.torch.weights.packed import PackedWeight, is_packed
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def storage(model: nn.Module) -> Storage:
         for path, module in model.named_modules()
         if parametrize.is_parametrized(module)
         for key, kept in module.parametrizations.items()
-        if isinstance(kept[0], PackedWeight)
+        if is_packed(kept)
     }
     inside: set[str] = set()
     for name, kept in packed.items():

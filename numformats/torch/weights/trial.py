@@ -10,10 +10,20 @@ from torch import nn
 
 from numformats.formats import BlockFloat, Format
 from numformats.random import Key
-from numformats.torch.direction import NEAREST
+from numformats.torch.direction import NEAREST, checked
 from numformats.torch.quantizing import quantize
 from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.choice import groups
+
+
+def check_deterministic(fmt: Format, rounding: str) -> None:
+    """Refuse modes that draw: a trial is to give the same number again.
+
+    Raises:
+        ValueError: a stochastic mode, an unknown one.
+    """
+    if checked("formats", fmt, rounding).stochastic:
+        raise ValueError(f"rounding={rounding!r} draws random bits; write a deterministic mode")
 
 
 def rounded(
