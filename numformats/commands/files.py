@@ -16,6 +16,7 @@ from numformats.commands import tensors
 from numformats.commands.printing import AsJson, print_json, refusals
 from numformats.formats import BlockFloat, Format
 from numformats.measuring import Tally
+from numformats.rounding import find
 
 PIECE = 1 << 20  #: elements rounded in one go, about
 NOTES = "numformats.json"  #: what a packed file says of its tensors
@@ -40,6 +41,7 @@ def quantize(
     """
     with refusals("quantize"):
         target = nf.parse(fmt)
+        find(rounding)
         suffix = ".npz" if packed else tensors.checked_kind(file)
         path = out or file.with_name(f"{file.stem}.{_plain(fmt)}{suffix}")
         if packed and path.suffix != ".npz":
@@ -48,6 +50,10 @@ def quantize(
             raise ValueError(f"--out {path}: results are {suffix}, as the file given")
         if path.resolve() == file.resolve():
             raise ValueError(f"--out {path} is the file given; write another name")
+        if path.is_dir():
+            raise ValueError(f"--out {path} is a folder; write a file, such as {path / file.name}")
+        if not path.parent.is_dir():
+            raise ValueError(f"--out {path}: there is no folder {path.parent}; make it first")
         key = nf.Key(seed)
         rows = list((_pack_all if packed else _round_all)(file, path, target, rounding, key))
     if as_json:
@@ -74,13 +80,21 @@ def _round_all(
                 writer.put(name, x)
                 yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
                 continue
-            new, tally = writer.like(name, x), Tally(fmt)
-            for part, start in pieces(tuple(x.shape), fmt):
-                own = key.fold(index).at(start)
-                nf.quantize(x[part], fmt, rounding, key=own, out=new[part])
-                tally.add(x[part], new[part])
+            with tensors.named(file, name):
+                new, tally = _round(writer, name, x, fmt, rounding, key.fold(index))
             writer.put(name, new)
             yield _row(name, fmt, tally)
+
+
+def _round(
+    writer: tensors.Writer, name: str, x: Any, fmt: Format, rounding: str, key: nf.Key
+) -> tuple[Any, Tally]:
+    """A tensor rounded, in memory of the new file, and the error."""
+    new, tally = writer.like(name, x), Tally(fmt)
+    for part, start in pieces(tuple(x.shape), fmt):
+        nf.quantize(x[part], fmt, rounding, key=key.at(start), out=new[part])
+        tally.add(x[part], new[part])
+    return new, tally
 
 
 def pieces(shape: tuple[int, ...], fmt: Format) -> Iterator[tuple[Any, int]]:
@@ -114,7 +128,8 @@ def _pack_all(
                 writer.put(name, x)
                 yield {"tensor": name, "format": str(x.dtype), "elements": int(np.prod(x.shape))}
                 continue
-            tally = _pack(writer, name, x, fmt, rounding, key.fold(index))
+            with tensors.named(file, name):
+                tally = _pack(writer, name, x, fmt, rounding, key.fold(index))
             notes[name] = {
                 "format": str(fmt), "shape": list(x.shape),
                 "dtype": str(x.dtype).removeprefix("torch."),

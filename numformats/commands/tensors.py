@@ -44,9 +44,9 @@ def read(path: Path) -> Iterator[tuple[str, Any]]:
     except (EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise ValueError(f"{path} is no {kind} file, or one of Python objects") from None
+        if "pickle" in str(error) or "Python objects" in str(error):
+            raise ValueError(f"{path} is no {kind} file, or one of Python objects") from None
+        raise ValueError(f"{path} cannot be read: {error}") from None
 
 
 def _check_there(path: Path) -> None:
@@ -75,6 +75,16 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} cannot be read: {error}") from None
 
 
+@contextmanager
+def named(path: Path, name: str) -> Iterator[None]:
+    """Within the context errors say which tensor of which file they are about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        of = f", tensor {name!r}" if name else ""
+        raise ValueError(f"{path}{of}: {error}") from None
+
+
 class Writer:
     """A file that is filled tensor by tensor: .npy as a memory map, .npz entry by entry,
     .safetensors as a memory map of the layout of ``source``, whose tensors have the same names,
@@ -85,18 +95,21 @@ class Writer:
         self.part = path.with_name(f".{path.stem}.part{path.suffix}")
         self.archive: zipfile.ZipFile | None = None
         self.mapped: Mapped | None = None
+        self.place: Any = None  # the array of an .npy file
 
     def __enter__(self) -> "Writer":
-        if self.kind == ".npz":
-            self.archive = zipfile.ZipFile(self.part, "w", allowZip64=True)
-        elif self.kind == ".safetensors" and self.source is not None:
-            self.mapped = Mapped(self.part, self.source)
+        with self._or_nothing():
+            if self.kind == ".npz":
+                self.archive = zipfile.ZipFile(self.part, "w", allowZip64=True)
+            elif self.kind == ".safetensors" and self.source is not None:
+                self.mapped = Mapped(self.part, self.source)
         return self
 
     def like(self, name: str, x: Any) -> Any:
         """Memory for a result like ``x``."""
         if self.kind == ".npy":
-            return np.lib.format.open_memmap(self.part, "w+", x.dtype, x.shape)
+            self.place = np.lib.format.open_memmap(self.part, "w+", x.dtype, x.shape)
+            return self.place
         if self.mapped is not None:
             return self.mapped.tensor(name, x)
         return np.empty(x.shape, x.dtype)
@@ -104,11 +117,11 @@ class Writer:
     def put(self, name: str, x: Any) -> None:
         """Keep a tensor."""
         if self.archive is not None:
-            with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            with self._entry(self.archive, name) as entry:
                 np.lib.format.write_array(entry, np.asanyarray(x), allow_pickle=False)
         elif self.mapped is not None:
             self.mapped.put(name, x)
-        elif isinstance(x, np.memmap):
+        elif x is self.place:
             x.flush()
         else:
             np.save(self.part, x)
@@ -118,9 +131,25 @@ class Writer:
         """An entry of ``count`` bytes of an .npz file, to be written piece by piece."""
         assert self.archive is not None
         about = {"descr": "|u1", "fortran_order": False, "shape": (count,)}
-        with self.archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+        with self._entry(self.archive, name) as entry:
             np.lib.format.write_array_header_2_0(entry, about)
             yield entry
+
+    def _entry(self, archive: zipfile.ZipFile, name: str) -> Any:
+        if f"{name}.npy" in archive.namelist():
+            raise ValueError(
+                f"{self.path} would hold two entries {name!r}; rename the tensor of the file given"
+            )
+        return archive.open(f"{name}.npy", "w", force_zip64=True)
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """Where this fails, no part is left."""
+        try:
+            yield
+        except BaseException:
+            self.part.unlink(missing_ok=True)
+            raise
 
     def __exit__(self, failed: Any, *rest: Any) -> None:
         if self.archive is not None:
@@ -130,7 +159,8 @@ class Writer:
         if failed is not None:
             self.part.unlink(missing_ok=True)
             return
-        self.part.replace(self.path)
+        with self._or_nothing():
+            self.part.replace(self.path)
 
 
 class Mapped:

@@ -147,21 +147,66 @@ def test_damaged_safetensors_are_refused_and_leave_nothing(
         ("array", ["--format", "e4m3", "--out", "y.npz"], "results are .npy"),
         ("array", ["--format", "e4m3", "--packed", "--out", "y.npy"], "packed files are .npz"),
         ("array", ["--format", "e4m3", "--out", "x.npy"], "is the file given"),
+        ("array", ["--format", "e4m3", "--out", "no/y.npy"], "there is no folder no; make it"),
+        ("array", ["--format", "e4m3", "--out", "folder.npy"], "folder.npy is a folder; write"),
+        ("array", ["--format", "block<e2m1,block=4,axis=1>"], "x.npy: block<e2m1"),
+        ("short", ["--format", "e4m3"], "x.npy cannot be read"),
+        ("objects", ["--format", "e4m3"], "x.npy is no .npy file, or one of Python objects"),
     ],
 )
 def test_bad_input_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: object, arguments: list[str], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("folder.npy").mkdir()
     if make == "array":
         np.save("x.npy", data(4))
+    elif make == "short":
+        np.save("x.npy", data(4))
+        Path("x.npy").write_bytes(Path("x.npy").read_bytes()[:-4])
+    elif make == "objects":
+        np.save("x.npy", np.array([{}], object), allow_pickle=True)
     elif isinstance(make, bytes):
         Path("x.npy").write_bytes(make)
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     code, out, err = run("x.npy", *arguments)
     assert (code, out) == (2, "")
     assert words in err
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert err.count("\n") == 1
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "x", [np.arange(6), np.arange(6) > 2, np.array(["a", "bc"]), np.ones(3, np.complex64)], ids=str
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_holds_no_real_numbers_is_kept(tmp_path: Path, x: np.ndarray, packed: bool) -> None:
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / ("y.npz" if packed else "y.npy")
+    flags = ["--packed"] if packed else []
+    code, _, err = run(tmp_path / "x.npy", "--format", "e4m3", "--out", out, *flags)
+    assert (code, err) == (0, "")
+    kept = np.load(out)
+    kept = kept["array"] if packed else kept
+    assert kept.dtype == x.dtype
+    assert np.array_equal(kept, x)
+
+
+@pytest.mark.parametrize("taken", ["x#scales", "numformats.json"])
+def test_entries_of_packed_files_have_names_of_their_own(tmp_path: Path, taken: str) -> None:
+    np.savez(tmp_path / "x.npz", **{"x": data(4, 32), taken: np.arange(3)})
+    out = tmp_path / "y.npz"
+    code, _, err = run(tmp_path / "x.npz", "--format", "mxfp4", "--packed", "--out", out)
+    assert code == 2
+    assert f"two entries {taken!r}" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_errors_name_the_tensor(tmp_path: Path) -> None:
+    save_file({"w": torch.ones(2).to(torch.float8_e5m2)}, tmp_path / "x.safetensors")
+    code, _, err = run(tmp_path / "x.safetensors", "--format", "e4m3")
+    assert code == 2
+    assert "x.safetensors, tensor 'w': x has dtype float8_e5m2" in err
 
 
 def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
