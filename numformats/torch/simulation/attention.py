@@ -30,6 +30,8 @@ def attention(
     """
     if is_causal and attn_mask is not None:
         raise ValueError("attn_mask with is_causal=True; give one of them")
+    if attn_mask is not None:
+        check_mask(attn_mask, query, key)
     if enable_gqa:
         key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     first, second = site.again(), site.again()
@@ -43,6 +45,20 @@ def attention(
         shares = torch.nn.functional.dropout(shares, dropout_p, dropout_p > 0)
     p, v = operand(second, shares, "activations", 0), operand(second, value, role_of(value), 1)
     return product(second, p, v)
+
+
+def check_mask(mask: Tensor, query: Tensor, key: Tensor) -> None:
+    """Masks are Boolean or added, and go to the scores.
+
+    Raises:
+        TypeError, ValueError: another dtype; a shape that does not broadcast to that of scores.
+    """
+    if mask.dtype != torch.bool and not mask.is_floating_point():
+        raise TypeError(f"attn_mask has dtype {mask.dtype}; write attn_mask.bool()")
+    scores = (*query.shape[:-1], key.shape[-2])
+    sizes = list(zip(mask.shape[::-1], scores[::-1], strict=False))
+    if not 2 <= mask.ndim <= len(scores) or any(m not in (1, n) for m, n in sizes):
+        raise ValueError(f"attn_mask has shape {tuple(mask.shape)}, and scores have {scores}")
 
 
 def masked(scores: Tensor, mask: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from numformats.torch.simulation.arguments import bias_of, some_windows, windows_of
 from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.multiplying import Operand
@@ -57,7 +58,10 @@ def convolution(
     windows = Windows(kernel, each(stride, dims), paddings(padding, kernel, dilation), dilation)
     if padding == "same" and set(windows.stride) != {1}:
         raise ValueError(f"{site.op}: padding='same' needs stride=1, and stride is {stride}")
-    _check(site, input, weight, groups, 1)
+    _check(site, input, weight, windows, groups, 1)
+    bias_of(site.op, bias, weight.shape[0])
+    count = windows.count(tuple(input.shape[2:]))
+    some_windows(site.op, input.shape[2:], count)
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
     if takes(site, x, w):
         return convolve(site, x, w, bias, windows, groups)
@@ -65,7 +69,6 @@ def convolution(
     filters = w.shaped(w.tensor.reshape(groups, weight.shape[0] // groups, -1))
     start = None if bias is None else bias.reshape(groups, 1, -1)
     flat = product(site, *_plain(rows, filters.mT, groups), _first(start, groups))
-    count = windows.count(tuple(input.shape[2:]))
     return _channels_second(flat, groups, input.shape[0], count)
 
 
@@ -89,18 +92,19 @@ def transposed(
         return transposed(site, input[None], *args)[0]
     stride, dilation, more = (each(v, dims) for v in (stride, dilation, output_padding))
     windows = Windows(kernel, stride, paddings(padding, kernel, dilation), dilation)
-    _check(site, input, weight, groups, 0)
+    _check(site, input, weight, windows, groups, 0)
+    bias_of(site.op, bias, weight.shape[1] * groups)
+    batch, places = input.shape[0], tuple(input.shape[2:])
+    sizes = _source(site, windows, places, more)
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
     if takes(site, x, w):
         return convolve(site, x, w, bias, windows, groups, more)
-    batch, places = input.shape[0], tuple(input.shape[2:])
     split = x.tensor.unflatten(1, (groups, -1)).movedim(1, 0).movedim(2, -1)
     rows = x.shaped(split.reshape(groups, batch * prod(places), split.shape[-1]))
     filters = w.shaped(w.tensor.reshape(groups, input.shape[1] // groups, -1))
     taps = product(site, *_plain(rows, filters, groups))
-    sizes = windows.source(places, more)
     wide = taps if groups > 1 else taps[None]
-    result = windows.summed(wide, batch, sizes)
+    result = windows.summed(wide, batch, sizes, places)
     return result if bias is None else result + bias.reshape(-1, *(1,) * dims)
 
 
@@ -132,9 +136,28 @@ def time_first(site: Site, input: Tensor, weight: Tensor, bias: Tensor, pad: int
     return convolution(site, x, w, bias, padding=pad).permute(2, 0, 1)
 
 
-def _check(site: Site, x: Tensor, w: Tensor, groups: int, axis: int) -> None:
+def _source(site: Site, windows: Windows, places: Any, more: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes of the result of a transposed convolution."""
+    limits = [max(s, d) for s, d in zip(windows.stride, windows.dilation, strict=True)]
+    if len(more) != len(limits) or any(not 0 <= n < m for n, m in zip(more, limits, strict=False)):
+        raise ValueError(
+            f"{site.op}: output_padding={more}; write {len(limits)} numbers from 0 on and below "
+            f"{limits}, the larger of stride and dilation"
+        )
+    sizes = windows.source(places, more)
+    some_windows(site.op, places, sizes)
+    return sizes
+
+
+def _check(site: Site, x: Tensor, w: Tensor, windows: Windows, groups: int, axis: int) -> None:
+    windows_of(site.op, x, windows)
     channels = w.shape[axis] * (groups if axis else 1)
-    if x.ndim != w.ndim or x.shape[1] != channels:
+    if groups < 1 or w.shape[0] % groups:
+        raise ValueError(
+            f"{site.op}: groups={groups} and weight {tuple(w.shape)}; write a divisor of "
+            f"{w.shape[0]}"
+        )
+    if x.shape[1] != channels:
         raise ValueError(
             f"{site.op}: input {tuple(x.shape)} and weight {tuple(w.shape)} with groups={groups}: "
             f"the input needs {w.ndim} axes and {channels} channels"

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from numformats.torch.simulation.arguments import bias_of
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.operands import operand, role_of
 from numformats.torch.simulation.places import Site
@@ -46,6 +47,9 @@ def parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
     text = equation.replace(" ", "")
     left, arrow, out = text.partition("->")
     terms = left.split(",")
+    strange = sorted(set(text) - {*LETTERS, *".,->"})
+    if strange:
+        raise ValueError(f"{equation!r} has {''.join(strange)!r}; subscripts are letters a-z, A-Z")
     if len(terms) != len(ndims):
         raise ValueError(f"{equation!r} has {len(terms)} operands, and {len(ndims)} were given")
     free = [c for c in LETTERS if c not in text]
@@ -125,5 +129,11 @@ def bilinear(
     site: Site, input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """``x1 @ W``, then its rows times ``x2``."""
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise ValueError(
+            f"{site.op}: input1 {tuple(input1.shape)} and input2 {tuple(input2.shape)}; all axes "
+            "but the last must be as long"
+        )
+    bias_of(site.op, bias, weight.shape[0])
     result = einsum(site, "...i,oij,...j->...o", (input1, weight, input2))
     return result if bias is None else result + bias

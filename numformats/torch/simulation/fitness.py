@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 Tensor = torch.Tensor
 CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SPARSE = {"embedding": 4, "embedding_bag": 5}  # where the flag stands
+INDEXED = (*SPARSE, "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu")
 PLAIN = (Tensor, torch.nn.Parameter)
 
 
@@ -43,7 +44,7 @@ def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
         reason = unlike(x)
         if reason:
             return reason
-    floats = [x.dtype for x in values.tensors if x.is_floating_point()]
+    floats = [x.dtype for x in values.tensors if x.is_floating_point() or name not in INDEXED]
     if values.tensors and values.dtype not in CARRIERS:
         return f"dtype {_word(values.dtype)}"
     if values.autocast is None and len(set(floats)) > 1:

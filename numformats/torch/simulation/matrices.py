@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from numformats.torch.simulation.arguments import alike, at_most, axes
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand, role_of
@@ -23,6 +24,8 @@ def pair(site: Site, a: Tensor, b: Tensor) -> tuple[Operand, Operand]:
 @intercepts("linear")
 def linear(site: Site, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``."""
+    if weight.ndim != 1 or bias is not None:
+        axes(site.op, 2, weight=weight)
     if weight.ndim == 1:
         return linear(site, input, weight[None], bias).squeeze(-1)
     if input.ndim == 1:
@@ -45,32 +48,42 @@ def matmul(site: Site, input: Tensor, other: Tensor) -> Tensor:
 @intercepts("mm", "bmm")
 def mm(site: Site, input: Tensor, mat2: Tensor) -> Tensor:
     """Two matrices, or two batches of them."""
+    axes(site.op, 2 if site.op == "mm" else 3, input=input, mat2=mat2)
+    if site.op == "bmm":
+        alike(site.op, 0, input=input, mat2=mat2)
     return product(site, *pair(site, input, mat2))
 
 
 @intercepts("mv")
 def mv(site: Site, input: Tensor, vec: Tensor) -> Tensor:
     """A matrix times a vector."""
+    axes(site.op, 2, input=input)
+    axes(site.op, 1, vec=vec)
     return matmul(site, input, vec)
 
 
 @intercepts("dot")
 def dot(site: Site, input: Tensor, tensor: Tensor) -> Tensor:
     """Two vectors."""
+    axes(site.op, 1, input=input, tensor=tensor)
     return matmul(site, input, tensor)
 
 
 @intercepts("vdot")
 def vdot(site: Site, input: Tensor, other: Tensor) -> Tensor:
     """Two real vectors."""
+    axes(site.op, 1, input=input, other=other)
     return matmul(site, input, other)
 
 
 @intercepts("linalg_vecdot")
 def vecdot(site: Site, x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Vectors along one axis, pair by pair."""
-    a, b = pair(site, x, y)
-    rows, columns = (p.shaped(p.tensor.movedim(dim, -1).unsqueeze(-2)) for p in (a, b))
+    found = pair(site, x, y)
+    tensors = torch.broadcast_tensors(*(p.tensor for p in found))
+    rows, columns = (
+        p.shaped(t.movedim(dim, -1).unsqueeze(-2)) for p, t in zip(found, tensors, strict=True)
+    )
     return product(site, rows, columns.mT).flatten(-2).squeeze(-1)
 
 
@@ -97,6 +110,8 @@ def addmm(
     site: Site, input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
     """A product added to ``input``."""
+    axes(site.op, 2, mat1=mat1, mat2=mat2)
+    at_most(site.op, 2, input=input)
     return plus(site, input, beta, *pair(site, mat1, mat2), alpha)
 
 
@@ -111,6 +126,9 @@ def baddbmm(
     alpha: Scalar = 1,
 ) -> Tensor:
     """A batch of products added to ``input``."""
+    axes(site.op, 3, batch1=batch1, batch2=batch2)
+    alike(site.op, 0, batch1=batch1, batch2=batch2)
+    at_most(site.op, 3, input=input)
     return plus(site, input, beta, *pair(site, batch1, batch2), alpha)
 
 
@@ -119,6 +137,9 @@ def addmv(
     site: Site, input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
     """A matrix times a vector, added to ``input``."""
+    axes(site.op, 2, mat=mat)
+    axes(site.op, 1, vec=vec)
+    at_most(site.op, 1, input=input)
     a, b = pair(site, mat, vec)
     c = input[:, None] if input.ndim else input
     return plus(site, c, beta, a, b.shaped(b.tensor[:, None]), alpha).squeeze(-1)
@@ -135,6 +156,9 @@ def addbmm(
     alpha: Scalar = 1,
 ) -> Tensor:
     """The sum over the batch of products, added to ``input``: one product with batch and K as K."""
+    axes(site.op, 3, batch1=batch1, batch2=batch2)
+    alike(site.op, 0, batch1=batch1, batch2=batch2)
+    at_most(site.op, 2, input=input)
     a, b = pair(site, batch1, batch2)
     left = a.shaped(a.tensor.transpose(0, 1).flatten(1))
     return plus(site, input, beta, left, b.shaped(b.tensor.flatten(0, 1)), alpha)
@@ -145,6 +169,8 @@ def addr(
     site: Site, input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1
 ) -> Tensor:
     """A column times a row, added to ``input``."""
+    axes(site.op, 1, vec1=vec1, vec2=vec2)
+    at_most(site.op, 2, input=input)
     a, b = pair(site, vec1, vec2)
     column, row = a.shaped(a.tensor[:, None]), b.shaped(b.tensor[None])
     return plus(site, input, beta, column, row, alpha)
@@ -152,7 +178,11 @@ def addr(
 
 @intercepts("linalg_multi_dot")
 def multi_dot(site: Site, tensors: Sequence[Tensor]) -> Tensor:
-    """Several matrices, from left to right."""
+    """Several matrices, from left to right; the first and the last may be vectors."""
+    if len(tensors) < 2:
+        raise ValueError(f"{site.op}: {len(tensors)} tensors; give two or more")
+    at_most(site.op, 2, first=tensors[0], last=tensors[-1])
+    axes(site.op, 2, **{f"tensor_{n}": x for n, x in enumerate(tensors[1:-1], 1)})
     result = tensors[0]
     for other in tensors[1:]:
         result = matmul(site.again(), result, other)
@@ -162,4 +192,5 @@ def multi_dot(site: Site, tensors: Sequence[Tensor]) -> Tensor:
 @intercepts("chain_matmul")
 def chain_matmul(site: Site, *matrices: Any) -> Tensor:
     """Likewise."""
-    return multi_dot(site, matrices[0] if isinstance(matrices[0], list | tuple) else matrices)
+    given = matrices[0] if isinstance(matrices[0], list | tuple) else matrices
+    return given[0] if len(given) == 1 else multi_dot(site, given)

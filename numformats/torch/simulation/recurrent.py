@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from numformats.torch.simulation.arguments import alike
 from numformats.torch.simulation.gates import CELLS, Cell
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.multiplying import Operand
@@ -119,9 +120,11 @@ def _layers(name: str) -> None:
         b_ih: Tensor | None = None,
         b_hh: Tensor | None = None,
     ) -> Any:
+        state = tuple(hx) if name == "lstm" else (hx,)
+        alike(site.op, 0, input=input, **{f"hx_{n}": h for n, h in enumerate(state)})
         weights = Weights(site, [w_ih, w_hh, b_ih, b_hh], True, False)  # type: ignore[list-item]
         gates = weights.times(input, weights.input, b_ih)
-        state = step(CELLS[name], weights, gates, tuple(hx) if name == "lstm" else (hx,))
+        state = step(CELLS[name], weights, gates, state)
         return state if name == "lstm" else state[0]
 
 

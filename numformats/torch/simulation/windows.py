@@ -49,13 +49,15 @@ class Windows:
         lead = prod(rows.shape[1 : 2 + dims])
         return rows.reshape(groups, lead, prod(rows.shape[2 + dims :]))
 
-    def summed(self, columns: Tensor, batch: int, sizes: tuple[int, ...]) -> Tensor:
+    def summed(
+        self, columns: Tensor, batch: int, sizes: tuple[int, ...], windows: tuple[int, ...]
+    ) -> Tensor:
         """(groups, B * windows, C / groups * taps) added into (B, C, *sizes): col2im.
 
         Taps are added in order, in the dtype of ``columns``; ``sizes`` are without padding.
         """
         whole = [n + sum(p) for n, p in zip(sizes, self.padding, strict=True)]
-        windows, dims = self.count(sizes), len(self.kernel)
+        dims = len(self.kernel)
         groups = columns.shape[0]
         taps_each = prod(self.kernel)
         channels = columns.shape[-1] // taps_each

@@ -44,6 +44,7 @@ CASES: dict[str, Case] = {
     "dot": Case(torch.dot, ((6,), (6,))),
     "vdot": Case(torch.vdot, ((6,), (6,))),
     "vecdot": Case(lambda a, b: torch.linalg.vecdot(a, b, dim=0), ((6, 3), (6, 3))),
+    "vecdot, broadcast": Case(torch.linalg.vecdot, ((3, 6), (3, 1))),
     "inner": Case(torch.inner, ((2, 3, 6), (4, 6))),
     "addmm": Case(torch.addmm, ((5, 4), (5, 6), (6, 4))),
     "addmm with factors": Case(
@@ -104,6 +105,10 @@ CASES: dict[str, Case] = {
     "convolution, transposed": Case(
         lambda x, w: torch.convolution(x, w, None, [2], [1], [1], True, [1], 1),
         ((2, 4, 7), (4, 3, 3)), (1,),
+    ),
+    "conv_transpose2d, padded beyond its stride": Case(
+        lambda x, w, b: F.conv_transpose2d(x, w, b, 1, 1, (2, 1), 2, (3, 2)),
+        ((2, 4, 4, 3), (4, 3, 3, 2), (6,)), (1, 2),
     ),
     "conv_tbc": Case(
         lambda x, w, b: torch.conv_tbc(x, w, b, 1), ((7, 2, 4), (3, 4, 6), (6,)), (1, 2)
