@@ -31,7 +31,7 @@ KERNELS = """
     linalg_inv_ex _linalg_solve_ex linalg_solve_triangular triangular_solve linalg_lstsq
     linalg_lu_factor_ex linalg_lu_solve linalg_ldl_factor_ex linalg_ldl_solve linalg_cholesky_ex
     cholesky cholesky_solve cholesky_inverse linalg_qr ormqr linalg_householder_product
-    _linalg_svd _linalg_eigh linalg_eig
+    _linalg_svd _linalg_eigh linalg_eig _fft_r2c _fft_c2r _fft_c2c
 """
 PRODUCTS = frozenset(name + end for name in KERNELS.split() for end in ("", "_"))
 # where operators do not multiply matrices unless their name is in the list

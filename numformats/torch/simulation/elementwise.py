@@ -19,19 +19,29 @@ OPERATIONS = """
     logaddexp logaddexp2 erfinv lgamma digamma deg2rad rad2deg
     special_xlogy special_expit special_erf special_erfc special_erfinv special_logit special_expm1
     special_log1p special_exp2 special_sinc special_xlog1py special_entr
+    float_power ldexp diff frac
+    special_gammaln igamma igammac special_gammainc special_gammaincc polygamma special_polygamma
+    mvlgamma special_multigammaln special_digamma special_psi special_zeta special_erfcx i0
+    special_i0 special_i0e special_i1 special_i1e special_ndtr special_ndtri special_log_ndtr
+    special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1
     relu relu6 leaky_relu prelu rrelu elu celu selu gelu silu mish softplus softsign hardtanh
-    hardsigmoid hardswish log_sigmoid threshold glu softmax log_softmax _safe_softmax
-    layer_norm group_norm batch_norm instance_norm rms_norm
+    hardsigmoid hardswish log_sigmoid threshold softshrink glu softmax log_softmax _safe_softmax
+    special_softmax special_log_softmax
+    renorm layer_norm group_norm batch_norm instance_norm rms_norm
     dropout feature_dropout alpha_dropout feature_alpha_dropout
     avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
 """
 NAMES = frozenset(OPERATIONS.split())
 SUMS = """
     sum mean var std var_mean std_mean nansum nanmean norm linalg_norm linalg_vector_norm cumsum
-    cumprod prod logsumexp logcumsumexp dist cosine_similarity pairwise_distance pdist cdist
+    cumprod prod logsumexp special_logsumexp logcumsumexp dist cosine_similarity pairwise_distance
+    pdist cdist
     trapezoid cumulative_trapezoid scatter_add scatter_reduce index_add index_reduce segment_reduce
     bincount index_put put
     cross_entropy_loss nll_loss nll_loss_nd mse_loss l1_loss smooth_l1_loss huber_loss kl_div
+    hinge_embedding_loss cosine_embedding_loss margin_ranking_loss soft_margin_loss ctc_loss
+    multi_margin_loss multilabel_margin_loss triplet_margin_loss quantile nanquantile trapz
+    gradient cov corrcoef col2im
     binary_cross_entropy binary_cross_entropy_with_logits poisson_nll_loss gaussian_nll_loss
     interpolate upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
     grid_sampler

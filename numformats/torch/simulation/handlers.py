@@ -10,8 +10,9 @@ H = TypeVar("H", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
 COMPOSITE: set[str] = set()
 OWNERS = (
-    "torch", "torch._C._nn", "torch._C._linalg", "torch._C._VariableFunctions", "torch._tensor",
-    "torch.nn.functional", "torch.functional", "torch._VF", "torch.autograd",
+    "torch", "torch._C._nn", "torch._C._linalg", "torch._C._special",
+    "torch._C._VariableFunctions", "torch._tensor", "torch.nn.functional", "torch.functional",
+    "torch._VF", "torch.autograd",
 )  # fmt: skip
 PYTHON = ("torch.nn.functional", "torch.functional")
 BACKWARD = (  # forwards may be computed again there

@@ -179,7 +179,9 @@ class Places:
         self.frames.append(Frame(module, path, self.policies.get(module, self.current[1])))
 
     def leave(self, module: nn.Module) -> None:
-        """It ends, and with it whatever an exception left behind."""
+        """It ends, and with it whatever an exception left behind; nothing where it never began."""
+        if all(frame.module is not module for frame in self.frames):
+            return
         while self.frames and self.frames.pop().module is not module:
             pass
 

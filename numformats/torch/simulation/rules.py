@@ -111,7 +111,7 @@ class Rules:
         found: dict[nn.Module, Policy] = {}
         ends, everywhere = _ends(root), places_of(root) if self.patterns else []
         for pattern, policy in self.patterns.items():
-            hits = [m for name, m in everywhere if name and _matches(pattern, name, m)]
+            hits = [m for name, m in everywhere if _matches(pattern, name, m)]
             if not hits and pattern in ends:
                 hits = ends[pattern]
             if not hits and not self.checked:
@@ -122,7 +122,8 @@ class Rules:
 
 
 def _matches(pattern: str, name: str, module: nn.Module) -> bool:
-    return fnmatchcase(name, pattern) or fnmatchcase(type(module).__name__, pattern)
+    """By path, which the root has none of, or by class."""
+    return bool(name and fnmatchcase(name, pattern)) or fnmatchcase(type(module).__name__, pattern)
 
 
 def _ends(root: nn.Module) -> dict[str, list[nn.Module]]:

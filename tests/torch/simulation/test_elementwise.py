@@ -40,6 +40,14 @@ FUNCTIONS: dict[str, Any] = {
     "rms_norm": lambda x: F.rms_norm(x, (8,)),
     "batch_norm": nn.BatchNorm1d(8),
     "dropout": lambda x: F.dropout(x, 0.5, False),
+    "softshrink": lambda x: F.softshrink(x, 0.1),
+    "float_power": lambda x: x.float_power(2),
+    "ldexp": lambda x: torch.ldexp(x, torch.tensor(1)),
+    "diff": lambda x: torch.diff(x),
+    "frac": torch.frac,
+    "gammaln": torch.special.gammaln,
+    "ndtr": torch.special.ndtr,
+    "expit": torch.special.expit,
     "avg_pool": lambda x: F.avg_pool1d(x, 2),
 }
 
@@ -140,6 +148,10 @@ LEFT: dict[str, tuple[Any, str]] = {
     "sparse": (lambda: (X.to_sparse() * 2).to_dense(), "layout sparse_coo"),
     "meta": (lambda: torch.empty(3, device="meta").tanh(), "meta tensors"),
     "variance and mean": (lambda: torch.var_mean(X)[0], "a reduction"),
+    "hinge": (lambda: F.hinge_embedding_loss(X, X.sign()), "a reduction"),
+    "margin": (lambda: F.multi_margin_loss(X, torch.zeros(len(X)).long()), "a reduction"),
+    "quantile": (lambda: X.quantile(0.3), "a reduction"),
+    "fold": (lambda: F.fold(X[:1, :4, None].expand(1, 4, 4), (3, 3), 2), "a reduction"),
     "scatter": (lambda: X[0].index_add(0, torch.tensor([1, 1]), X[0, :2]), "a reduction"),
 }
 

@@ -79,6 +79,13 @@ def test_what_cannot_be_simulated_is_counted(name: str) -> None:
         torch.testing.assert_close(got.to_dense(), wanted.to_dense())
 
 
+def test_fourier_transforms_are_counted() -> None:
+    with simulate("e4m3") as simulation:
+        torch.fft.irfft(torch.fft.rfft(torch.ones(4)))
+    ops = [row["op"] for row in simulation.report().full_precision]
+    assert ops == ["aten._fft_r2c", "aten._fft_c2r"]
+
+
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "accelerator": (lambda: simulate("nvidia-h100-fp9"), ValueError, "nvidia-h100-fp8"),
     "nothing": (lambda: simulate(None), TypeError, "nvidia-h100-fp8"),

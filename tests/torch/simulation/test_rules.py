@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from numformats.torch import simulate
 from tests.torch.simulation.test_elementwise import q
@@ -81,6 +83,45 @@ def test_a_shared_module_has_all_its_paths(name: str) -> None:
     with simulate("nvidia-h100-fp8", rules={name: None}) as simulation:
         net(X)
     assert {row["module"] for row in simulation.report().full_precision} == {"stem"}
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_the_class_of_the_model_itself_is_a_pattern(attached: bool) -> None:
+    layer, x = nn.Linear(8, 4), torch.randn(2, 8)
+    wanted, rules = layer(x), {"Linear": None}
+    if attached:
+        got = simulate(layer, "e4m3", rules=rules)(x)
+    else:
+        with simulate("e4m3", rules=rules):
+            got = layer(x)
+    assert torch.equal(got, wanted)
+
+
+def test_a_module_that_never_began_ends_nothing() -> None:
+    """torch calls hooks for the end of a module that another hook did not let begin."""
+
+    def stops(module: nn.Module, _: Any) -> None:
+        if isinstance(module, nn.Tanh):
+            raise StopIteration
+
+    class Tries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stopped, self.layer = nn.Tanh(), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            with contextlib.suppress(StopIteration):
+                x = self.stopped(x)
+            return nn.functional.linear(x, self.layer.weight)
+
+    handle = register_module_forward_pre_hook(stops)
+    try:
+        with simulate("e4m3", rules={"Tries": None}) as simulation:
+            nn.Sequential(Tries())(torch.randn(2, 8))
+    finally:
+        handle.remove()
+    (row,) = simulation.report().rows
+    assert (row["module"], row["reason"]) == ("0", "a rule")
 
 
 def test_a_later_rule_wins() -> None:
