@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import numformats as nf
 from numformats.torch.interop.qtorch import FixedPoint, FloatingPoint
 from numformats.torch.interop.qtorch.auto_low import lower, sequential_lower
 from numformats.torch.interop.qtorch.optim import OptimLP
@@ -93,6 +94,44 @@ def test_layers_of_the_kinds_are_rounded_and_no_others() -> None:
     want = quantizer(Q, forward_rounding="nearest")(before[0](x))
     for found in (net[0](x), new[0](x), pickle.loads(pickle.dumps(net))[0](x)):
         assert torch.equal(found, want)
+
+
+class Twice(nn.Module):
+    """One layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = self.first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+@pytest.mark.parametrize(
+    "kinds", [["linear"], iter(["linear"]), "linear"], ids=["list", "iterator", "name"]
+)
+def test_shared_layers_are_rounded_wherever_they_stand(kinds: Any) -> None:
+    model, x = Twice(), torch.randn(5, 4)
+    low = sequential_lower(model, kinds, FixedPoint(8, 4), forward_rounding="nearest")
+    wanted = x
+    for _ in range(2):
+        wanted = nf.quantize(model.first(wanted).detach(), "fixed<8,4>")
+    assert torch.equal(low(x), wanted)
+    assert len(list(low.parameters())) == 2
+
+
+def test_a_group_that_is_added_has_accumulators() -> None:
+    first, second = nn.Parameter(torch.tensor([0.5])), nn.Parameter(torch.tensor([0.5]))
+    weight = quantizer(FixedPoint(8, 2), forward_rounding="nearest")
+    wide = quantizer(FixedPoint(8, 6), forward_rounding="nearest")
+    optimizer = OptimLP(torch.optim.SGD([first], lr=0.0625), weight_quant=weight, acc_quant=wide)
+    optimizer.add_param_group({"params": [second]})
+    for _ in range(2):
+        first.grad = second.grad = torch.ones(1)
+        optimizer.step()
+    assert first.item() == second.item() == 0.5  # 0.375, a tie, goes to the even code
+    assert [wide.item() for wide in optimizer.accumulators] == [0.375, 0.375]
 
 
 def test_the_benchmarks_model_rounds_weights_inputs_errors_and_gradients() -> None:

@@ -86,10 +86,15 @@ def sequential_lower(
     homes = _homes(layer_types)
     quant = Quantizer(forward_number, backward_number, forward_rounding, backward_rounding)
 
+    made: dict[nn.Module, nn.Module] = {}  # shared layers stay shared
+
     def lowered(module: nn.Module) -> nn.Module:
-        for name, child in module.named_children():
-            module.add_module(name, lowered(child))
-        return nn.Sequential(module, quant) if _is_of(module, homes) else module
+        if module not in made:
+            for name, child in [*module._modules.items()]:
+                if child is not None:
+                    module.add_module(name, lowered(child))
+            made[module] = nn.Sequential(module, quant) if _is_of(module, homes) else module
+        return made[module]
 
     return lowered(copy.deepcopy(model))
 
@@ -105,9 +110,10 @@ class _After:
 
 
 def _homes(layer_types: Iterable[str]) -> set[str]:
-    for kind in layer_types:
+    kinds = [layer_types] if isinstance(layer_types, str) else list(layer_types)
+    for kind in kinds:
         choice("layer type", kind, KINDS)
-    return {f"torch.nn.modules.{home}" for kind in layer_types for home in KINDS[kind]}
+    return {f"torch.nn.modules.{home}" for kind in kinds for home in KINDS[kind]}
 
 
 def _is_of(module: nn.Module, homes: set[str]) -> bool:

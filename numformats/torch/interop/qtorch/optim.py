@@ -72,6 +72,12 @@ class OptimLP(torch.optim.Optimizer):
     def _parameters(self) -> Iterator[Any]:
         return (p for group in self.param_groups for p in group["params"])
 
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Parameters of another group, with accumulators where the others have some."""
+        super().add_param_group(param_group)
+        if getattr(self, "acc_quant", None) is not None:
+            self.accumulators += [p.detach().clone() for p in self.param_groups[-1]["params"]]
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; ``closure`` is called once, before gradients are rounded."""
