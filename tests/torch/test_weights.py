@@ -135,6 +135,20 @@ def test_inputs_that_never_enter_are_named() -> None:
         quantize_model(layer, "e4m3", inputs="e4m3", calibration=[torch.randn(1, 3, 8)])
 
 
+@pytest.mark.parametrize("fmt", ["e4m3", "nvfp4"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_the_model_may_change_its_dtype(fmt: str, dtype: torch.dtype) -> None:
+    """The scales, about 2^-25, keep their float32 bits, which no other dtype of 16 bits holds."""
+    model = mlp()
+    with torch.no_grad():
+        model[0].weight.mul_(2.0**-14)
+    small = quantize_model(model, fmt, scaling=AmaxScaling(axis=0))
+    wanted, other = small[0].weight.to(dtype), copy.deepcopy(small).to(dtype)
+    assert torch.equal(other[0].weight, wanted)
+    assert other(torch.randn(2, 64, dtype=dtype)).dtype == dtype
+    assert torch.equal(other.float()[0].weight, small[0].weight)
+
+
 class Keywords(nn.Module):
     """A layer that is called by keyword, as some models do."""
 

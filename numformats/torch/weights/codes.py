@@ -16,8 +16,9 @@ from numformats.torch.direction import Direction
 
 
 def stored(weight: Tensor, how: Direction, key: Key | int | None) -> tuple[Tensor, ...]:
-    """Packed codes of ``weight`` (uint8, one dimension), then its scales: none; float32, one a
-    tensor or channel; or the codes of block scales and, where there is one, the tensor's scale."""
+    """Packed codes of ``weight`` (uint8, one dimension), then its scales: none; one a tensor or
+    channel; or the codes of block scales and, where there is one, the tensor's scale. Float32
+    scales come as their bits (int32), which ``half()`` and its like leave alone."""
     fmt = how.fmt
     assert fmt is not None
     weight = weight.detach().cpu()
@@ -27,15 +28,20 @@ def stored(weight: Tensor, how: Direction, key: Key | int | None) -> tuple[Tenso
         scale = scaling.scale_of(largest, how.limit, how.power_of_two)
         weight, scales = (
             weight.to(torch.promote_types(weight.dtype, torch.float32)) / scale,
-            (scale,),
+            (scale.view(torch.int32),),
         )
     codes = nf.encode(weight.contiguous(), fmt, how.rounding, key=key, random_bits=how.random_bits)
     if isinstance(codes, BlockCodes | ScaledBlockCodes):
         scales = (codes.scales,)
         if isinstance(codes, ScaledBlockCodes):
-            scales += (torch.tensor(codes.tensor_scale, dtype=torch.float32),)
+            whole = torch.tensor(codes.tensor_scale, dtype=torch.float32)
+            scales += (whole.view(torch.int32),)
         codes = codes.codes
     return (nf.pack(codes, fmt), *scales)
+
+
+def _level(scale: Tensor) -> Tensor:
+    return scale.view(torch.float32) if scale.dtype == torch.int32 else scale
 
 
 @torch.library.custom_op("numformats::read_weight", mutates_args=())
@@ -43,7 +49,7 @@ def read_weight(
     packed: Tensor, scales: list[Tensor], fmt: str, shape: list[int], dtype: torch.dtype
 ) -> Tensor:
     """The values of what ``stored`` made, on its device. Codes are unpacked on the CPU."""
-    target, levels = parse(fmt), [scale.detach().cpu() for scale in scales]
+    target, levels = parse(fmt), [_level(scale.detach().cpu()) for scale in scales]
     codes = nf.unpack(packed.detach().cpu(), target, tuple(shape))
     if isinstance(target, BlockFloat):
         two = target.tensor_scale

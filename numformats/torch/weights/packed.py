@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
@@ -34,18 +37,23 @@ class PackedWeight(nn.Module):
         super().__init__()
         self.how, self.key, self.fmt = how, key, str(how.fmt)
         self.shape: list[int] = []
-        self.dtype = torch.float32
+        self.given = self.dtype = torch.float32  # of the weight that was packed, and as it is read
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """The weight is read in the dtype that ``half()`` and its like give the model."""
+        self.dtype = fn(torch.empty(0, dtype=self.dtype)).dtype
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, ...]:
         """Codes and scales of ``weight``: what is stored."""
-        self.shape, self.dtype = list(weight.shape), weight.dtype
+        self.shape, self.given, self.dtype = list(weight.shape), weight.dtype, weight.dtype
         return tuple(part.to(weight.device) for part in stored(weight, self.how, self.key))
 
     def forward(self, packed: Tensor, *scales: Tensor) -> Tensor:
         """The weight. Promise: the bits of ``numformats.torch.quantize`` of the weight that was
-        given."""
-        out: Tensor = read_weight(packed, list(scales), self.fmt, self.shape, self.dtype)
-        return out
+        given, and then its dtype where the model has changed that since."""
+        out: Tensor = read_weight(packed, list(scales), self.fmt, self.shape, self.given)
+        return out.to(self.dtype)
 
     def extra_repr(self) -> str:
         """Format and shape in words."""
