@@ -105,7 +105,7 @@ def transposed(
     taps = product(site, *_plain(rows, filters, groups))
     wide = taps if groups > 1 else taps[None]
     result = windows.summed(wide, batch, sizes, places)
-    return result if bias is None else result + bias.reshape(-1, *(1,) * dims)
+    return result if bias is None else result + site.cast(bias).reshape(-1, *(1,) * dims)
 
 
 @intercepts("convolution")

@@ -6,10 +6,16 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd import forward_ad
 
+from numformats.torch.simulation.handlers import Target
+
 Tensor = torch.Tensor
 CARRIERS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SPARSE = {"embedding": 4, "embedding_bag": 5}  # where the flag stands
 INDEXED = (*SPARSE, "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu")
+UNCAST = {  # what autocast leaves in the dtypes that come
+    "cpu": {"mv", "dot", "vdot", "addmv", "addr", "convolution", "bilinear"},
+    "cuda": {"dot", "vdot", "bilinear"},
+}
 PLAIN = (Tensor, torch.nn.Parameter)
 
 
@@ -21,12 +27,14 @@ class Given(NamedTuple):
     autocast: torch.dtype | None
 
 
-def given(args: Any, kwargs: dict[str, Any]) -> Given:
-    """What a call was given."""
+def given(found: Target, args: Any, kwargs: dict[str, Any]) -> Given:
+    """What a call was given; torch casts nothing for results that have their place already."""
     tensors = tuple(_tensors((args, *kwargs.values())))
     device = tensors[0].device.type if tensors else "cpu"
     dtype = tensors[0].dtype if tensors else torch.float32
-    cast = device in ("cpu", "cuda") and torch.is_autocast_enabled(device)
+    placed = found.in_place or kwargs.get("out") is not None
+    casts = device in UNCAST and found.name not in UNCAST[device] and not placed
+    cast = casts and torch.is_autocast_enabled(device)
     return Given(tensors, dtype, torch.get_autocast_dtype(device) if cast else None)
 
 

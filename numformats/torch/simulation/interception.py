@@ -44,8 +44,7 @@ class Interception(TorchFunctionMode):
         """Called for every function of torch."""
         result = self._called(func, args, kwargs or {})
         if torch.is_inference_mode_enabled() and not self.run.depth:
-            with self.run.inside():
-                return as_view(result, func, args)
+            return as_view(result, func, args)
         return result
 
     def _called(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -86,7 +85,7 @@ class Interception(TorchFunctionMode):
         if torch._C._is_tracing():
             raise RuntimeError("a simulation cannot be traced; call torch.jit.trace outside of it")
         path, policy = self.places.current
-        values = given(args, kwargs)
+        values = given(found, args, kwargs)
         sizes = tuple(tuple(x.shape) for x in values.tensors[:2])
         row = Row(found.name, path, "forward", shapes=sizes, status=LEFT)
         reason = "a rule" if policy.chip is None else misfit(found.name, values, args, kwargs)

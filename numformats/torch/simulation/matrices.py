@@ -102,7 +102,7 @@ def plus(site: Site, c: Tensor, beta: Scalar, a: Operand, b: Operand, alpha: Sca
     if (beta, alpha) == (1, 1):
         return product(site, a, b, c)
     result = product(site, a, b) * alpha
-    return result if beta == 0 else c * beta + result
+    return result if beta == 0 else site.cast(c) * beta + result
 
 
 @intercepts("addmm")

@@ -74,6 +74,7 @@ CASES: dict[str, Case] = {
     "einsum, three": Case(
         lambda a, b, c: torch.einsum("ij,jk,kl->il", a, b, c), ((3, 6), (6, 4), (4, 2))
     ),
+    "bilinear without bias": Case(F.bilinear, ((5, 3), (5, 4), (2, 3, 4)), (2,)),
     "bilinear": Case(F.bilinear, ((5, 3), (5, 4), (2, 3, 4), (2,)), (2, 3)),
     "conv1d": Case(F.conv1d, ((2, 4, 9), (6, 4, 3), (6,)), (1, 2)),
     "conv2d": Case(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 import numformats as nf
 from numformats.accelerators import Accelerator
@@ -46,6 +47,27 @@ def test_calls_are_what_torch_computes(name: str, path: str) -> None:
     rows = simulation.report().rows
     assert rows
     assert all(row["status"] == "simulated" for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("name", CASES)
+def test_autocast_casts_what_torch_casts(name: str, mode: str) -> None:
+    call, shapes, parameters = CASES[name]
+    kinds = [nn.Parameter if n in parameters else torch.Tensor for n in range(len(shapes))]
+    inputs = [kind(torch.randn(shape)) for kind, shape in zip(kinds, shapes, strict=True)]
+
+    def results() -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = call(*inputs)
+        return found if isinstance(found, tuple) else (found,)
+
+    wanted = results()
+    with simulate("e4m3", mode=mode):
+        got = results()
+    assert [x.dtype for x in got] == [x.dtype for x in wanted]
+    with simulate("fp32", mode=mode):
+        for x, y in zip(results(), wanted, strict=True):
+            torch.testing.assert_close(x, y, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("name", CASES)
