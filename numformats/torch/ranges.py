@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import numformats as nf
-from numformats.blocking import geometry
+from numformats.blocking import Geometry, geometry
 from numformats.formats import BlockFloat, FixedPoint, Float
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -34,14 +34,31 @@ def _within_blocks(x: torch.Tensor, fmt: BlockFloat, tensor_scale: float | None)
     codes = nf.encode(given, fmt, tensor_scale=tensor_scale)
     scale = nf.decode(codes.scales, fmt.scale, dtype=np.float64)
     scale = scale * (codes.tensor_scale if fmt.tensor_scale else 1.0)
-    found = geometry(fmt, tuple(x.shape))
-    (_, n1, _, n2, _), (first, second) = found.shape, found.tile
+    found, wide = geometry(fmt, tuple(x.shape)), x if x.dtype in _NUMPY else x.float()
     five = scale.reshape(found.scales_shape)
-    wide = five.repeat_interleave(first, 1)[:, :n1].repeat_interleave(second, 3)[:, :, :, :n2]
-    low, high = _ends(fmt.element, torch.float64)
-    wide, real = wide.reshape(x.shape), x.double()
-    beyond: torch.Tensor = (real < wide * low).logical_or_(real > wide * high)
-    return beyond.logical_not_()
+    low, high = (five * end for end in _ends(fmt.element, torch.float64))
+    low, high = -_floors(-low, wide.dtype), _floors(high, wide.dtype)
+    (a, n1, b, n2, c), (first, second) = found.shape, found.tile
+    if n1 % first or n2 % second:
+        low, high = (_spread(end, found).reshape(x.shape) for end in (low, high))
+    else:
+        wide = wide.reshape(a, n1 // first, first, b, n2 // second, second, c)
+        low, high = (end[:, :, None, :, :, None] for end in (low, high))
+    beyond: torch.Tensor = (wide < low).logical_or_(wide > high)
+    return beyond.logical_not_().reshape(x.shape)
+
+
+def _spread(ends: torch.Tensor, found: Geometry) -> torch.Tensor:
+    """One number a block, repeated over the block's elements."""
+    (_, n1, _, n2, _), (first, second) = found.shape, found.tile
+    return ends.repeat_interleave(first, 1)[:, :n1].repeat_interleave(second, 3)[:, :, :, :n2]
+
+
+def _floors(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The largest ``dtype`` up to each of float64 ``values``."""
+    near = values.to(dtype)
+    below = torch.nextafter(near, torch.full_like(near, -torch.inf))
+    return torch.where(near.double() > values, below, near)
 
 
 @cache
