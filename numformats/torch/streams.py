@@ -11,6 +11,7 @@ from numformats.checks import integer
 from numformats.random import Key
 from numformats.torch.keys import key_tensor
 
+COMPILED = "_orig_mod"  #: where torch.compile's wrapper holds a module
 _unnamed = itertools.count()
 
 
@@ -33,7 +34,7 @@ def counting_key(seed: int, stream: int | str | None) -> torch.Tensor:
 def reseed(model: torch.nn.Module, seed: int = 0) -> None:
     """Give every ``Quantizer`` in ``model`` this seed, its qualified name as stream, and step 0.
 
-    Then a run is a function of the seed, however many models were made before it.
+    Then a run is a function of the seed, however many models were made before it, compiled or not.
 
     Args:
         model: a module; its Quantizers without stochastic rounding have no key and are left.
@@ -50,4 +51,5 @@ def reseed(model: torch.nn.Module, seed: int = 0) -> None:
 
     for name, module in model.named_modules():
         if isinstance(module, Quantizer) and module.key is not None:
-            module.key.copy_(counting_key(seed, name))
+            parts = (part for part in name.split(".") if part != COMPILED)
+            module.key.copy_(counting_key(seed, ".".join(parts)))

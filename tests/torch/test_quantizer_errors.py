@@ -141,6 +141,19 @@ def test_random_bits_beyond_the_lane_of_the_carrier() -> None:
         module(X)
 
 
+def test_reseed_names_compiled_modules_as_they_were() -> None:
+    net = torch.nn.Sequential(torch.nn.Sequential(Quantizer("e4m3", **STOCHASTIC)))
+    reseed(net, 5)
+    wanted = net[0][0].key.clone()
+    net[0] = torch.compile(net[0], backend="eager")
+    compiled = torch.compile(net, backend="eager")
+    for model in (net, compiled):
+        key = net[0]._orig_mod[0].key
+        key.zero_()
+        reseed(model, 5)
+        assert torch.equal(key, wanted)
+
+
 def test_reseed_makes_runs_a_function_of_the_seed() -> None:
     def run(seed: int) -> tuple[torch.Tensor, list[list[int]]]:
         net = torch.nn.Sequential(*(Quantizer("e4m3", **STOCHASTIC) for _ in range(3)))
