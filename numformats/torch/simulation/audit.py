@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from numformats.torch.simulation.places import Places, Run
+from numformats.torch.simulation.places import Places
 from numformats.torch.simulation.report import LEFT, Row
+from numformats.torch.simulation.run import Run
 
 KERNELS = """
     embedding _embedding_bag mm bmm addmm baddbmm addbmm mv addmv addr dot vdot linear matmul einsum
@@ -100,7 +101,7 @@ class Audit(TorchDispatchMode):
     @contextmanager
     def _quiet(self) -> Iterator[None]:
         """Without this mode, so that torch takes the kernels that it takes without us."""
-        self.run.depth += 1
+        self.run.deepen(1)
         try:
             if torch._C._len_torch_dispatch_stack() == 1:
                 with _disable_current_modes():
@@ -108,4 +109,4 @@ class Audit(TorchDispatchMode):
             else:
                 yield
         finally:
-            self.run.depth -= 1
+            self.run.deepen(-1)

@@ -22,8 +22,9 @@ from numformats.torch.simulation.fitness import Given, given, misfit
 from numformats.torch.simulation.handlers import COMPOSITE, HANDLERS, Handler, Target, body, target
 from numformats.torch.simulation.hooks import executing
 from numformats.torch.simulation.operands import as_view
-from numformats.torch.simulation.places import Places, Run, Site, draws, texts
+from numformats.torch.simulation.places import Places, Site, draws, texts
 from numformats.torch.simulation.report import LEFT, Row
+from numformats.torch.simulation.run import Run
 from numformats.torch.simulation.storing import keeps
 
 FAMILIES = (attention, convolutions, einsum, lookups, matrices, recurrent)  # they register handlers

@@ -1,9 +1,6 @@
 """Where an operation takes place: which module runs, and by which rule."""
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,7 +13,8 @@ from numformats.accelerators.words import short_engine
 from numformats.formats import Format
 from numformats.random import Key
 from numformats.rounding import find
-from numformats.torch.simulation.report import LEFT, Report, Row
+from numformats.torch.simulation.report import LEFT, Row
+from numformats.torch.simulation.run import Run
 
 OUTSIDE = ""
 
@@ -34,42 +32,6 @@ class Frame(NamedTuple):
     module: nn.Module
     path: str
     policy: Policy
-
-
-@dataclass
-class Run:
-    """What all operations under one simulation share."""
-
-    report: Report
-    exact: bool
-    seed: int
-    step: int
-    depth: int = 0  # inside our own arithmetic, which nobody intercepts or counts
-
-    def __post_init__(self) -> None:
-        self.calls: dict[tuple[str, str], int] = {}
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Without autocast, interception and audit."""
-        self.depth += 1
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(torch._C._DisableTorchDispatch())
-                stack.enter_context(torch._C.DisableTorchFunction())
-                for device in ("cpu", "cuda"):
-                    if torch.is_autocast_enabled(device):
-                        stack.enter_context(torch.autocast(device, enabled=False))
-                yield
-        finally:
-            self.depth -= 1
-
-    def key(self, path: str, op: str) -> Key:
-        """The key of this call: of seed, step, call site, and how often it was called before."""
-        count = self.calls.get((path, op), 0)
-        self.calls[path, op] = count + 1
-        digest = hashlib.blake2b(f"{path}/{op}".encode(), digest_size=8).digest()
-        return Key(self.seed).fold(self.step).fold(int.from_bytes(digest, "little")).fold(count)
 
 
 class Site:

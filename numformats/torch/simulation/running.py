@@ -16,9 +16,10 @@ from numformats.torch.simulation.carried import Simulated
 from numformats.torch.simulation.checkpoints import watch_checkpoints
 from numformats.torch.simulation.hooks import module_hooks, optimizer_hooks
 from numformats.torch.simulation.interception import Interception
-from numformats.torch.simulation.places import Places, PlacesNow, Policy, Run, paths
+from numformats.torch.simulation.places import Places, PlacesNow, Policy, paths
 from numformats.torch.simulation.report import Report
 from numformats.torch.simulation.rules import Rules, accelerator_of
+from numformats.torch.simulation.run import Run
 
 LARGEST = (1 << 64) - 1
 
@@ -130,7 +131,7 @@ class Simulation:
 
     def stop(self) -> None:
         """Neither intercept nor count from now on."""
-        self._run.depth += 1
+        self._run.deepen(1)
 
     def moment(self) -> Moment:
         """Where the simulation stands."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -167,6 +168,35 @@ def test_gradients_of_weights_leave_in_their_format(mode: str) -> None:
     torch.testing.assert_close(near, w.grad / scale, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(w.grad, wanted[0], rtol=0.07, atol=float(scale) * 2**-9)
     torch.testing.assert_close(b.grad, wanted[1])
+
+
+def test_backward_in_another_thread_stops_nothing_here() -> None:
+    """Autograd of one thread is inside the simulation's arithmetic while another goes forward."""
+    entered, done = threading.Event(), threading.Event()
+    x, w = torch.randn(4, 8, requires_grad=True), nn.Parameter(torch.randn(6, 8))
+    wanted = nf.quantize(x.detach(), "e2m1") @ nf.quantize(w.detach(), "e2m1").T
+
+    class Waits(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, y: torch.Tensor) -> torch.Tensor:
+            return y.clone()
+
+        @staticmethod
+        def backward(ctx: Any, e: torch.Tensor) -> torch.Tensor:
+            with simulation._run.inside():
+                entered.set()
+                assert done.wait(30)
+            return e
+
+    with simulate("e2m1") as simulation:
+        loss = Waits.apply(x).sum()
+        other = threading.Thread(target=loss.backward)
+        other.start()
+        assert entered.wait(30)
+        got = nn.functional.linear(x, w)
+        done.set()
+        other.join()
+    assert torch.equal(got, wanted)
 
 
 def test_one_simulation_runs_in_one_thread(model: nn.Module) -> None:
