@@ -1,6 +1,6 @@
 """What torch refuses of shapes and sizes, and a simulation therefore, too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -85,4 +85,17 @@ def some_windows(op: str, sizes: Sequence[int], found: Sequence[int]) -> None:
         raise ValueError(
             f"{op}: an input of {tuple(sizes)} gives a result of {tuple(found)}; give a larger "
             "input, or pad it"
+        )
+
+
+def without_gradients(op: str, tensors: Iterable[Tensor]) -> None:
+    """Nothing that goes to ``out=`` is to be differentiated.
+
+    Raises:
+        RuntimeError: one of ``tensors`` requires a gradient, as torch has it.
+    """
+    if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+        raise RuntimeError(
+            f"{op}: out= does not support automatic differentiation, and one of the arguments "
+            "requires grad; leave out= away, or write torch.no_grad()"
         )

@@ -29,7 +29,7 @@ class Given(NamedTuple):
 
 def given(found: Target, args: Any, kwargs: dict[str, Any]) -> Given:
     """What a call was given; torch casts nothing for results that have their place already."""
-    tensors = tuple(_tensors((args, *kwargs.values())))
+    tensors = tuple(tensors_of((args, *kwargs.values())))
     device = tensors[0].device.type if tensors else "cpu"
     dtype = tensors[0].dtype if tensors else torch.float32
     placed = found.in_place or kwargs.get("out") is not None
@@ -38,16 +38,20 @@ def given(found: Target, args: Any, kwargs: dict[str, Any]) -> Given:
     return Given(tensors, dtype, torch.get_autocast_dtype(device) if cast else None)
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_of(values: Any) -> Iterator[Tensor]:
+    """The tensors among ``values``, and in lists and tuples of them."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, tuple | list):
-            yield from _tensors(value)
+            yield from tensors_of(value)
 
 
 def misfit(name: str, values: Given, args: Any, kwargs: dict[str, Any]) -> str:
     """Why torch computes this call itself; empty where the simulation can."""
+    for x in args:
+        if hasattr(type(x), "__torch_function__") and not isinstance(x, Tensor):
+            return f"an operand of its own kind, {type(x).__name__}"
     for x in values.tensors:
         reason = unlike(x)
         if reason:

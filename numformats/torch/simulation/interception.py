@@ -17,8 +17,9 @@ from numformats.torch.simulation import (
     matrices,
     recurrent,
 )
+from numformats.torch.simulation.arguments import without_gradients
 from numformats.torch.simulation.audit import Audit
-from numformats.torch.simulation.fitness import Given, given, misfit
+from numformats.torch.simulation.fitness import Given, given, misfit, tensors_of
 from numformats.torch.simulation.handlers import COMPOSITE, HANDLERS, Handler, Target, body, target
 from numformats.torch.simulation.hooks import executing
 from numformats.torch.simulation.operands import as_view
@@ -108,6 +109,8 @@ class Interception(TorchFunctionMode):
 
     def _simulated(self, site: Site, handler: Handler, args: Any, kwargs: dict[str, Any]) -> Any:
         out = args[0] if site.in_place else kwargs.pop("out", None)
+        if out is not None and not site.in_place:
+            without_gradients(site.op, (out, *tensors_of((*args, *kwargs.values()))))
         result = handler(site, *args, **kwargs)
         if out is None:
             return result

@@ -95,6 +95,8 @@ def sequence(site: Site, name: str, args: Sequence[Any]) -> tuple[Tensor, ...]:
         x, hx, flat, *shape, batch_first = args
         state = tuple(hx) if states == 2 else (hx,)
         steps = x.transpose(0, 1) if batch_first else x
+        if not steps.shape[0]:
+            raise ValueError(f"{name}: input {tuple(x.shape)} has no step; give one or more")
         sizes = [steps.shape[1]] * steps.shape[0]
         y, last = network(site, name, steps.flatten(0, 1), sizes, state, flat, shape)
         y = y.unflatten(0, steps.shape[:2])

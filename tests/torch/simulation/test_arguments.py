@@ -68,6 +68,10 @@ REFUSED: dict[str, Callable[[], Any]] = {
         *QKV, attn_mask=ones(7, 1, 2, 4, 4).bool()
     ),
     "attention, small mask": lambda: F.scaled_dot_product_attention(*QKV, attn_mask=ones(4)),
+    "no steps": lambda: torch.nn.LSTM(2, 2)(ones(0, 1, 2)),
+    "out and gradients": lambda: torch.mm(
+        ones(2, 2).requires_grad_(), ones(2, 2), out=torch.empty(2, 2)
+    ),
     "cell, states": lambda: torch.rnn_tanh_cell(ones(2, 3), ones(1, 4), ones(4, 3), ones(4, 4)),
     "cell, inputs": lambda: torch.gru_cell(ones(1, 3), ones(2, 4), ones(12, 3), ones(12, 4)),
 }

@@ -79,6 +79,20 @@ def test_what_cannot_be_simulated_is_counted(name: str) -> None:
         torch.testing.assert_close(got.to_dense(), wanted.to_dense())
 
 
+class Foreign:
+    """An operand that computes products by itself."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return 7
+
+
+def test_foreign_operands_compute_by_themselves() -> None:
+    with simulate("e4m3") as simulation:
+        assert torch.mm(torch.ones(2, 2), Foreign()) == 7
+    assert "Foreign" in simulation.report().full_precision[0]["reason"]
+
+
 def test_fourier_transforms_are_counted() -> None:
     with simulate("e4m3") as simulation:
         torch.fft.irfft(torch.fft.rfft(torch.ones(4)))
