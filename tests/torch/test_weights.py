@@ -129,6 +129,19 @@ def test_calibration_fixes_the_scale_of_what_enters() -> None:
     assert x.max() > rounded.max() == inner.max()  # it saturates: the scale stays
 
 
+def test_calibration_fixes_the_scale_of_the_tensor_in_two_level_formats() -> None:
+    batches = [torch.randn(8, 64) for _ in range(3)]
+    model = mlp()
+    small = quantize_model(model, {"0": "bf16"}, inputs="nvfp4", calibration=batches)
+    scale = torch.cat(batches).abs().max() / 2688
+    for x in (batches[0], 5 * batches[1]):
+        rounded = nf.quantize(x, "nvfp4", tensor_scale=float(scale))
+        wanted = model[2](model[1](nn.functional.linear(rounded, small[0].weight, small[0].bias)))
+        assert torch.equal(small(x), wanted)
+    with pytest.raises(ValueError, match=r"mxfp4.* carries scales of its own"):
+        quantize_model(model, "bf16", inputs="mxfp4", calibration=batches)
+
+
 def test_inputs_that_never_enter_are_named() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     with pytest.warns(UserWarning, match=r"self_attn.out_proj.* not rounded"):

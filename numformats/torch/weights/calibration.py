@@ -43,10 +43,11 @@ def input_quantizer(
             )
         return None
     if calibrated:
-        if isinstance(parse(inputs), BlockFloat):
+        fmt = parse(inputs)
+        if isinstance(fmt, BlockFloat) and not fmt.tensor_scale:
             raise ValueError(
-                f"inputs={str(parse(inputs))!r} carries scales of its own, and calibration fixes "
-                "scales; leave calibration out"
+                f"inputs={str(fmt)!r} carries scales of its own, and calibration fixes scales; "
+                "leave calibration out"
             )
         given = scaling or AmaxScaling()
         if given.axes or given.history:

@@ -50,7 +50,8 @@ def quantize_model(
             output of a linear layer its scale.
         inputs: format of the floating-point tensors that enter the modules with such weights, but
             for keywords with ``mask`` in their name; None leaves them.
-        input_scaling: how it is scaled; needless for block formats.
+        input_scaling: how it is scaled; needless for block formats. Two-level ones (NVFP4) take it
+            as their scale of the whole tensor.
         calibration: batches that fix one scale a tensor for ``inputs``, max |x| over the largest
             value; then ``input_scaling`` may only carry ``limit`` and ``power_of_two``.
         call: runs the model on a batch; by default ``model(*batch)`` of a tuple or list without its
@@ -63,8 +64,8 @@ def quantize_model(
 
     Raises:
         TypeError, ValueError: patterns that match nothing, unknown formats, options that do not go
-            together, calibration without batches, without ``inputs`` or of block formats, weights
-            without values.
+            together, calibration without batches, without ``inputs`` or of block formats without a
+            scale of the whole tensor, weights without values.
 
     Example:
         >>> from numformats.torch.weights import storage
