@@ -84,6 +84,7 @@ class Precision:
             the first match wins.
 
     Raises:
+        TypeError: what is no format.
         ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, a weight
             format in which no variance-corrected draw keeps its mean, or malformed rules.
 
@@ -109,8 +110,7 @@ class Precision:
         if self.rounding not in offered:
             raise ValueError(f"rounding={self.rounding!r}; write one of {', '.join(offered)}")
         for field in ("weight", "gradient"):
-            if isinstance(getattr(self, field), str):
-                object.__setattr__(self, field, parse_format(getattr(self, field)))
+            object.__setattr__(self, field, _format_of(field, getattr(self, field)))
         if self.accumulator != "full" and self.weight is None:
             raise ValueError(
                 f"accumulator={self.accumulator!r} keeps the weights on a grid, but weight is "
@@ -132,6 +132,17 @@ class Precision:
         gradient = "float32" if self.gradient is None else str(self.gradient)
         rules = f", {len(self.rules)} rule(s) for single parameters" if self.rules else ""
         return f"weights {weight}, gradients {gradient}, {self.accumulator} accumulator{rules}"
+
+
+def _format_of(field: str, given: Any) -> Any:
+    if given is None or isinstance(given, PerChannel):
+        return given
+    if isinstance(given, str):
+        return parse_format(given)
+    try:
+        return nf.parse(given)
+    except TypeError as error:
+        raise TypeError(f"{field}={given!r}: {error}; or PerChannel(8), or None") from None
 
 
 def _check_drawn(weight: Any) -> None:

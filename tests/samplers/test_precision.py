@@ -188,3 +188,14 @@ def test_deficit_counts_what_the_grid_cannot_meet(dtype):
 def test_bad_precisions_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Precision(**arguments)
+
+
+@pytest.mark.parametrize("field", ["weight", "gradient"])
+@pytest.mark.parametrize("given", [8, 3.5, ["e4m3"]], ids=str)
+def test_what_is_no_format_is_refused(field: str, given: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{field}={re.escape(repr(given))}.* or None"):
+        Precision(**{field: given})
+
+
+def test_data_types_are_formats() -> None:
+    assert Precision(weight=torch.float8_e4m3fn) == Precision("e4m3")
