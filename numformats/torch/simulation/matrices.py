@@ -98,11 +98,14 @@ def inner(site: Site, input: Tensor, other: Tensor) -> Tensor:
 
 
 def plus(site: Site, c: Tensor, beta: Scalar, a: Operand, b: Operand, alpha: Scalar) -> Tensor:
-    """``beta * c + alpha * (a @ b)``: c goes to the accelerator, unless there are factors."""
+    """``beta * c + alpha * (a @ b)``: ``c`` goes to the accelerator, unless there are factors."""
     if (beta, alpha) == (1, 1):
         return product(site, a, b, c)
     result = product(site, a, b) * alpha
-    return result if beta == 0 else site.cast(c) * beta + result
+    if beta:
+        return site.cast(c) * beta + result
+    never = torch.zeros((), dtype=torch.bool, device=result.device)
+    return torch.where(never, site.cast(c), result)  # NaN in c does not count; its gradient is 0
 
 
 @intercepts("addmm")

@@ -50,6 +50,9 @@ CASES: dict[str, Case] = {
     "addmm with factors": Case(
         lambda c, a, b: torch.addmm(c, a, b, beta=0.5, alpha=2), ((4,), (5, 6), (6, 4))
     ),
+    "addmm without what is added": Case(
+        lambda c, a, b: torch.addmm(c, a, b, beta=0), ((4,), (5, 6), (6, 4))
+    ),
     "addmm to weights": Case(torch.addmm, ((4,), (5, 6), (6, 4)), (1,)),
     "addmm_": Case(lambda c, a, b: (c + 0).addmm_(a, b), ((5, 4), (5, 6), (6, 4))),
     "baddbmm": Case(
