@@ -45,7 +45,7 @@ LONG: dict[str, Callable[[Any], str]] = {
         f"toward zero {e.frac_bits} bits after the point, added exactly, and converted once to "
         f"{_out(e.output)} ({_mode(e.rounding)}); the result enters the next {e.length}."
         + (f" Scales of blocks of {e.scale_block} add to the exponents." if e.scaled else "")
-        + (" Low bits of operands are cut off." if e.truncate_inputs else "")
+        + _cut(e)
     ),
     "EmulatedFDPA": lambda e: (
         f"{e.chunk} products at a time are computed by the FP16 unit in two halves (k mod 4 below "
@@ -53,7 +53,8 @@ LONG: dict[str, Callable[[Any], str]] = {
         f"{_out(e.output)}, to nearest even."
     ),
     "GroupScaledFDPA": lambda e: (
-        f"{e.group} products are added exactly and multiplied by both scales; "
+        f"{e.group} products are added exactly and multiplied by both scales ({e.scale}, one for "
+        f"{e.scale_block} elements); "
         f"{e.length // e.group} such groups and the running sum are aligned to the largest "
         f"exponent, cut off toward zero {e.frac_bits} bits after the point, added exactly, and "
         f"converted once to {_out(e.output)} ({_mode(e.rounding)})."
@@ -63,7 +64,7 @@ LONG: dict[str, Callable[[Any], str]] = {
         + (" (even and odd ones apart)" if e.grouped else "")
         + f", cut off {e.frac_bits} bits after the point and added; the running sum joins late, "
         f"rounded down at {e.frac_bits} bits, the total rounded down at {e.late_bits} bits, then "
-        "to nearest FP32."
+        f"to nearest FP32.{_cut(e)}"
     ),
     "ExactFDPA": lambda e: (
         f"{e.length} products and the running sum are added exactly and rounded once to "
@@ -84,8 +85,9 @@ LONG: dict[str, Callable[[Any], str]] = {
     ),
     "MACChain": lambda e: _chain(e),
     "IntegerDot": lambda e: (
-        f"{e.a_bits}-bit times {e.b_bits}-bit integers, exact, into an accumulator of "
-        f"{e.accumulator_bits} bits that {e.overflow}s."
+        f"{_integer(e.a_bits, e.a_signed)} times {_integer(e.b_bits, e.b_signed)} integers, exact, "
+        f"into an accumulator of {e.accumulator_bits} bits that {e.overflow}s"
+        + (f" after every {e.length} products." if e.overflow == "saturate" else ".")
     ),
 }
 
@@ -99,6 +101,14 @@ def _out(fmt: Format) -> str:
     return "FP32 with 13 fraction bits" if text.startswith("float<8,13") else text.upper()
 
 
+def _cut(e: Any) -> str:
+    return " Low bits of operands are cut off." if e.truncate_inputs else ""
+
+
+def _integer(bits: int, signed: bool) -> str:
+    return f"{bits}-bit" if signed else f"unsigned {bits}-bit"
+
+
 def _narrow(fmt: Format) -> str:
     """A result format other than FP32."""
     return "" if str(fmt) == "fp32" or fmt.bits > 16 else f" {fmt}"
@@ -110,7 +120,9 @@ def _chain_short(e: Any) -> str:
 
 
 def _chain(e: Any) -> str:
-    product = "exact" if e.product is None else f"rounded to {_out(e.product)}"
+    product = "exact"
+    if e.product is not None:
+        product = f"rounded to {_out(e.product)}, {_mode(e.product_rounding)}"
     order = "in order of k" if e.order == "sequential" else "in a binary tree"
     text = f"Products ({product}) are added {order} in {_out(e.accumulator)} ({_mode(e.rounding)})"
     if e.chunk:
@@ -118,7 +130,8 @@ def _chain(e: Any) -> str:
         text += (
             f", {e.chunk} at a time from zero; partial sums add up in {_out(e.c_values)} ({mode})"
         )
-    return text + "."
+    bits = f", {e.random_bits} random bits a rounding" if e.random_bits else ""
+    return f"{text}{bits}."
 
 
 def short_engine(engine: Engine) -> str:
@@ -180,7 +193,8 @@ def _requantize(chip: Accelerator) -> str:
     if isinstance(rule, MultiplierRequantize):
         return (
             f"with output_scale, multiplied by a 31-bit multiplier and shifted, rounding "
-            f"{rule.rounding!r}, clamped to [{rule.low}, {rule.high}]"
+            f"{rule.rounding!r}, {f'plus {rule.zero_point}, ' * (rule.zero_point != 0)}clamped to "
+            f"[{rule.low}, {rule.high}]"
         )
     if isinstance(rule, ApFixed):
         return (

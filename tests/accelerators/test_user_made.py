@@ -14,13 +14,16 @@ from typer.testing import CliRunner
 
 import numformats as nf
 from numformats.accelerators import Accelerator, Scaling, load
+from numformats.accelerators.words import long_engine
 from numformats.cli import app
 from numformats.engines import (
     ApFixed,
     FMAChain,
+    GroupScaledFDPA,
     IntegerDot,
     MACChain,
     MultiplierRequantize,
+    RoundDownFDPA,
     ShiftRequantize,
 )
 
@@ -219,3 +222,42 @@ def test_roles_that_are_not_stored_must_fit_the_unit() -> None:
     odd = np.full((2, 2), 0.3, np.float32)
     with pytest.raises(ValueError, match="is no value of bf16"):
         Accelerator("bf16", engine=MACChain("bf16", "bf16", accumulator="fp32")).matmul(odd, ONES)
+
+
+TELLING: list[tuple[Any, dict[str, Any]]] = [
+    (
+        MACChain("e4m3", "e4m3", accumulator="fp16", chunk=8, outer="fp32", product="bf16",
+                 rounding="stochastic_a", random_bits=4),
+        {"accumulator": "bf16", "rounding": "stochastic_b", "product": "fp16", "chunk": 4,
+         "product_rounding": "toward_zero", "outer": "bf16", "outer_rounding": "to_odd",
+         "order": "pairwise", "random_bits": 5},
+    ),
+    (
+        IntegerDot(8, 8, overflow="saturate"),
+        {"a_bits": 4, "b_bits": 4, "a_signed": False, "b_signed": False, "accumulator_bits": 24,
+         "overflow": "wrap", "length": 8},
+    ),
+    (
+        GroupScaledFDPA("e2m1", "e2m1", scale="e4m3", scale_block=16),
+        {"scale": "e8m0", "scale_block": 32, "group": 4, "length": 128, "frac_bits": 34,
+         "output": "fp16", "rounding": "nearest_even"},
+    ),
+    (
+        RoundDownFDPA("fp16", "fp16", length=8),
+        {"length": 4, "frac_bits": 20, "late_bits": 28, "grouped": True, "truncate_inputs": True},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine, changes", TELLING, ids=lambda x: "")
+def test_what_changes_an_engine_is_in_the_words(engine: Any, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        other = dataclasses.replace(engine, **{name: value})
+        assert long_engine(other) != long_engine(engine), name
+
+
+def test_the_zero_point_is_in_the_words() -> None:
+    chip = nf.accelerator("arm-cmsis-nn-int8")
+    rule = dataclasses.replace(chip.requantize, zero_point=-5)
+    assert "plus -5, clamped" in dataclasses.replace(chip, requantize=rule).explain()
+    assert "plus" not in chip.explain()

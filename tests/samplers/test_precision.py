@@ -1,5 +1,8 @@
 """What a precision means for the weights: grids, accumulators, rules, counters."""
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
