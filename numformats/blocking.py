@@ -6,7 +6,7 @@ blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -111,6 +111,24 @@ def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
     (f1, p1, n1, t1), (f2, p2, n2, t2) = merged
     full = (prod(shape[:f1]), n1, prod(shape[p1:f2]), n2, prod(shape[p2:]))
     return Geometry(full, (max(t1, 1), max(t2, 1)))
+
+
+def transposed(fmt: BlockFloat, order: tuple[int, ...]) -> BlockFloat:
+    """``fmt`` over an array whose axes come in this order."""
+    if fmt.axis is None:
+        return fmt
+    axes = fmt.axis if isinstance(fmt.axis, tuple) else (fmt.axis,)
+    found = tuple(order.index(axis % len(order)) for axis in axes)
+    return replace(fmt, axis=found if isinstance(fmt.axis, tuple) else found[0])
+
+
+def is_served(fmt: BlockFloat, shape: tuple[int, ...]) -> bool:
+    """Whether ``geometry`` has a view."""
+    try:
+        geometry(fmt, shape)
+    except ValueError:
+        return False
+    return True
 
 
 def scales_shape(fmt: BlockFloat, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,15 +6,16 @@ element's grid with its exponents shifted, so nothing is divided and nothing rou
 scales are in ``scaled_blocks.py``.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numformats.arrays import Host
 from numformats.block_tasks import block_task
-from numformats.blocking import geometry
+from numformats.blocking import geometry, is_served, transposed
 from numformats.formats import BlockFloat
-from numformats.outputs import run_flat
+from numformats.outputs import common_order, run_flat
 from numformats.request import Request
 
 
@@ -42,6 +43,8 @@ def quantize_blocks(
 ) -> None:
     """Round the array ``source`` into ``target`` (NumPy view) in blocks."""
     geometry(fmt, source.shape)
+    if not wanted.mode.stochastic:
+        source, target, fmt = _along_memory(source, target, fmt)
     if not fmt.power_of_two_scale:
         from numformats.scaled_blocks import quantize_scaled
 
@@ -57,3 +60,16 @@ def quantize_blocks(
         )
 
     run_flat(source, target, True, work)
+
+
+def _along_memory(source: Host, target: Any, fmt: BlockFloat) -> tuple[Host, Any, BlockFloat]:
+    """Both arrays, and the format, with axes as they follow each other in memory, where this saves
+    copies."""
+    x = source.view
+    order = common_order(x, target)
+    if order is None or x.flags["C_CONTIGUOUS"]:
+        return source, target, fmt
+    turned, view = transposed(fmt, order), x.transpose(order)
+    if not is_served(turned, view.shape):
+        return source, target, fmt
+    return replace(source, view=view), target.transpose(order), turned

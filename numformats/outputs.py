@@ -73,14 +73,14 @@ def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any]
     if x.size == 0:
         return
     overlap = np.may_share_memory(x, target) and not _same_place(x, target)
-    for order in ("C",) if ordered else ("C", "F"):
-        flags = f"{order}_CONTIGUOUS"
-        if target.flags[flags] and x.flags[flags] and not overlap:
-            work(_flat(x, order).view(stored), _flat(target, order).view(stored))
-            return
+    order = tuple(range(x.ndim)) if ordered else memory_order(x)
+    if _lie(order, x, target) and not overlap:
+        flat, result = (v.transpose(order).reshape(-1).view(stored) for v in (x, target))
+        work(flat, result)
+        return
     if target.flags["C_CONTIGUOUS"] and not overlap:
         np.copyto(target, x)
-        flat = _flat(target, "C").view(stored)
+        flat = target.reshape(-1).view(stored)
         work(flat, flat)
         return
     temporary = np.array(x, order="C", copy=True)
@@ -89,8 +89,19 @@ def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any]
     np.copyto(target, temporary.reshape(target.shape))
 
 
-def _flat(array: Any, order: str) -> Any:
-    return (array.T if order == "F" else array).reshape(-1)
+def memory_order(x: Any) -> tuple[int, ...]:
+    """Axes of a NumPy array from the longest step in memory to the shortest."""
+    return tuple(sorted(range(x.ndim), key=lambda axis: -x.strides[axis]))
+
+
+def common_order(x: Any, target: Any) -> tuple[int, ...] | None:
+    """The order of axes in which both lie in memory, without holes; None where there is none."""
+    order = memory_order(x)
+    return order if _lie(order, x, target) else None
+
+
+def _lie(order: tuple[int, ...], *arrays: Any) -> bool:
+    return all(v.transpose(order).flags["C_CONTIGUOUS"] for v in arrays)
 
 
 def _same_place(x: Any, y: Any) -> bool:
@@ -102,8 +113,8 @@ def _same_place(x: Any, y: Any) -> bool:
 
 
 def empty_like(source: Host) -> Any:
-    """A new NumPy array for results: C order, or Fortran order where the input is (and is not C)
-    contiguous."""
+    """A new NumPy array for results, in the memory order of an input without holes, else in C
+    order."""
     x = source.view
-    order = "F" if x.flags["F_CONTIGUOUS"] and not x.flags["C_CONTIGUOUS"] else "C"
-    return np.empty(x.shape, x.dtype, order)  # type: ignore[call-overload]
+    dense = not x.flags["C_CONTIGUOUS"] and _lie(memory_order(x), x)
+    return np.empty_like(x, order="K" if dense else "C", subok=False)
