@@ -19,6 +19,7 @@ from numformats.rounding import find
 VELOCITY_NOISE, VELOCITY = 3, 4
 REACH = 6.34  #: no normal of ``numformats.random`` is larger
 LEAST_SCALE = 2.0**-100
+LEAST_VARIANCE = 2.0**-126  #: of a position that tells of its velocity: float32 divides by it
 
 
 class UnderdampedMoments(NamedTuple):
@@ -78,7 +79,7 @@ class UnderdampedStepPlan:
         bits = fmt.frac_bits if isinstance(fmt, FixedPoint) else 0
         values = (
             m.decay, m.drift, -m.kick_v, -m.kick_x, std_x, m.cov / std_x if noisy else 0.0, own,
-            m.var_x, m.var_v, m.cov, -m.cov, 2.0**bits, 4.0**-bits,
+            max(m.var_x, LEAST_VARIANCE), m.var_v, m.cov, -m.cov, 2.0**bits, 4.0**-bits,
         )  # fmt: skip
         return StepScalars(*map(single, values))
 

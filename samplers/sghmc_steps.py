@@ -10,7 +10,7 @@ import torch
 import numformats as nf
 from numformats import UnderdampedMoments
 from numformats.langevin_tasks import NOISE, WEIGHT
-from numformats.underdamped_tasks import VELOCITY, VELOCITY_NOISE
+from numformats.underdamped_tasks import LEAST_VARIANCE, VELOCITY, VELOCITY_NOISE
 from samplers.forced import forced_variance
 from samplers.precision import Precision, resolve, saturated
 from samplers.steps import Draw, diffuse, normals, quantize
@@ -150,14 +150,15 @@ def _variance_corrected(
     """x' ← Q^vc(m_x, V_x), then v' ← Q^vc(m_v + b·n, V_v - b·C), n = x' - m_x, b = C/Var(n).
 
     Var(n) is V_x, or what the grid forces where that is more: with it b·n keeps the covariance C
-    and the variance V_v also where the weight's draw falls short (docs/decisions/0013).
+    and the variance V_v also where the weight's draw falls short (docs/decisions/0013). Where both
+    are below LEAST_VARIANCE, n says next to nothing of v, and that much less of C is kept.
     """
     fmt = resolve(precision.weight, tuple(mean_x.shape))
     drawn, counts = nf.variance_corrected(
         mean_x, m.var_x, fmt, key=key.fold(WEIGHT), return_counts=True
     )
-    actual = forced_variance(mean_x, m.var_x, fmt).clamp_(min=m.var_x)
-    share = torch.where(actual > 0, m.cov / actual, 0.0)
+    actual = forced_variance(mean_x, m.var_x, fmt).clamp_(min=max(m.var_x, LEAST_VARIANCE))
+    share = torch.where(actual > 0, m.cov / actual, 0.0)  # NaN of a mean counts as 0
     mean = mean_v.addcmul(share, drawn - mean_x)
     left = torch.rsub(share, m.var_v, alpha=m.cov).clamp_(min=0)
     velocity = draw_velocity(mean, left, precision, key.fold(VELOCITY))
