@@ -54,8 +54,8 @@ CASES: list[tuple[str, str, str, float]] = [
     ("nvfp4 columns", "nearest_even", "float scales", 0.0),
     ("e4m3", "variance_corrected", "draw", 0.0),
     ("fixed<8,4>", "variance_corrected", "draw", 0.0),
-    ("e4m3, variances of elements", "variance_corrected", "draw", 0.0),
-    ("fixed<8,4>, variances of elements", "variance_corrected", "draw", 0.0),
+    ("e4m3, own variances", "variance_corrected", "draw", 0.0),
+    ("fixed<8,4>, own variances", "variance_corrected", "draw", 0.0),
     ("mxfp8_e4m3", "variance_corrected", "draw", 0.0),
     ("mxfp8_e4m3 columns", "variance_corrected", "draw", 0.0),
     ("bfp<8,block=16>", "variance_corrected", "draw", 0.0),
@@ -69,8 +69,8 @@ CASES: list[tuple[str, str, str, float]] = [
 FORMATS = {
     "mxfp8_e4m3 32x32": replace(nf.MXFP8_E4M3, block_size=(32, 32), axis=(0, 1)),
     "mxfp8_e4m3 columns": replace(nf.MXFP8_E4M3, axis=0),
-    "e4m3, variances of elements": nf.E4M3,
-    "fixed<8,4>, variances of elements": nf.FixedPoint(8, 4),
+    "e4m3, own variances": nf.E4M3,
+    "fixed<8,4>, own variances": nf.FixedPoint(8, 4),
     "bfp<8>, a row": nf.BlockFloat(nf.FixedPoint(8, 6), None, axis=1),
     "nvfp4, scale given": nf.NVFP4,
     "nvfp4 16x16": replace(nf.NVFP4, block_size=(16, 16), axis=(0, 1)),
@@ -83,7 +83,7 @@ def case_of(x: torch.Tensor, fmt: str, verb: str, out: torch.Tensor) -> Callable
     """One case: a verb by its name, else a rounding mode."""
     kind = FORMATS.get(fmt, fmt)
     if verb == "variance_corrected":
-        variance = torch.full_like(x, 0.01) if fmt.endswith("of elements") else 0.01
+        variance = torch.full_like(x, 0.01) if fmt.endswith("own variances") else 0.01
         return partial(nf.variance_corrected, x, variance, kind, key=1, out=out)
     if verb == "encode":
         return partial(nf.encode, x, kind)
