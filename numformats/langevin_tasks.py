@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,12 +83,18 @@ class Step:
             weight=lower(target, SINGLE, self.mode),
             draw=grid,
             short=short_draw(grid, self.variance) if drawn else None,
-            low=single(target.min),
-            high=single(target.max),
+            low=ends(target)[0],
+            high=ends(target)[1],
             mode=self.mode,
             keys=self.keys(),
             flags=self.flags,
         )
+
+
+@lru_cache(maxsize=256)
+def ends(fmt: FixedPoint | Float) -> tuple[Any, Any]:
+    """The range of ``fmt`` in float32."""
+    return single(fmt.min), single(fmt.max)
 
 
 @np.errstate(over="ignore")

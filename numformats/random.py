@@ -4,10 +4,11 @@ Words come from Threefry-2x32-13. In 32-bit lanes element i takes word ``i & 1``
 1``; in 64-bit lanes element i takes both words of counter i, the first on top.
 """
 
+import ast
 import functools
+import inspect
 import sys
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -68,12 +69,29 @@ def as_key(key: "Key | int | None") -> Key | None:
 
 
 _MASK = 0xFFFFFFFF
-_INTS: dict[str, Any] = {  # the generator's text on Python ints
-    "W32": _MASK.__and__,
-    "__builtins__": __builtins__,  # torch.compile looks for them
-}
-for _part in (text.rotate_add, text.four_rounds, text.threefry):
-    _INTS[_part.__name__] = FunctionType(_part.__code__, _INTS)
+
+
+class _Masked(ast.NodeTransformer):
+    """``W32(x)`` becomes ``x & 0xFFFFFFFF``, a third of a call's time; constants stay."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if not (isinstance(node.func, ast.Name) and node.func.id == "W32"):
+            return node
+        x = node.args[0]
+        return x if isinstance(x, ast.Constant) else ast.BinOp(x, ast.BitAnd(), ast.Constant(_MASK))
+
+
+def _on_ints() -> dict[str, Any]:
+    """The generator's text on Python ints."""
+    found: dict[str, Any] = {"Word": int, "__builtins__": __builtins__}  # torch.compile wants them
+    for part in (text.rotate_add, text.four_rounds, text.threefry):
+        tree = ast.fix_missing_locations(_Masked().visit(ast.parse(inspect.getsource(part))))
+        exec(compile(tree, text.__file__, "exec"), found)
+    return found
+
+
+_INTS = _on_ints()
 
 
 @functools.lru_cache(maxsize=1024)  # a key is folded several times

@@ -11,7 +11,7 @@ from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
 from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import FixedPoint, Float, Format
-from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, single
+from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, ends, single
 from numformats.lowering import lower
 from numformats.rounding import find
 
@@ -108,8 +108,8 @@ class UnderdampedStepPlan:
             draw=grid,
             short=short_draw(grid, self.moments.var_x) if self.draws else None,
             own=own_draws(grid),
-            low=single(target.min),
-            high=single(target.max),
+            low=ends(target)[0],
+            high=ends(target)[1],
             largest=largest,
             least=least,
             mode=s.mode,
