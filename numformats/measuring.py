@@ -19,6 +19,8 @@ from numformats.naming import parse
 from numformats.quantizing import quantize
 from numformats.random import Key
 
+PIECE = 1 << 15  #: elements that errors are counted in at a time, within a near cache
+
 
 def values(fmt: FormatLike) -> Any:
     """The distinct finite values of a format (of the elements, for block formats), ascending, in
@@ -118,28 +120,35 @@ class Tally:
         self.elements = self.flushed = self.non_finite = self.saturated = 0
         self.signal = self.noise = self.max_relative = self.max_absolute = 0.0
 
-    @np.errstate(all="ignore")
     def add(self, x: Any, rounded: Any) -> None:
         """Count ``x``, which ``quantize`` made ``rounded``."""
-        new, exact = (values_of(host(v)).astype(np.float64) for v in (rounded, x))
-        if exact.size == 0:
-            return
-        good = np.isfinite(exact) & np.isfinite(new)
-        noise, nonzero = np.abs(np.where(good, new - exact, 0.0)), good & (exact != 0.0)
-        relative = noise[nonzero] / np.abs(exact[nonzero])
+        new, exact = (values_of(host(v)).reshape(-1) for v in (rounded, x))
+        for at in range(0, exact.size, PIECE):
+            piece = slice(at, at + PIECE)
+            self._count(exact[piece].astype(np.float64), new[piece].astype(np.float64))
         self.elements += exact.size
-        self.signal += float(np.sum(exact[good] ** 2))
-        self.noise += float(np.sum(noise**2))
-        self.max_relative = max(self.max_relative, float(np.max(relative, initial=0.0)))
-        self.max_absolute = max(self.max_absolute, float(np.max(noise, initial=0.0)))
-        self.saturated += self.beyond(x, exact)
-        self.flushed += int(np.sum(nonzero & (new == 0.0)))
-        self.non_finite += int(np.sum(~np.isfinite(exact)))
+        self.saturated += self.beyond(x) if exact.size else 0
 
-    def beyond(self, x: Any, exact: Any) -> int:
-        """How many finite elements of ``x`` (``exact`` in float64) lie beyond the largest value of
-        the format, or of their block."""
-        return _saturated(x, exact, self.fmt, exact.shape)
+    @np.errstate(all="ignore")
+    def _count(self, exact: Any, new: Any) -> None:
+        finite = np.isfinite(exact)
+        good = finite & np.isfinite(new)
+        self.non_finite += exact.size - int(np.count_nonzero(finite))
+        if not good.all():
+            exact, new = exact[good], new[good]
+        noise, size = np.abs(new - exact), np.abs(exact)
+        self.signal += float(np.sum(size * size))
+        self.noise += float(np.sum(noise * noise))
+        self.max_absolute = max(self.max_absolute, float(np.max(noise, initial=0.0)))
+        zero = size == 0.0
+        self.flushed += int(np.count_nonzero((new == 0.0) & ~zero))
+        size[zero] = np.inf  # has no relative error
+        self.max_relative = max(self.max_relative, float(np.max(noise / size, initial=0.0)))
+
+    def beyond(self, x: Any) -> int:
+        """How many finite elements of ``x`` lie beyond the largest value of the format, or of their
+        block."""
+        return _saturated(x, self.fmt)
 
     @property
     def sqnr(self) -> float:
@@ -180,9 +189,18 @@ def error(
     return tally.error
 
 
-def _saturated(x: Any, exact: Any, fmt: Format, shape: tuple[int, ...]) -> int:
-    scale: Any = _element_scales(x, fmt, shape) if isinstance(fmt, BlockFloat) else 1.0
-    element = fmt.element if isinstance(fmt, BlockFloat) else fmt
-    largest, least = _within_float64(element.max), _within_float64(element.min)
-    beyond = (exact > largest * scale) | (exact < least * scale)
-    return int(np.sum(np.isfinite(exact) & beyond))
+@np.errstate(invalid="ignore")  # signalling NaN
+def _saturated(x: Any, fmt: Format) -> int:
+    source = host(x)
+    exact = values_of(source).reshape(-1)
+    element, scale = fmt, np.ones(1)
+    if isinstance(fmt, BlockFloat):
+        element, scale = fmt.element, _element_scales(x, fmt, source.shape).reshape(-1)
+    assert not isinstance(element, BlockFloat)
+    largest, least, count = _within_float64(element.max), _within_float64(element.min), 0
+    for at in range(0, exact.size, PIECE):
+        wide, own = (v[at if v.size > 1 else 0 :][:PIECE] for v in (exact, scale))
+        wide = wide.astype(np.float64)
+        beyond = (wide > largest * own) | (wide < least * own)
+        count += int(np.count_nonzero(np.isfinite(wide) & beyond))
+    return count

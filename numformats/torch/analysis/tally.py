@@ -28,7 +28,7 @@ class Tally(measuring.Tally):
         x = x.detach()
         self.add(x.cpu(), quantize(x, self.fmt, self.rounding, scaling=self.scaling).cpu())
 
-    def beyond(self, x: Any, exact: Any) -> int:
+    def beyond(self, x: Any) -> int:
         """How many finite elements round to beyond the range."""
         return int((~within(self._scaled(x), self.fmt) & x.isfinite()).sum())
 
