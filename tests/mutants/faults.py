@@ -181,7 +181,7 @@ STATE = [
     Fault("step size of the next step", "samplers/cycles.py",
           "math.cos(math.pi * self.position", "math.cos(math.pi * (self.position + 1)", (CYCLES,)),
     Fault("sampling begins one step late", "samplers/cycles.py",
-          "self.position / self.length >= self", "self.position / self.length > self", (CYCLES,)),
+          "position / length >= exploration", "position / length > exploration", (CYCLES,)),
     Fault("noise while exploring", "samplers/cycles.py",
           "temperature if self.sampling else 0.0", "temperature", (CYCLES, CONDUCT)),
     Fault("logits averaged", "samplers/averaging.py",
