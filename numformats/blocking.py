@@ -5,7 +5,7 @@ Axes between, before and after the blocked ones merge; a trailing whole axis mer
 blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -113,13 +113,11 @@ def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
     return Geometry(full, (max(t1, 1), max(t2, 1)))
 
 
-def transposed(fmt: BlockFloat, order: tuple[int, ...]) -> BlockFloat:
-    """``fmt`` over an array whose axes come in this order."""
-    if fmt.axis is None:
-        return fmt
-    axes = fmt.axis if isinstance(fmt.axis, tuple) else (fmt.axis,)
-    found = tuple(order.index(axis % len(order)) for axis in axes)
-    return replace(fmt, axis=found if isinstance(fmt.axis, tuple) else found[0])
+def moved(fmt: BlockFloat, to: Callable[[int], int]) -> BlockFloat:
+    """``fmt`` with its axes where ``to`` says."""
+    if isinstance(fmt.axis, tuple):
+        return replace(fmt, axis=tuple(map(to, fmt.axis)))
+    return fmt if fmt.axis is None else replace(fmt, axis=to(fmt.axis))
 
 
 def is_served(fmt: BlockFloat, shape: tuple[int, ...]) -> bool:

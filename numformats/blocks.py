@@ -13,7 +13,7 @@ import numpy as np
 
 from numformats.arrays import Host
 from numformats.block_tasks import block_task
-from numformats.blocking import geometry, is_served, transposed
+from numformats.blocking import geometry, is_served, moved
 from numformats.formats import BlockFloat
 from numformats.outputs import common_order, run_flat
 from numformats.request import Request
@@ -69,7 +69,8 @@ def _along_memory(source: Host, target: Any, fmt: BlockFloat) -> tuple[Host, Any
     order = common_order(x, target)
     if order is None or x.flags["C_CONTIGUOUS"]:
         return source, target, fmt
-    turned, view = transposed(fmt, order), x.transpose(order)
+    view = x.transpose(order)
+    turned = moved(fmt, lambda axis: order.index(axis % x.ndim))
     if not is_served(turned, view.shape):
         return source, target, fmt
     return replace(source, view=view), target.transpose(order), turned

@@ -70,6 +70,7 @@ class Step:
         target = self.weight or IDENTITY
         drawn = self.accumulator == "variance_corrected"
         grid = draw_grid(target, SINGLE) if drawn else NO_DRAW
+        low, high = ends(target)
         return LangevinTask(
             theta=theta,
             grad=grad,
@@ -83,8 +84,8 @@ class Step:
             weight=lower(target, SINGLE, self.mode),
             draw=grid,
             short=short_draw(grid, self.variance) if drawn else None,
-            low=ends(target)[0],
-            high=ends(target)[1],
+            low=low,
+            high=high,
             mode=self.mode,
             keys=self.keys(),
             flags=self.flags,

@@ -193,14 +193,13 @@ def error(
 def _saturated(x: Any, fmt: Format) -> int:
     source = host(x)
     exact = values_of(source).reshape(-1)
-    element, scale = fmt, np.ones(1)
+    element, scale = fmt, np.broadcast_to(1.0, exact.shape)
     if isinstance(fmt, BlockFloat):
         element, scale = fmt.element, _element_scales(x, fmt, source.shape).reshape(-1)
     assert not isinstance(element, BlockFloat)
     largest, least, count = _within_float64(element.max), _within_float64(element.min), 0
     for at in range(0, exact.size, PIECE):
-        wide, own = (v[at if v.size > 1 else 0 :][:PIECE] for v in (exact, scale))
-        wide = wide.astype(np.float64)
+        wide, own = exact[at : at + PIECE].astype(np.float64), scale[at : at + PIECE]
         beyond = (wide > largest * own) | (wide < least * own)
         count += int(np.count_nonzero(np.isfinite(wide) & beyond))
     return count

@@ -84,10 +84,9 @@ class _Masked(ast.NodeTransformer):
 
 def _on_ints() -> dict[str, Any]:
     """The generator's text on Python ints."""
-    found: dict[str, Any] = {"Word": int, "__builtins__": __builtins__}  # torch.compile wants them
-    for part in (text.rotate_add, text.four_rounds, text.threefry):
-        tree = ast.fix_missing_locations(_Masked().visit(ast.parse(inspect.getsource(part))))
-        exec(compile(tree, text.__file__, "exec"), found)
+    found: dict[str, Any] = {"__builtins__": __builtins__}  # torch.compile looks for them
+    tree = _Masked().visit(ast.parse(inspect.getsource(text)))
+    exec(compile(ast.fix_missing_locations(tree), text.__file__, "exec"), found)
     return found
 
 

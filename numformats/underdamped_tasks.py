@@ -91,6 +91,7 @@ class UnderdampedStepPlan:
         fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
         largest, least = _limits(target)
         grid = draw_grid(target, SINGLE) if self.draws else NO_DRAW
+        low, high = ends(target)
         return UnderdampedTask(
             theta=theta,
             velocity=velocity,
@@ -108,8 +109,8 @@ class UnderdampedStepPlan:
             draw=grid,
             short=short_draw(grid, self.moments.var_x) if self.draws else None,
             own=own_draws(grid),
-            low=ends(target)[0],
-            high=ends(target)[1],
+            low=low,
+            high=high,
             largest=largest,
             least=least,
             mode=s.mode,

@@ -35,8 +35,9 @@ def check_fit(label: str, param: torch.Tensor, precision: Precision) -> None:
 def may_lack(param: torch.Tensor, precision: Precision) -> bool:
     """Whether the weights decide if the parameter's dtype holds them: blocks beside float16, whose
     range is narrower than that of scales."""
-    blocks = isinstance(resolve(precision.weight, tuple(param.shape)), nf.BlockFloat)
-    return blocks and param.dtype == torch.float16
+    if param.dtype != torch.float16:
+        return False
+    return isinstance(resolve(precision.weight, tuple(param.shape)), nf.BlockFloat)
 
 
 def _check_axes(what: str, fmt: nf.BlockFloat, shape: tuple[int, ...]) -> None:

@@ -51,10 +51,11 @@ def _check_role(chip: Accelerator, role: str) -> None:
             + ("as they come" if fmt is None else f"in {fmt}, a format with scales of its own")
             + "; leave that scaling out"
         )
-    if scaling is not None and scaling.limit is not None and scaling.limit < least(fmt):
+    limit = None if scaling is None else scaling.limit
+    if limit is not None and isinstance(fmt, FixedPoint | Float) and limit < fmt.smallest:
         raise ValueError(
-            f"scaling of {role} has limit={scaling.limit!r}, below the smallest magnitude of "
-            f"{fmt}, {least(fmt):g}: all would be stored as zero; write a larger one"
+            f"scaling of {role} has limit={limit!r}, below the smallest magnitude of "
+            f"{fmt}, {float(fmt.smallest):g}: all would be stored as zero; write a larger one"
         )
     if isinstance(fmt, BlockFloat) and fmt.axis not in (-1, None, (-2, -1)):
         raise ValueError(
@@ -120,12 +121,6 @@ def _check_scaled(chip: Accelerator) -> None:
         )
         if not good:
             raise ValueError(f"{role}={fmt and str(fmt)!r}: {wanted_blocks(own, engine)}")
-
-
-def least(fmt: Any) -> float:
-    """The smallest positive value of a fixed point or a float."""
-    power = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent
-    return float(2.0**power)
 
 
 def along_k(fmt: BlockFloat) -> int | None:

@@ -47,16 +47,19 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 def draws(task: DrawTask) -> tuple[int, int]:
     """Variance-corrected draws; the numbers of elements with too much variance and beyond the
     range."""
-    counts, n = zeros(2, np.uint64, task.out), few(task.out.size)
-    stream = (*task.key, *task.other_key, np.uint64(task.first))
+    arrays: tuple[Any, ...]
+    law: tuple[Any, ...]
     if task.short:
         kernel = compiled("short_draws", **drawn_on(task.grid, task.short))
-        launch(kernel, n, task.out, task.mean, task.out, *stream, task.short, counts)
+        arrays, law = (task.mean, task.out), (task.short,)
     elif task.own:
-        kernel, given = compiled("own_draws", **drawn_on(task.grid)), (task.mean, task.variance)
-        launch(kernel, n, task.out, *given, task.out, *stream, task.grid, *task.own, counts)
+        kernel = compiled("own_draws", **drawn_on(task.grid))
+        arrays, law = (task.mean, task.variance, task.out), (task.grid, *task.own)
     else:
         return _draws(task, zeros(1, np.float64, task.out), None)
+    counts = zeros(2, np.uint64, task.out)
+    stream = (*task.key, *task.other_key, np.uint64(task.first))
+    launch(kernel, few(task.out.size), task.out, *arrays, *stream, *law, counts)
     return _counted(task, counts)
 
 

@@ -129,9 +129,14 @@ PARTS: dict[str, Parts] = {
     "words": (random_loops.copy_run,),
     "normals": (),
     "long_normals": (random_loops.copy_run, random_loops.deviates),
-    "draws": _DRAWS,
-    "short_draws": _SHORT_DRAWS,
-    "own_draws": (random_loops.known, random_loops.drawn_at, *_OWN_DRAWS),
+    "draws": (random_loops.both_words, *_DRAWS),
+    "short_draws": (random_loops.both_words, *_SHORT_DRAWS),
+    "own_draws": (
+        random_loops.both_words,
+        random_loops.known,
+        random_loops.drawn_at,
+        *_OWN_DRAWS,
+    ),
     "finite_tops": (scaled.magnitude_of, scaled_loops.seen),
     "tops": (
         scaled.magnitude_of,

@@ -45,6 +45,14 @@ def fill_long_words(words, first, n, k0, k1):
     return 0
 
 
+def both_words(first, n, k0, k1, h0, h1):
+    """The two words of a draw, for elements ``first`` .. ``first + n``, ``n`` <= CHUNK."""
+    one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
+    skip = fill(one, first, n, k0, k1)
+    fill(two, first, n, h0, h1)
+    return one[skip:], two[skip:]
+
+
 def copy_run(out, words):
     for i in range(out.size):
         out[i] = words[i]
@@ -138,13 +146,11 @@ def draws(mean, variance, out, k0, k1, h0, h1, first, g, counts):
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
         wanted, sigma = np.full(b - a, variance[0]), np.full(b - a, root(variance[0]))
         if variance.size > 1:
             wanted[:] = variance[a:b]
             roots(wanted, sigma)
-        skip = fill(one, first + a, b - a, k0, k1)
-        fill(two, first + a, b - a, h0, h1)
+        one, two = both_words(first + a, b - a, k0, k1, h0, h1)
         counts[chunk, 0], counts[chunk, 1] = draw_run(
-            mean[a:b], wanted, sigma, out[a:b], one[skip:], two[skip:], g
+            mean[a:b], wanted, sigma, out[a:b], one, two, g
         )

@@ -57,12 +57,8 @@ def short_draws(mean, out, k0, k1, h0, h1, first, g, counts):
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        skip = fill(one, first + a, b - a, k0, k1)
-        fill(two, first + a, b - a, h0, h1)
-        counts[chunk, 0], counts[chunk, 1] = short_run(
-            mean[a:b], out[a:b], one[skip:], two[skip:], g
-        )
+        one, two = both_words(first + a, b - a, k0, k1, h0, h1)
+        counts[chunk, 0], counts[chunk, 1] = short_run(mean[a:b], out[a:b], one, two, g)
 
 
 def own_run(mean, variance, out, one, two, g, unit, nothing, low, high):
@@ -100,9 +96,7 @@ def own_draws(mean, variance, out, k0, k1, h0, h1, first, g, unit, nothing, low,
     for chunk in prange((n + CHUNK - 1) // CHUNK):
         a = chunk * CHUNK
         b = min(a + CHUNK, n)
-        one, two = np.empty(CHUNK + 2, U), np.empty(CHUNK + 2, U)
-        skip = fill(one, first + a, b - a, k0, k1)
-        fill(two, first + a, b - a, h0, h1)
+        one, two = both_words(first + a, b - a, k0, k1, h0, h1)
         counts[chunk, 0], counts[chunk, 1] = own_run(
-            mean[a:b], variance[a:b], out[a:b], one[skip:], two[skip:], g, unit, nothing, low, high
+            mean[a:b], variance[a:b], out[a:b], one, two, g, unit, nothing, low, high
         )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from numformats.blocking import moved
 from numformats.formats import BlockFloat, Format
 from numformats.torch import ops
 from numformats.torch.direction import Direction, direction
@@ -71,7 +72,12 @@ def _front(x: Any, dim: int | None) -> Any:
 
 
 def _shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(axis if axis < 0 else axis + 1 for axis in axes)
+    return tuple(map(_behind, axes))
+
+
+def _behind(axis: int) -> int:
+    """Where an axis of a sample is with the batch in front."""
+    return axis if axis < 0 else axis + 1
 
 
 def _joins(in_dims: Dims, x: Tensor, ways: list[Direction]) -> bool:
@@ -89,11 +95,7 @@ def _batched(way: Direction, ndim: int) -> Direction:
 
 
 def _format(fmt: Format | None) -> Format | None:
-    if not isinstance(fmt, BlockFloat):
-        return fmt
-    if isinstance(fmt.axis, tuple):
-        return replace(fmt, axis=_shifted(fmt.axis))
-    return replace(fmt, axis=_shifted((fmt.axis,))[0]) if fmt.axis is not None else fmt
+    return moved(fmt, _behind) if isinstance(fmt, BlockFloat) else fmt
 
 
 def _one_by_one(op: Callable[..., Tensor], info: Any, in_dims: Dims, args: Any) -> Tensor:
