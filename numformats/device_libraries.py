@@ -61,6 +61,23 @@ class Library:
         """As ``empty``, with the library's own errors."""
         raise NotImplementedError
 
+    def counts(self, n: int, x: Any) -> Any:
+        """Zeros, int64 (n,), where ``x`` lies.
+
+        Raises:
+            MemoryError: no room for them.
+        """
+        with enough_memory("counts"):
+            return self.zeros(n, x)
+
+    def zeros(self, n: int, x: Any) -> Any:
+        """As ``counts``, with the library's own errors."""
+        raise NotImplementedError
+
+    def floats(self, x: Any) -> Any:
+        """The bits of int64 ``x`` as float64."""
+        return x.view(np.float64)
+
     def assign(self, target: Any, x: Any) -> None:
         """Copy ``x`` into ``target``."""
         target[...] = x
@@ -117,6 +134,12 @@ class _Torch(Library):
     def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         return self.torch.empty(shape, dtype=getattr(self.torch, dtype), device=x.device)
 
+    def zeros(self, n: int, x: Any) -> Any:
+        return self.torch.zeros(n, dtype=self.torch.int64, device=x.device)
+
+    def floats(self, x: Any) -> Any:
+        return x.view(self.torch.float64)
+
     def assign(self, target: Any, x: Any) -> None:
         target.detach().copy_(x)
 
@@ -159,6 +182,10 @@ class _Cupy(Library):
         with x.device:
             return self.cupy.empty(shape, _numpy_dtype(dtype, x))
 
+    def zeros(self, n: int, x: Any) -> Any:
+        with x.device:
+            return self.cupy.zeros(n, np.int64)
+
     def to_host(self, x: Any) -> Any:
         with x.device:
             return self.cupy.asnumpy(x)
@@ -186,6 +213,9 @@ class _Numba(Library):
 
     def made(self, shape: tuple[int, ...], dtype: str, x: Any) -> Any:
         return self.cuda.device_array(shape, np.dtype(dtype))
+
+    def zeros(self, n: int, x: Any) -> Any:
+        return self.cuda.to_device(np.zeros(n, np.int64))
 
     def assign(self, target: Any, x: Any) -> None:
         target.copy_to_device(x)

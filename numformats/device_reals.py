@@ -1,5 +1,4 @@
-"""``variance_corrected`` and ``decode`` on CUDA devices. Nothing waits for the device but a request
-for counts."""
+"""``variance_corrected`` and ``decode`` on CUDA devices. Nothing waits for the device."""
 
 from math import prod
 from typing import Any
@@ -46,15 +45,17 @@ def variance_corrected(
     _check_variance(found, variance, given)
     target = target_for(found, out, given, carrier)
     module = select(backend, "cuda")
-    counts = (0, 0)
+    counts = found.counts(2, given) if return_counts else None
     if 0 not in shape:
         source, result = real_places(found, given, target, carrier)
         spread = _spread(found, variance, fmt, carrier)
         reals = (flat_reals(found, source), spread, flat_reals(found, result))
-        how = {"common": bool(np.isscalar(variance)), "counted": return_counts}
-        counts = drawn(module, reals, fmt, key, shape, carrier, **how)
+        gathers = None if counts is None else flat(found, counts, np.uint64)
+        how = (key, shape, carrier)
+        drawn(module, reals, fmt, *how, common=bool(np.isscalar(variance)), counts=gathers)
         put(found, target, result, carrier, module)
-    return (target if out is None else out), (prod(shape), *counts)
+    numbers = () if counts is None else (prod(shape), counts[0], counts[1])
+    return (target if out is None else out), numbers
 
 
 def _check_variance(found: Library, variance: Any, mean: Any) -> None:

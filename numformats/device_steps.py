@@ -1,5 +1,4 @@
-"""``langevin_step`` and ``underdamped_step`` on CUDA devices. Counts, and the scale of a velocity
-in few bits, wait for the device where there are any."""
+"""``langevin_step`` and ``underdamped_step`` on CUDA devices. Nothing waits for the device."""
 
 from typing import Any
 
@@ -13,9 +12,7 @@ from numformats.langevin_tasks import Step, check_operands
 from numformats.underdamped_tasks import UnderdampedStepPlan
 
 
-def langevin(
-    theta: Any, grad: Any, how: Step, backend: str, inplace: bool
-) -> tuple[Any, Any, int, int]:
+def langevin(theta: Any, grad: Any, how: Step, backend: str, inplace: bool) -> tuple[Any, ...]:
     """The accumulator, the weight and the counts."""
     found, sources = _operands(theta=theta, grad=grad)
     module, x = select(backend, "cuda"), sources[0]
@@ -24,16 +21,16 @@ def langevin(
     if not found.contiguous(stored):
         raise ValueError("theta is not C contiguous; give a contiguous one, or inplace=False")
     seen = found.empty(shape, "float32", x) if how.keeps else stored
-    counts = (0, 0)
+    counts = found.counts(2, x)
     if 0 not in shape:
-        given = (*sources, stored, seen)
-        counts = module.langevin(how.task(*(flat(found, a, np.float32) for a in given)))
-    return stored, seen, *counts
+        given = (flat(found, a, np.float32) for a in (*sources, stored, seen))
+        module.langevin(how.task(*(*given, flat(found, counts, np.uint64))))
+    return stored, seen, counts[0], counts[1]
 
 
 def underdamped(
     theta: Any, velocity: Any, grad: Any, plan: UnderdampedStepPlan, backend: str
-) -> tuple[Any, Any, Any, float, int, int]:
+) -> tuple[Any, ...]:
     """The accumulator, the weight, the velocity, its scale and the counts."""
     found, sources = _operands(theta=theta, velocity=velocity, grad=grad)
     module, x = select(backend, "cuda"), sources[0]
@@ -41,12 +38,13 @@ def underdamped(
     stored, moved = (found.empty(shape, "float32", x) for _ in range(2))
     seen = found.empty(shape, "float32", x) if plan.step.keeps else stored
     left = found.empty(shape if plan.draws else (1,), "float32", x)
-    deficit, saturated, scale = 0, 0, 1.0
+    numbers, scale = found.counts(5, x), 1.0
     if 0 not in shape:
-        given = (*sources, stored, seen, moved, left)
-        task = plan.task(*(flat(found, a, np.float32) for a in given))
-        deficit, saturated, scale = module.underdamped(task)
-    return stored, seen, moved, scale, deficit, saturated
+        given = (flat(found, a, np.float32) for a in (*sources, stored, seen, moved, left))
+        task = plan.task(*(*given, flat(found, numbers, np.uint64)))
+        module.underdamped(task)
+        scale = found.floats(numbers)[4] if task.few_bits else 1.0
+    return stored, seen, moved, scale, numbers[0], numbers[1]
 
 
 def _operands(**given: Any) -> tuple[Library, list[Any]]:

@@ -27,16 +27,18 @@ def drawn(
     carrier: Carrier,
     *,
     common: bool,
-    counted: bool = True,
-) -> Any:
+    counts: Any,
+) -> None:
     """Draw by the backend ``module``: flat means, variances (one, in float64, where ``common``,
-    else of ``spread_dtype``) and results of an array of ``shape``; what it returns."""
+    else of ``spread_dtype``) and results of an array of ``shape``; ``counts`` as in
+    ``DrawTask``."""
     given = (*arrays, key.words, key.fold(1).words, key.start)
     plain = common and carrier.lane is LANE32
     if isinstance(fmt, BlockFloat):
-        task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]), counted)
-        return module.block_draws(block_draw_task(task, shape, fmt, plain))
+        task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]), counts)
+        module.block_draws(block_draw_task(task, shape, fmt, plain))
+        return
     grid = draw_grid(fmt, carrier)
     short = short_draw(grid, float(arrays[1][0])) if plain else None
     own = own_draws(grid) if carrier.lane is LANE32 and not common else None
-    return module.draws(DrawTask(*given, grid, counted, short, own))
+    module.draws(DrawTask(*given, grid, counts, short, own))

@@ -20,11 +20,12 @@ from numformats.request import request
 
 class DrawCounts(NamedTuple):
     """What a draw could not do: elements in all, with more variance than asked, and cut off at the
-    range."""
+    range. Of CuPy arrays and CUDA tensors the latter two are 0-d int64 arrays like these, so that
+    nothing waits for the device; else ints."""
 
     size: int
-    deficit: int
-    saturated: int
+    deficit: Any
+    saturated: Any
 
 
 def variance_corrected(
@@ -80,18 +81,17 @@ def variance_corrected(
     spread_of = _variance(variance, source, fmt)
     common = spread_of.size == 1
     target = check_out(out, mean, source).view if out is not None else empty_like(source)
-    counts = (0, 0)
+    counts = np.zeros(2, np.int64)
     if source.view.size:
         means = reals(source)
         place = place_for(target, means, source)
         where = (wanted, source.shape, source.carrier)
-        counts = draw_tasks.drawn(
-            select(backend), (means, spread_of, place), fmt, *where, common=common
-        )
+        how = {"common": common, "counts": counts}
+        draw_tasks.drawn(select(backend), (means, spread_of, place), fmt, *where, **how)
         if not np.may_share_memory(place, target):
             put(target, place, source)
     drawn = out if out is not None else like(mean, source, target)
-    return (drawn, DrawCounts(source.view.size, *counts)) if return_counts else drawn
+    return (drawn, DrawCounts(source.view.size, *counts.tolist())) if return_counts else drawn
 
 
 def _variance(variance: Any, source: Host, fmt: Format) -> Any:

@@ -18,12 +18,12 @@ from numformats.random import Key
 class LangevinStep(NamedTuple):
     """Outcome of a step: the accumulator, the weight that forward and backward use (the same array
     where they are equal by definition), how many elements got more variance than asked, and how
-    many lay beyond the range of the weight's format."""
+    many lay beyond the range of the weight's format: as `DrawCounts` has them."""
 
     stored: Any
     seen: Any
-    deficit: int
-    saturated: int
+    deficit: Any
+    saturated: Any
 
 
 def langevin_step(
@@ -88,11 +88,11 @@ def langevin_step(
     x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))
     stored = x if inplace else np.empty_like(x)
     seen = np.empty_like(x) if how.keeps else stored
-    counts = (0, 0)
+    counts = np.zeros(2, np.int64)
     if x.size:
-        counts = select(backend).langevin(how.task(x, g, stored, seen))
+        select(backend).langevin(how.task(x, g, stored, seen, counts))
     if inplace and not np.may_share_memory(stored, source.view):
         source.view[...] = stored.reshape(source.shape)
     kept = theta if inplace else like(theta, source, stored.reshape(source.shape))
     used = like(theta, source, seen.reshape(source.shape)) if how.keeps else kept
-    return LangevinStep(kept, used, *counts)
+    return LangevinStep(kept, used, *counts.tolist())

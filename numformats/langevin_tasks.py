@@ -65,8 +65,8 @@ class Step:
         other = weight.fold(1)
         return Keys(gradient.words, noise.words, weight.words, other.words, 0)
 
-    def task(self, theta: Any, grad: Any, stored: Any, seen: Any) -> LangevinTask:
-        """The task for flat float32 arrays."""
+    def task(self, theta: Any, grad: Any, stored: Any, seen: Any, counts: Any) -> LangevinTask:
+        """The task for flat float32 arrays, and the counts of draws."""
         target = self.weight or IDENTITY
         drawn = self.accumulator == "variance_corrected"
         grid = draw_grid(target, SINGLE) if drawn else NO_DRAW
@@ -76,6 +76,7 @@ class Step:
             grad=grad,
             stored=stored,
             seen=seen,
+            counts=counts,
             lr=np.float32(-self.lr),
             decay=np.float32(self.weight_decay),
             sigma=np.float32(math.sqrt(self.variance)),

@@ -24,9 +24,9 @@ class UnderdampedStep(NamedTuple):
     stored: Any
     seen: Any
     velocity: Any
-    scale: float
-    deficit: int
-    saturated: int
+    scale: Any
+    deficit: Any
+    saturated: Any
 
 
 def underdamped_step(
@@ -106,10 +106,12 @@ def _on_host(
     stored, moved = np.empty_like(flat[0]), np.empty_like(flat[0])
     seen = np.empty_like(stored) if plan.step.keeps else stored
     left = np.empty(stored.size if plan.draws else 1, np.float32)
-    deficit, saturated, scale = 0, 0, 1.0
+    found, scale = np.zeros(5, np.int64), 1.0
     if stored.size:
-        task = plan.task(*(*flat, stored, seen, moved, left))
-        deficit, saturated, scale = select(backend).underdamped(task)
+        task = plan.task(*(*flat, stored, seen, moved, left, found))
+        select(backend).underdamped(task)
+        scale = float(found.view(np.float64)[4]) if task.few_bits else 1.0
     made = (like(theta, sources["theta"], x.reshape(shape)) for x in (stored, seen, moved))
     kept, used, carried = made
-    return kept, used if plan.step.keeps else kept, carried, scale, deficit, saturated
+    used = used if plan.step.keeps else kept
+    return kept, used, carried, scale, *found[:2].tolist()

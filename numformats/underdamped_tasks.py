@@ -84,8 +84,9 @@ class UnderdampedStepPlan:
         return StepScalars(*map(single, values))
 
     def task(
-        self, theta: Any, velocity: Any, grad: Any, stored: Any, seen: Any, moved: Any, left: Any
-    ) -> UnderdampedTask:
+        self, theta: Any, velocity: Any, grad: Any, stored: Any, seen: Any, moved: Any, left: Any,
+        found: Any,
+    ) -> UnderdampedTask:  # fmt: skip
         """The task for flat float32 arrays; ``left`` has one element where nothing is drawn."""
         s, target = self.step, self.step.weight or IDENTITY
         fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
@@ -100,6 +101,7 @@ class UnderdampedStepPlan:
             seen=seen,
             moved=moved,
             left=left,
+            found=found,
             decay=np.float32(s.weight_decay),
             scalars=self.scalars(),
             variance=np.float64(self.moments.var_x),

@@ -57,18 +57,31 @@ class NonFiniteGradientError(ValueError):
     """A gradient with NaN or Inf: the chain has diverged, or the loss is undefined."""
 
 
-def check_gradient(label: str, step: int, grad: torch.Tensor | None) -> None:
-    """Refuse gradients that are sparse, since every weight moves in every step because of the
-    noise, or not finite."""
-    if grad is None:
-        return
-    if grad.layout != torch.strided:
-        raise TypeError(
-            f"the gradient of {label} is {grad.layout}; a sampler moves every weight in "
-            "every step: build the layer with sparse=False, or call grad.to_dense()"
-        )
-    if math.isfinite(float(grad.sum())):  # one quick pass; a finite sum means finite terms
-        return
+def check_gradients(given: Iterable[tuple[str, int, torch.Tensor | None]]) -> None:
+    """Refuse gradients, of which come the label, the step and the tensor, that are sparse, since
+    every weight moves in every step because of the noise, or not finite."""
+    held = [(label, step, grad) for label, step, grad in given if grad is not None]
+    for label, _, grad in held:
+        if grad.layout != torch.strided:
+            raise TypeError(
+                f"the gradient of {label} is {grad.layout}; a sampler moves every weight in "
+                "every step: build the layer with sparse=False, or call grad.to_dense()"
+            )
+    if not _finite_sums(grad for _, _, grad in held):
+        for label, step, grad in held:
+            _check_finite(label, step, grad)
+
+
+def _finite_sums(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether all sums are finite, which means finite terms: one pass, and one look at a
+    device."""
+    sums: dict[tuple[torch.device, torch.dtype], list[torch.Tensor]] = {}
+    for x in tensors:
+        sums.setdefault((x.device, x.dtype), []).append(x.sum())
+    return all(bool(torch.stack(found).isfinite().all()) for found in sums.values())
+
+
+def _check_finite(label: str, step: int, grad: torch.Tensor) -> None:
     bad = int((~torch.isfinite(grad)).sum())
     if bad:
         raise NonFiniteGradientError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from samplers.state import still
+
 
 class Counters(NamedTuple):
     """Values (weights, and velocities in few bits) drawn so far, and the shares of them that missed
@@ -22,11 +24,10 @@ def count(states: Iterable[dict[str, Any]]) -> Counters:
     held = list(states)
     drawn = sum(state["drawn"] for state in held)
     watched = sum(state["moved"].numel() for state in held if "moved" in state)
-    deficit, saturated, still = (
-        sum(state[name] for state in held) for name in ("deficit", "saturated", "still")
-    )
+    stuck = sum(still(state) for state in held if state["still"])
+    deficit, saturated = (sum(int(s[name]) for s in held) for name in ("deficit", "saturated"))
     draws, weights = max(drawn, 1), max(watched, 1)
-    return Counters(drawn, deficit / draws, saturated / draws, still / weights)
+    return Counters(drawn, deficit / draws, saturated / draws, stuck / weights)
 
 
 def reset(state: dict[str, Any]) -> None:

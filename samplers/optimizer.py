@@ -17,7 +17,7 @@ from samplers.entry import Entry, check_all_rules, checked_precision, entries, w
 from samplers.fits import check_fit, may_lack
 from samplers.precision import Precision
 from samplers.priors import check_prior, slope
-from samplers.state import current, initialise, parameter_key, take_over, widening
+from samplers.state import current, initialise, parameter_key, plain, take_over, widening
 from samplers.steps import Draw
 
 STATIC = ("prior", "precision")
@@ -81,8 +81,7 @@ class Sampler(torch.optim.Optimizer):
         with torch.enable_grad():
             loss = None if closure is None else closure()
         moving = [entry for entry in self._entries() if entry.param.grad is not None]
-        for entry in moving:
-            checks.check_gradient(entry.label, self.state[entry.param]["step"], entry.param.grad)
+        checks.check_gradients((e.label, self.state[e.param]["step"], e.param.grad) for e in moving)
         if moving and not any(self.state[entry.param]["step"] for entry in moving):
             checks.warn_if_summed(loss)
             checks.warn_if_large((e.param, self._rate(e.group)) for e in moving)
@@ -122,7 +121,8 @@ class Sampler(torch.optim.Optimizer):
         """Options and state as plain data and tensors; priors and precisions stay here."""
         found = super().state_dict()
         groups = [{n: g[n] for n in g if n not in STATIC} for g in found["param_groups"]]
-        return {**found, "param_groups": groups}
+        state = {number: plain(held) for number, held in found["state"].items()}
+        return {**found, "state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over options and state, every tensor in its own dtype and as a copy.

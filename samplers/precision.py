@@ -175,11 +175,13 @@ def _check_rule(rule: object) -> None:
         )
 
 
-def saturated(x: torch.Tensor, fmt: Any) -> int:
-    """How many elements of ``x`` lie beyond the range of ``fmt``; a block format has none."""
+def saturated(x: torch.Tensor, fmt: Any) -> int | torch.Tensor:
+    """How many elements of ``x`` lie beyond the range of ``fmt``, for CUDA tensors where they lie;
+    a block format has none."""
     if isinstance(fmt, nf.BlockFloat | PerChannel):
         return 0
-    return int(((x > fmt.max) | (x < fmt.min)).sum())
+    found = ((x > fmt.max) | (x < fmt.min)).sum()
+    return found if found.is_cuda else int(found)
 
 
 FULL = Precision()

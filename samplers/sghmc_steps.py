@@ -162,10 +162,15 @@ def _variance_corrected(
     mean = mean_v.addcmul(share, drawn - mean_x)
     left = torch.rsub(share, m.var_v, alpha=m.cov).clamp_(min=0)
     velocity = draw_velocity(mean, left, precision, key.fold(VELOCITY))
-    return _drawn(drawn, int(counts.deficit), int(counts.saturated), velocity)
+    return _drawn(drawn, counts.deficit, counts.saturated, velocity)
 
 
-def _drawn(stored: torch.Tensor, deficit: int, beyond: int, velocity: Velocity) -> Draw:
+def _drawn(
+    stored: torch.Tensor,
+    deficit: int | torch.Tensor,
+    beyond: int | torch.Tensor,
+    velocity: Velocity,
+) -> Draw:
     return Draw(
         stored,
         stored,

@@ -13,13 +13,16 @@ import numformats as nf
 from samplers.precision import Precision, saturated
 from samplers.steps import Draw, quantize
 
+NUMBERS = ("deficit", "saturated", "velocity_scale")
+
 
 @torch.no_grad()
 def initialise(param: torch.Tensor, precision: Precision) -> dict[str, Any]:
     """The state of a parameter before its first step; quantizes the parameter to nearest.
 
     ``accumulator`` is there only where it differs from what the parameter holds; ``moved`` marks
-    the weights of a low-precision accumulator that have changed, ``still`` counts the others.
+    the weights of a low-precision accumulator that have changed, ``still`` counted the others when
+    it was last looked. ``deficit`` and ``saturated`` of CUDA tensors are added up there.
     """
     state: dict[str, Any] = {"step": 0, "drawn": 0, "deficit": 0, "saturated": 0, "still": 0}
     wide = param.detach().to(widened(param.dtype), copy=True)
@@ -52,7 +55,8 @@ def take_over(param: torch.Tensor, state: dict[str, Any], draw: Draw) -> None:
     """Write a step's outcome into the parameter and its state."""
     if state["still"]:
         state["moved"] |= draw.seen != param
-        state["still"] = state["moved"].numel() - int(state["moved"].count_nonzero())
+        if state["step"] & (state["step"] + 1) == 0:  # seldom, since it waits for devices
+            state["still"] = still(state)
     if "accumulator" in state:
         state["accumulator"] = draw.stored
     param.copy_(draw.seen)
@@ -61,6 +65,18 @@ def take_over(param: torch.Tensor, state: dict[str, Any], draw: Draw) -> None:
     state["deficit"] += draw.deficit
     state["saturated"] += draw.saturated
     state.update(draw.carried or {})
+
+
+def still(state: dict[str, Any]) -> int:
+    """How many weights of a low-precision accumulator have never changed."""
+    moved = state.get("moved")
+    return 0 if moved is None else moved.numel() - int(moved.count_nonzero())
+
+
+def plain(state: dict[str, Any]) -> dict[str, Any]:
+    """``state`` with its numbers as Python's, also those that CUDA tensors hold."""
+    read = {n: state[n].item() for n in NUMBERS if isinstance(state.get(n), torch.Tensor)}
+    return {**state, **read}
 
 
 @contextlib.contextmanager

@@ -18,15 +18,16 @@ class Draw(NamedTuple):
     """Outcome of a step on one tensor.
 
     ``stored`` is the accumulator, ``seen`` what forward and backward use; ``deficit`` counts the
-    elements whose variance the grid could not meet, ``saturated`` those beyond the range;
+    elements whose variance the grid could not meet, ``saturated`` those beyond the range, both for
+    CUDA tensors 0-d tensors there, so that nothing waits;
     ``carried`` is the rest of the sampler's state; ``values`` tells how many values were drawn for
     each weight.
     """
 
     stored: torch.Tensor
     seen: torch.Tensor
-    deficit: int = 0
-    saturated: int = 0
+    deficit: int | torch.Tensor = 0
+    saturated: int | torch.Tensor = 0
     carried: dict[str, Any] | None = None
     values: int = 1
 
@@ -163,7 +164,7 @@ def _variance_corrected(
         mean, variance, fmt, key=key.fold(WEIGHT), return_counts=True
     )
     theta = _tensor(drawn)
-    return Draw(theta, theta, int(counts.deficit), int(counts.saturated))
+    return Draw(theta, theta, counts.deficit, counts.saturated)
 
 
 _ACCUMULATORS: dict[str, Callable[..., Draw]] = {

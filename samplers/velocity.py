@@ -17,8 +17,8 @@ class Velocity(NamedTuple):
 
     value: torch.Tensor
     scale: float
-    deficit: int = 0
-    saturated: int = 0
+    deficit: int | torch.Tensor = 0
+    saturated: int | torch.Tensor = 0
 
 
 def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Velocity:
@@ -41,7 +41,7 @@ def draw_velocity(
         key=key,
         return_counts=True,
     )
-    return Velocity(_times(drawn, scale), scale, int(counts.deficit), int(counts.saturated))
+    return Velocity(_times(drawn, scale), scale, counts.deficit, counts.saturated)
 
 
 def _times(x: torch.Tensor, power: float) -> torch.Tensor:

@@ -70,6 +70,9 @@ class ClaimedLibrary(Library):
             raise OutOfMemoryError("cudaMalloc failed")
         return np.full(shape, 99, x.dtype if dtype == x.dtype.name else dtype).view(Claimed)
 
+    def zeros(self, n: int, x: Any) -> Any:
+        return np.zeros(n, np.int64).view(Claimed)
+
     def to_host(self, x: Any) -> Any:
         return np.array(x.view(np.uint16) if x.dtype == DTYPES["bfloat16"] else x)
 
@@ -93,6 +96,16 @@ def claimed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     ClaimedLibrary.copies = 0
     yield
     REGISTRY.selected.cache_clear()
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read from the device, so that nothing waits for it."""
+
+    def read(machine: Any, array: Any) -> Any:
+        raise AssertionError("waited for the device")
+
+    monkeypatch.setattr(HostMachine, "read", read)
 
 
 def sample(shape: Any = (6, 64), dtype: Any = np.float32) -> Any:
@@ -156,6 +169,7 @@ def test_draws(carrier: str, fmt: str) -> None:
 
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("accumulator", ["full", "low", "variance_corrected"])
+@pytest.mark.usefixtures("unread")
 def test_langevin_steps(accumulator: str, inplace: bool) -> None:
     theta, grad = sample((6, 64)), sample((6, 64))[::-1].copy().view(Claimed)
     how = {"lr": 0.1, "variance": 0.01, "key": 7, "weight": "fixed<8,6>", "gradient": "e5m2"}
@@ -166,6 +180,7 @@ def test_langevin_steps(accumulator: str, inplace: bool) -> None:
     for a, b in zip(got[:2], wanted[:2], strict=True):
         assert isinstance(a, Claimed)
         assert_same_bits(a, b)
+    assert all(isinstance(n, np.int64) for n in got[2:])  # of the device's own array
     assert got[2:] == wanted[2:]
 
 
@@ -186,6 +201,7 @@ def test_langevin_steps_refuse_what_does_not_match() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.usefixtures("unread")
 def test_underdamped_steps(step: str) -> None:
     how, plain = STEPS[step], [a.reshape(6, 64) for a in given_for(384)]
     given = [a.copy().view(Claimed) for a in plain]

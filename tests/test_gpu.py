@@ -300,24 +300,42 @@ def test_on_the_callers_stream(backend: str) -> None:
     assert_same_bits(to_host(got), nf.quantize(to_host(b), "e4m3"))
 
 
-def test_in_a_cuda_graph() -> None:
+STEP = {"lr": 0.1, "variance": 0.01, "key": 5, "weight": "e4m3", "accumulator": "low"}
+
+
+def drawn(x: Any, **at: Any) -> Any:
+    values, counts = nf.variance_corrected(x, 0.1, "e4m3", key=1, return_counts=True, **at)
+    return values, *counts[1:]
+
+
+CAPTURED: dict[str, Any] = {
+    "rounded": lambda x, **at: [nf.quantize(x, "e4m3", "stochastic", key=1, **at)],
+    "in blocks": lambda x, **at: [nf.quantize(x, "mxfp4", **at)],
+    "with scratch memory": lambda x, **at: [nf.quantize(x, "nvfp4", "stochastic", key=1, **at)],
+    "drawn": drawn,
+    "a step": lambda x, **at: nf.langevin_step(x, x, **STEP, **at),
+    "with velocities": lambda x, **at: nf.underdamped_step(
+        x, x, x, **STEPS["corrected, e4m3"], **at
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_in_a_cuda_graph(name: str) -> None:
+    """Counts, and the scale of a velocity, are among what the graph makes."""
     import torch
 
-    x, out = torch.randn(1000, 64, device="cuda"), torch.empty(1000, 64, device="cuda")
-    for name, mode in (
-        ("e4m3", "stochastic"),
-        ("mxfp4", "nearest_even"),
-        ("nvfp4", "stochastic"),
-    ):  # the last one takes scratch memory
-        nf.quantize(x, name, mode, key=1, out=out, backend="cupy_cuda")
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            nf.quantize(x, name, mode, key=1, out=out, backend="cupy_cuda")
-        x.copy_(torch.randn_like(x))
-        graph.replay()
-        torch.cuda.synchronize()
-        assert_same_bits(to_host(out), nf.quantize(to_host(x), name, mode, key=1))
+    x, call = torch.randn(1000, 64, device="cuda"), CAPTURED[name]
+    call(x, backend="cupy_cuda")
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        got = call(x, backend="cupy_cuda")
+    x.copy_(torch.randn_like(x))
+    graph.replay()
+    torch.cuda.synchronize()
+    for a, b in zip(got, call(to_host(x)), strict=True):
+        assert_same_bits(to_host(a), np.asarray(b))
 
 
 @pytest.mark.parametrize("backend", CUDA)

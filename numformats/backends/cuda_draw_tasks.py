@@ -16,44 +16,41 @@ from numformats.core.block_draw import ShortBlocks
 class DrawTasks(Launcher):
     """Those functions of a backend."""
 
-    def draws(self, task: DrawTask) -> tuple[int, int]:
-        """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-        range."""
-        return self._draws(task, None, None)
+    def draws(self, task: DrawTask) -> None:
+        """Variance-corrected draws."""
+        self._draws(task, None, None)
 
-    def block_draws(self, task: BlockDrawTask) -> tuple[int, int]:
+    def block_draws(self, task: BlockDrawTask) -> None:
         """As ``draws``, in blocks."""
         d = task.draw
         if task.short:
-            return self._short_block_draws(d, task.short, task.geometry)
+            self._short_block_draws(d, task.short, task.geometry)
+            return
         totals, _ = self._levels(d.mean, d.variance, task.geometry, task.levels, None)
-        return self._draws(d, totals, task.geometry)
+        self._draws(d, totals, task.geometry)
 
-    def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
+    def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> None:
         real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
         each, law = task.own is not None or task.variance.size > 1, Law.of(task.short)
         spread = np.dtype(task.variance.dtype).name
         unit = DrawUnit(task.grid, real, each, spread, task.own, g is not None, law)
-        counts = self.machine.zeros(2, np.uint64, task.out) if task.counted else None
         vectors = self.vectors(n, g, task.mean, task.out)
         given, common = self._variance(task.variance, each)
         variance = (given, *spread_of(task.short, common))
-        arrays = (at(task.mean), *variance, at(task.out), self.place(counts))
+        arrays = (at(task.mean), *variance, at(task.out), self.place(task.counts))
         where = (self.place(totals), *(tiling_of(g) if g is not None else NO_TILING))
         keys = (*task.key, *task.other_key, np.uint64(task.first))
         args = (*arrays, np.uint64(n), np.uint64(vectors), *where, *keys)
         self.machine.launch(unit, 0, self.few(n, vectors), args, task.out)
-        return self._counted(counts)
 
-    def _short_block_draws(self, d: DrawTask, short: ShortBlocks, g: Geometry) -> tuple[int, int]:
+    def _short_block_draws(self, d: DrawTask, short: ShortBlocks, g: Geometry) -> None:
         at, n, lanes = self.machine.address, d.out.size, self.row_lanes(d.mean, d.out, g)
         unit = BlockDrawUnit(d.grid, Law.in_blocks(short.unit), tuple(short.scale), lanes)
-        counts = self.machine.zeros(2, np.uint64, d.out) if d.counted else None
         variance = np.float64(d.variance[0])
         spread = (*spread_of(short.unit, variance), variance, np.sqrt(variance))
         keys = (*d.key, *d.other_key, np.uint64(d.first))
         rule, places = (*spread, short.low, short.high, *keys), (at(d.mean), at(d.out))
-        counted = (self.place(counts), np.uint64(n))
+        counted = (self.place(d.counts), np.uint64(n))
         if lanes:
             blocks = self.few(n, n // 4)
             self.machine.launch(unit, 0, blocks, (*places, *counted, *rule), d.out)
@@ -63,13 +60,6 @@ class DrawTasks(Launcher):
             self.machine.launch(unit, 0, grid_of(n), seen, d.out)
             args = (*places, at(amax), *counted, *tiling, *rule)
             self.machine.launch(unit, 1, self.few(n, 0), args, d.out)
-        return self._counted(counts)
-
-    def _counted(self, counts: Any) -> tuple[int, int]:
-        if counts is None:
-            return 0, 0
-        short, beyond = self.machine.read(counts)
-        return int(short), int(beyond)
 
     def _variance(self, variance: Any, each: bool) -> tuple[int, Any]:
         """Address of an array of variances, or 0 and the common one."""

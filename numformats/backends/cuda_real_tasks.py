@@ -95,13 +95,12 @@ class RealTasks(DrawTasks):
         unit = DecodeUnit(task.spec, code, real)
         self.machine.launch(unit, 0, grid_of(max(vectors, n - 4 * vectors)), args, task.codes)
 
-    def langevin(self, task: LangevinTask) -> tuple[int, int]:
-        """One Langevin step; the numbers of elements with too much variance and beyond the range
-        (where a weight is rounded; else nothing waits for them)."""
+    def langevin(self, task: LangevinTask) -> None:
+        """One Langevin step."""
         unit = LangevinUnit(
             task.gradient, task.weight, task.mode, task.draw, Law.of(task.short), task.flags
         )
-        counts, n = self.machine.zeros(2, np.uint64, task.theta), task.theta.size
+        n = task.theta.size
         arrays = (task.theta, task.grad, task.stored, task.seen)
         places = [self.machine.address(a) for a in arrays]
         vectors = self.vectors(n, None, *arrays)
@@ -114,14 +113,10 @@ class RealTasks(DrawTasks):
                 *places, np.uint64(n), np.uint64(vectors), task.lr, task.decay, task.sigma,
                 task.low, task.high, *spread_of(task.short, task.variance),
                 *k.gradient, *k.noise, *k.weight, *k.other,
-                self.machine.address(counts),
+                self.machine.address(task.counts),
             ),
             task.theta,
         )  # fmt: skip
-        if not {"WEIGHT", "DRAWN"} & set(task.flags):
-            return 0, 0
-        short, beyond = self.machine.read(counts)
-        return int(short), int(beyond)
 
     def _random(self, lane: Lane, name: str, out: Any, stream: tuple[Any, ...]) -> None:
         unit = Unit(lane)

@@ -13,32 +13,24 @@ from numformats.backends.underdamped_task import UnderdampedTask
 class UnderdampedTasks(Launcher):
     """That function of a backend."""
 
-    def underdamped(self, task: UnderdampedTask) -> tuple[int, int, float]:
-        """One underdamped step; the numbers of values with too much variance and beyond the range,
-        and the velocity's scale (where a weight is rounded; else nothing waits for them)."""
+    def underdamped(self, task: UnderdampedTask) -> None:
+        """One underdamped step."""
         between = "DRAWN" in task.flags and "FIXED" not in task.flags
         sides = task.neighbours if between else ()
         unit = UnderdampedUnit(
             task.gradient, task.weight, sides, task.mode, task.draw, task.own, Law.of(task.short),
             task.flags, task.few_bits,
         )  # fmt: skip
-        found = self.machine.zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
         drawn = (task.left,) if "DRAWN" in task.flags else ()
         arrays = (task.theta, task.velocity, task.grad, task.stored, task.seen, task.moved)
         vectors = self.vectors(task.theta.size, None, *arrays, *drawn)
-        self._step(unit, task, (*arrays, task.left), vectors, found)
+        self._step(unit, task, (*arrays, task.left), vectors)
         if task.few_bits:
-            self._velocities(unit, task, vectors, found)
-        elif "WEIGHT" not in task.flags:
-            return 0, 0, 1.0
-        read = self.machine.read(found)
-        scale = float(read.view(np.float64)[4]) if task.few_bits else 1.0
-        return int(read[0]), int(read[1]), scale
+            self._velocities(unit, task, vectors)
 
     def _step(
-        self, unit: UnderdampedUnit, task: UnderdampedTask, arrays: tuple[Any, ...], vectors: int,
-        found: Any,
-    ) -> None:  # fmt: skip
+        self, unit: UnderdampedUnit, task: UnderdampedTask, arrays: tuple[Any, ...], vectors: int
+    ) -> None:
         n, k, at = task.theta.size, task.keys, self.machine.address
         self.machine.launch(
             unit,
@@ -48,14 +40,12 @@ class UnderdampedTasks(Launcher):
                 *map(at, arrays), np.uint64(n), np.uint64(vectors), *task.scalars, task.decay,
                 task.low, task.high, *spread_of(task.short, task.variance),
                 *k.gradient, *k.noise, *k.weight, *k.other,
-                *task.noise_key, at(found),
+                *task.noise_key, at(task.found),
             ),
             task.theta,
         )  # fmt: skip
 
-    def _velocities(
-        self, unit: UnderdampedUnit, task: UnderdampedTask, vectors: int, found: Any
-    ) -> None:
+    def _velocities(self, unit: UnderdampedUnit, task: UnderdampedTask, vectors: int) -> None:
         n, at, (key, other) = task.theta.size, self.machine.address, task.velocity_keys
         self.machine.launch(
             unit,
@@ -63,7 +53,7 @@ class UnderdampedTasks(Launcher):
             self.few(n, vectors),
             (
                 at(task.moved), at(task.left), np.uint64(n), np.uint64(vectors), task.largest,
-                task.least, task.low, task.high, *key, *other, at(found),
+                task.least, task.low, task.high, *key, *other, at(task.found),
             ),
             task.theta,
         )  # fmt: skip

@@ -44,9 +44,8 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     launch(compiled(loop), out.size, out, out, *key, np.uint64(first))
 
 
-def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-    range."""
+def draws(task: DrawTask) -> None:
+    """Variance-corrected draws."""
     arrays: tuple[Any, ...]
     law: tuple[Any, ...]
     if task.short:
@@ -56,53 +55,48 @@ def draws(task: DrawTask) -> tuple[int, int]:
         kernel = compiled("own_draws", **drawn_on(task.grid))
         arrays, law = (task.mean, task.variance, task.out), (task.grid, *task.own)
     else:
-        return _draws(task, zeros(1, np.float64, task.out), None)
-    counts = zeros(2, np.uint64, task.out)
+        _draws(task, zeros(1, np.float64, task.out), None)
+        return
     stream = (*task.key, *task.other_key, np.uint64(task.first))
-    launch(kernel, few(task.out.size), task.out, *arrays, *stream, *law, counts)
-    return _counted(task, counts)
+    launch(kernel, few(task.out.size), task.out, *arrays, *stream, *law, _counts(task))
 
 
-def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+def block_draws(task: BlockDrawTask) -> None:
     """As ``draws``, in blocks."""
     d, g = task.draw, task.geometry
     if task.short:
-        return _short_block_draws(d, task.short, g)
+        _short_block_draws(d, task.short, g)
+        return
     totals, _ = _levels(d.mean, d.variance, g, task.levels, None)
-    return _draws(d, totals, g)
+    _draws(d, totals, g)
 
 
-def _short_block_draws(d: DrawTask, short: ShortBlocks, g: Geometry) -> tuple[int, int]:
-    n, counts, tiling = d.out.size, zeros(2, np.uint64, d.out), tiling_of(g)
+def _short_block_draws(d: DrawTask, short: ShortBlocks, g: Geometry) -> None:
+    n, tiling = d.out.size, tiling_of(g)
     keys = (*d.key, *d.other_key, np.uint64(d.first))
-    how = (*keys, d.grid, *short, np.float64(d.variance[0]), counts)
+    how = (*keys, d.grid, *short, np.float64(d.variance[0]), _counts(d))
     if in_rows(g):
         kernel = compiled("draw_rows", block=g.tile[1], **drawn_on(d.grid))
         launch(kernel, few(n // 4), d.out, d.mean, d.out, *how)
-        return _counted(d, counts)
+        return
     amax = zeros(g.blocks, np.uint32, d.out)
     launch(compiled("draw_maxima"), n, d.out, d.mean, amax, *tiling)
     kernel = compiled("draw_tiles", **drawn_on(d.grid))
     launch(kernel, few(n), d.out, d.mean, d.out, amax, *how, *tiling)
-    return _counted(d, counts)
 
 
-def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> tuple[int, int]:
-    counts = zeros(2, np.uint64, task.out)
+def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> None:
     keys = (*task.key, *task.other_key, np.uint64(task.first))
     arrays = (task.mean, task.variance, task.out, totals)
     tiling = NO_TILING if g is None else tiling_of(g)
     flags = (g is not None, task.variance.size > 1)
     kernel = compiled("draws", flags=flags, **drawn_on(task.grid))
-    launch(kernel, few(task.out.size), task.out, *arrays, *keys, task.grid, counts, *tiling)
-    return _counted(task, counts)
+    given = (*arrays, *keys, task.grid, _counts(task))
+    launch(kernel, few(task.out.size), task.out, *given, *tiling)
 
 
-def _counted(task: DrawTask, counts: Any) -> tuple[int, int]:
-    if not task.counted:
-        return 0, 0
-    short, beyond = read(counts, task.out)
-    return int(short), int(beyond)
+def _counts(task: DrawTask) -> Any:
+    return zeros(2, np.uint64, task.out) if task.counts is None else task.counts
 
 
 def _levels(
@@ -183,21 +177,15 @@ def written(task: Any) -> tuple[Any, Any]:
     return (nothing, task.seen) if rounds else (task.stored, nothing)
 
 
-def langevin(task: LangevinTask) -> tuple[int, int]:
-    """One Langevin step; the numbers of elements with too much variance and beyond the range (where
-    a weight is rounded; else nothing waits for them)."""
-    counts, k = zeros(2, np.uint64, task.theta), task.keys
+def langevin(task: LangevinTask) -> None:
+    """One Langevin step."""
+    k = task.keys
     keys = (*k.gradient, *k.noise, *k.weight, *k.other, np.uint64(k.first))
-    rounds = bool({"WEIGHT", "DRAWN"} & set(task.flags))
     arrays = (task.theta, task.grad, *written(task))
     scalars = (task.lr, task.decay, task.sigma, task.variance)
     drawn = task.short or task.draw
     grids = (task.gradient.grid, task.weight.grid, drawn, task.general, task.low, task.high)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
     kernel = compiled("langevin", task.mode, flags=flags, **drawn_on(task.draw, task.short))
-    given = (*arrays, *scalars, *grids, *keys, counts)
+    given = (*arrays, *scalars, *grids, *keys, task.counts)
     launch(kernel, few(task.theta.size), task.theta, *given)
-    if not rounds:
-        return 0, 0
-    short, beyond = read(counts, task.theta)
-    return int(short), int(beyond)

@@ -1,30 +1,21 @@
 """The Numba CUDA backend's underdamped steps."""
 
-from typing import Any
-
 import numpy as np
 
-from numformats.backends.numba_cuda_launch import compiled, few, launch, read, zeros
+from numformats.backends.numba_cuda_launch import compiled, few, launch
 from numformats.backends.numba_cuda_real import written
 from numformats.backends.task import drawn_on
 from numformats.backends.underdamped_task import UNDERDAMPED_FLAGS, UnderdampedTask
 
 
-def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
-    """One underdamped step; the numbers of values with too much variance and beyond the range, and
-    the velocity's scale (where a weight is rounded; else nothing waits for them)."""
-    found = zeros(5, np.uint64, task.theta)  # counts, magnitudes, scale
-    _step(task, found)
+def underdamped(task: UnderdampedTask) -> None:
+    """One underdamped step."""
+    _step(task)
     if task.few_bits:
-        _velocities(task, found)
-    elif "WEIGHT" not in task.flags:
-        return 0, 0, 1.0
-    numbers = read(found, task.theta)
-    scale = float(numbers.view(np.float64)[4]) if task.few_bits else 1.0
-    return int(numbers[0]), int(numbers[1]), scale
+        _velocities(task)
 
 
-def _step(task: UnderdampedTask, found: Any) -> None:
+def _step(task: UnderdampedTask) -> None:
     """Everything up to the velocity's scale."""
     k = task.keys
     keys = (*k.gradient, *k.noise, *k.weight, *k.other, *task.noise_key, np.uint64(k.first))
@@ -33,16 +24,16 @@ def _step(task: UnderdampedTask, found: Any) -> None:
     down, up = (low.grid for low in task.neighbours)
     grids = (task.gradient.grid, task.weight.grid, down, up, task.short or task.draw, task.general)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
-    given = (*arrays, *scalars, *grids, task.low, task.high, *keys, found)
+    given = (*arrays, *scalars, *grids, task.low, task.high, *keys, task.found)
     kernel = compiled("underdamped", task.mode, flags=flags, **drawn_on(task.draw, task.short))
     launch(kernel, few(task.theta.size), task.theta, *given)
 
 
-def _velocities(task: UnderdampedTask, found: Any) -> None:
+def _velocities(task: UnderdampedTask) -> None:
     """The velocity in units of its scale, which the device finds."""
     arrays, limits = (task.moved, task.left), (task.largest, task.least)
     grids = (task.weight.grid, task.draw, *task.own, task.general, task.low, task.high)
     keys = (*(word for key in task.velocity_keys for word in key), np.uint64(task.keys.first))
-    given, flags = (*arrays, *limits, *grids, *keys, found), ("DRAWN" in task.flags,)
+    given, flags = (*arrays, *limits, *grids, *keys, task.found), ("DRAWN" in task.flags,)
     kernel = compiled("velocities", task.mode, flags=flags, **drawn_on(task.draw))
     launch(kernel, few(task.theta.size), task.theta, *given)

@@ -40,9 +40,8 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
     compiled(loop, out.size > SMALL)(out, *key, first)
 
 
-def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-    range."""
+def draws(task: DrawTask) -> None:
+    """Variance-corrected draws."""
     counts = np.zeros((-(-task.mean.size // CHUNKS["draws"]), 2), np.int64)
     large, flags = task.mean.size > SMALL, Flags(**drawn_on(task.grid, task.short))
     stream = (*task.key, *task.other_key, task.first)
@@ -55,8 +54,7 @@ def draws(task: DrawTask) -> tuple[int, int]:
     else:
         run = compiled("draws", large, flags=flags)
         run(task.mean, task.variance, task.out, *stream, task.grid, counts)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
+    task.counts[:] += counts.sum(axis=0)
 
 
 def _finite_top(x: Any, variance: Any, how: Levels) -> Any:
@@ -132,11 +130,12 @@ def scaled(task: ScaledTask) -> float:
     return second
 
 
-def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+def block_draws(task: BlockDrawTask) -> None:
     """As ``draws``, in blocks."""
     if task.short:
-        return _short_block_draws(task, task.short)
-    d, nothing, found = task.draw, np.empty(1, np.uint8), np.zeros(2, np.int64)
+        _short_block_draws(task, task.short)
+        return
+    d, nothing = task.draw, np.empty(1, np.uint8)
     kernel = compiled("block_draws", d.mean.size > SMALL, flags=Flags(**drawn_on(d.grid)))
     top = _finite_top(d.mean, d.variance, task.levels)
     for g, at, _ in task.geometry.pieces(PIECE):
@@ -146,19 +145,17 @@ def block_draws(task: BlockDrawTask) -> tuple[int, int]:
         counts = np.zeros((-(-g.blocks // CHUNKS["block_draws"]), 2), np.int64)
         keys = (*d.key, *d.other_key, d.first + at, d.grid)
         kernel(mean, variance, d.out[part], totals, *keys, counts, *g.tiling)
-        found += counts.sum(axis=0)
-    return int(found[0]), int(found[1])
+        d.counts[:] += counts.sum(axis=0)
 
 
-def _short_block_draws(task: BlockDrawTask, short: ShortBlocks) -> tuple[int, int]:
+def _short_block_draws(task: BlockDrawTask, short: ShortBlocks) -> None:
     d, g, large = task.draw, task.geometry, task.draw.mean.size > SMALL
     _, block, across, _ = walk(g, large)
     flags = Flags(**drawn_on(d.grid), across=across)
     kernel = compiled("short_block_draws", large, flags=flags, block=block)
     keys, grids = (*d.key, *d.other_key, d.first), (d.grid, *short)
     x, out = d.mean.view(np.uint32), d.out.view(np.uint32)
-    forced, beyond = kernel(x, d.variance, out, *keys, *grids, *g.tiling)
-    return int(forced), int(beyond)
+    d.counts[:] += kernel(x, d.variance, out, *keys, *grids, *g.tiling)
 
 
 @np.errstate(all="ignore")
@@ -190,8 +187,8 @@ def _table(dtype: Any, real: Any, spec: DecodeSpec) -> Any:
     return table
 
 
-def langevin(task: LangevinTask) -> tuple[int, int]:
-    """One Langevin step; the numbers of elements with too much variance and beyond the range."""
+def langevin(task: LangevinTask) -> None:
+    """One Langevin step."""
     flags_of = Flags(task.general, **drawn_on(task.draw, task.short))
     kernel = compiled("langevin", task.theta.size > SMALL, task.mode, flags=flags_of)
     flags = tuple(name in task.flags for name in STEP_FLAGS)
@@ -203,5 +200,4 @@ def langevin(task: LangevinTask) -> tuple[int, int]:
     drawn = task.short or task.draw
     grids = (task.gradient.grid, task.weight.grid, drawn, task.low, task.high)
     kernel(*arrays, *scalars, *grids, keys, k.first, counts, flags)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond)
+    task.counts[:] += counts.sum(axis=0)

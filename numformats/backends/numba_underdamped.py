@@ -12,9 +12,8 @@ from numformats.core.short_draw import ShortDraw
 from numformats.core.underdamped import velocity_scale
 
 
-def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
-    """One underdamped step; the numbers of values with too much variance and beyond the range, and
-    the velocity's scale."""
+def underdamped(task: UnderdampedTask) -> None:
+    """One underdamped step."""
     kernel = _kernel("underdamped", task, task.short)
     flags = tuple(name in task.flags for name in UNDERDAMPED_FLAGS)
     counts, tops = _per_task(task, np.int64), _per_task(task, np.uint32)
@@ -27,17 +26,16 @@ def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
     grids = (task.gradient.grid, task.weight.grid, down, up, task.short or task.draw)
     scalars = (task.decay, task.scalars, task.variance)
     kernel(*arrays, *scalars, *grids, task.low, task.high, keys, k.first, counts, tops, flags)
-    scale = 1.0
     if task.few_bits:
         with np.errstate(all="ignore"):
             top, widest = tops.max(axis=0).view(np.float32)
-            scale = float(velocity_scale(top, widest, task.largest, task.least))
+            scale = velocity_scale(top, widest, task.largest, task.least)
+        task.found.view(np.float64)[4] = scale
         _velocities(task, scale, counts)
-    short, beyond = counts.sum(axis=0)
-    return int(short), int(beyond), scale
+    task.found[:2] += counts.sum(axis=0)
 
 
-def _velocities(task: UnderdampedTask, scale: float, counts: Any) -> None:
+def _velocities(task: UnderdampedTask, scale: Any, counts: Any) -> None:
     """Round or draw the velocity in units of ``scale``; adds to the counts."""
     keys = tuple(word for key in task.velocity_keys for word in key)
     grids = (task.weight.grid, task.draw, *task.own, task.low, task.high)

@@ -34,9 +34,8 @@ def normals(out: Any, key: tuple[Any, Any], first: int) -> None:
 
 
 @np.errstate(all="ignore")
-def draws(task: DrawTask) -> tuple[int, int]:
-    """Variance-corrected draws; the numbers of elements with too much variance and beyond the
-    range."""
+def draws(task: DrawTask) -> None:
+    """Variance-corrected draws."""
     mean, variance = task.mean.astype(np.float64), task.variance.astype(np.float64)
     one, two = (random_words(k, task.first, mean.size, LANE32) for k in (task.key, task.other_key))
     if task.short:
@@ -52,15 +51,14 @@ def draws(task: DrawTask) -> tuple[int, int]:
     free, ends = free.astype(task.out.dtype), (task.grid.smallest, task.grid.largest)
     task.out[...] = draw.limit(free, *ends, np.nan)
     over = draw.outside(free, *ends)
-    return int(np.count_nonzero(short)), int(np.count_nonzero(over))
+    task.counts[:] += np.count_nonzero(short), np.count_nonzero(over)
 
 
-def langevin(task: LangevinTask) -> tuple[int, int]:
-    """One Langevin step; the numbers of elements with too much variance and beyond the range."""
-    return langevin_step(task, draws)
+def langevin(task: LangevinTask) -> None:
+    """One Langevin step."""
+    langevin_step(task, draws)
 
 
-def underdamped(task: UnderdampedTask) -> tuple[int, int, float]:
-    """One underdamped step; the numbers of values with too much variance and beyond the range, and
-    the velocity's scale."""
-    return underdamped_step(task, draws)
+def underdamped(task: UnderdampedTask) -> None:
+    """One underdamped step."""
+    underdamped_step(task, draws)

@@ -25,25 +25,23 @@ def rounded(mode: Mode, x: Any, low: Lowered, key: tuple[Any, Any]) -> Any:
 
 
 @np.errstate(all="ignore")
-def langevin_step(task: LangevinTask, draws: Any) -> tuple[int, int]:
-    """One Langevin step; the numbers of elements with too much variance and beyond the range.
-    ``draws`` is the backend's own."""
+def langevin_step(task: LangevinTask, draws: Any) -> None:
+    """One Langevin step. ``draws`` is the backend's own."""
     k, flags, descent = task.keys, task.flags, task.grad
     if "GRADIENT" in flags:
         descent = rounded(task.mode, descent, task.gradient, k.gradient)
     mean = langevin.drift(task.theta, descent, task.lr, task.decay, "DECAYS" in flags)
     if "DRAWN" in flags:
         variance = np.array([task.variance])
-        given = (k.weight, k.other, k.first, task.draw)
-        asked = DrawTask(mean, variance, task.seen, *given, short=task.short)
-        counts: tuple[int, int] = draws(asked)
-        return counts
+        given = (k.weight, k.other, k.first, task.draw, task.counts)
+        draws(DrawTask(mean, variance, task.seen, *given, short=task.short))
+        return
     if "NOISY" in flags:
         mean = langevin.diffuse(mean, task.sigma, random_words(k.noise, k.first, mean.size, LANE32))
     if "WEIGHT" not in flags:
         task.stored[...] = mean
-        return 0, 0
+        return
     if "KEEPS" in flags:
         task.stored[...] = mean
     task.seen[...] = rounded(task.mode, mean, task.weight, k.weight)
-    return 0, int(np.count_nonzero(draw.outside(mean, task.low, task.high)))
+    task.counts[1] += np.count_nonzero(draw.outside(mean, task.low, task.high))

@@ -81,7 +81,7 @@ def scaled(task: ScaledTask) -> float:
 
 
 @np.errstate(all="ignore")
-def block_draws(task: BlockDrawTask) -> tuple[int, int]:
+def block_draws(task: BlockDrawTask) -> None:
     """As ``draws``, in blocks."""
     d, g = task.draw, task.geometry
     mean = d.mean.astype(np.float64)
@@ -93,7 +93,7 @@ def block_draws(task: BlockDrawTask) -> tuple[int, int]:
         total = _levels(reach, g, task.levels, None, False)[0].reshape(-1)
         found = _drawn_in_units(d, mean, total, one, two)
     d.out[...] = found[0].astype(d.out.dtype)
-    return int(np.count_nonzero(found[1])), int(np.count_nonzero(found[2]))
+    d.counts[:] += np.count_nonzero(found[1]), np.count_nonzero(found[2])
 
 
 def _covering(d: DrawTask, g: Geometry, short: ShortBlocks) -> Any:

@@ -17,56 +17,50 @@ from numformats.rounding import MODES
 
 
 @np.errstate(all="ignore")
-def underdamped_step(task: UnderdampedTask, draws: Any) -> tuple[int, int, float]:
-    """One step; the numbers of values with too much variance and beyond the range, and the
-    velocity's scale. ``draws`` is the backend's own."""
-    short, beyond = _positions(task, draws)
-    if not task.few_bits:
-        return short, beyond, 1.0
-    widest = _top(task.left) if "DRAWN" in task.flags else np.float32(0.0)
-    scale = float(texts.velocity_scale(_top(task.moved), widest, task.largest, task.least))
-    short_too, beyond_too = _velocities(task, scale, draws)
-    return short + short_too, beyond + beyond_too, scale
+def underdamped_step(task: UnderdampedTask, draws: Any) -> None:
+    """One step. ``draws`` is the backend's own."""
+    _positions(task, draws)
+    if task.few_bits:
+        widest = _top(task.left) if "DRAWN" in task.flags else np.float32(0.0)
+        scale = texts.velocity_scale(_top(task.moved), widest, task.largest, task.least)
+        task.found.view(np.float64)[4] = scale
+        _velocities(task, np.float32(scale), draws)
 
 
-def _positions(task: UnderdampedTask, draws: Any) -> tuple[int, int]:
+def _positions(task: UnderdampedTask, draws: Any) -> None:
     """Everything up to the velocity's scale."""
     mean = _means(task)
     if "DRAWN" in task.flags:
-        given = (task.keys.weight, task.keys.other, task.keys.first, task.draw)
-        counts: tuple[int, int]
-        wanted = np.array([task.variance])
-        counts = draws(DrawTask(mean, wanted, task.seen, *given, short=task.short))
+        keys, wanted = (task.keys.weight, task.keys.other), np.array([task.variance])
+        given = (*keys, task.keys.first, task.draw, task.found[:2])
+        draws(DrawTask(mean, wanted, task.seen, *given, short=task.short))
         _tie(task, mean)
-        return counts
+        return
     if "NOISY" in task.flags:
         one, two = _words(task, task.keys.noise), _words(task, task.noise_key)
         s = task.scalars
         moved = langevin.diffuse(task.moved, s.shared, one)
         task.moved[...] = langevin.diffuse(moved, s.own, two)
         mean = langevin.diffuse(mean, s.std_x, one)
-    count = 0
     if "KEEPS" in task.flags or "WEIGHT" not in task.flags:
         task.stored[...] = mean
     if "WEIGHT" in task.flags:
         task.seen[...] = rounded(task.mode, mean, task.weight, task.keys.weight)
-        count = int(np.count_nonzero(draw.outside(mean, task.low, task.high)))
-    return 0, count
+        task.found[1] += np.count_nonzero(draw.outside(mean, task.low, task.high))
 
 
-def _velocities(task: UnderdampedTask, scale: float, draws: Any) -> tuple[int, int]:
-    """Round or draw the velocity in units of ``scale``."""
-    unit, (key, other) = np.float32(scale), task.velocity_keys
+def _velocities(task: UnderdampedTask, unit: Any, draws: Any) -> None:
+    """Round or draw the velocity in units of ``unit``."""
+    key, other = task.velocity_keys
     parts = texts.in_units(task.moved, unit)
-    counts: tuple[int, int]
     if "DRAWN" in task.flags:
+        given = (key, other, 0, task.draw, task.found[:2])
         wanted = texts.spread_in_units(task.left, unit)
-        counts = draws(DrawTask(parts, wanted, task.moved, key, other, 0, task.draw, own=task.own))
+        draws(DrawTask(parts, wanted, task.moved, *given, own=task.own))
     else:
-        counts = 0, int(np.count_nonzero(draw.outside(parts, task.low, task.high)))
+        task.found[1] += np.count_nonzero(draw.outside(parts, task.low, task.high))
         task.moved[...] = rounded(task.mode, parts, task.weight, key)
     task.moved[...] = texts.from_units(task.moved, unit)
-    return counts
 
 
 def _means(task: UnderdampedTask) -> Any:

@@ -89,7 +89,7 @@ class DrawTask:
     other_key: tuple[Any, Any]
     first: int
     grid: DrawGrid
-    counted: bool = True  #: whether the numbers that ``draws`` returns are wanted
+    counts: Any  #: (2,), 64 bits: gathers too much variance, beyond the range; None: unwanted
     short: ShortDraw | None = None
     own: OwnDraws | None = None
 
@@ -227,13 +227,14 @@ class LangevinTask:
 
     ``flags`` of ``STEP_FLAGS``: the gradient is rounded; there is weight decay; noise is added; the
     weight is rounded; the accumulator is kept apart from it; it is drawn on the grid ``draw``.
-    ``lr`` comes negated.
+    ``lr`` comes negated; ``counts`` is that of draws.
     """
 
     theta: Any
     grad: Any
     stored: Any
     seen: Any
+    counts: Any
     lr: Any
     decay: Any
     sigma: Any

@@ -24,6 +24,9 @@ class UnderdampedTask:
     has one gap; ``short`` and ``own`` are forms of draws as in ``task.DrawTask``, of the position
     and of the velocity; ``neighbours`` are other grids lowered for the modes of ``SIDES``;
     ``largest`` and ``least`` are arguments of ``core.underdamped.velocity_scale``.
+
+    ``found``, int64 (5,), gathers what draws count, and the bits of the velocity's scale
+    (float64, last) where that is in ``few_bits``; kernels on devices keep magnitudes between.
     """
 
     theta: Any
@@ -33,6 +36,7 @@ class UnderdampedTask:
     seen: Any
     moved: Any
     left: Any
+    found: Any
     decay: Any
     scalars: StepScalars
     variance: Any
