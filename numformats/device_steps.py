@@ -7,12 +7,14 @@ import numpy as np
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.device_libraries import Library, flat, library
-from numformats.device_places import carrier_for
-from numformats.langevin_tasks import Step, check_operands
+from numformats.device_places import carrier_for, places, target_for
+from numformats.langevin_tasks import SINGLE, Step, check_operands
 from numformats.underdamped_tasks import UnderdampedStepPlan
 
 
-def langevin(theta: Any, grad: Any, how: Step, backend: str, inplace: bool) -> tuple[Any, ...]:
+def langevin(
+    theta: Any, grad: Any, how: Step, backend: str, inplace: bool, out: Any
+) -> tuple[Any, ...]:
     """The accumulator, the weight and the counts."""
     found, sources = _operands(theta=theta, grad=grad)
     module, x = select(backend, "cuda"), sources[0]
@@ -20,12 +22,15 @@ def langevin(theta: Any, grad: Any, how: Step, backend: str, inplace: bool) -> t
     stored = theta if inplace else found.empty(shape, "float32", x)
     if not found.contiguous(stored):
         raise ValueError("theta is not C contiguous; give a contiguous one, or inplace=False")
-    seen = found.empty(shape, "float32", x) if how.keeps else stored
+    target = target_for(found, out, x, SINGLE) if how.keeps else stored
+    seen = places(found, sources[1], target)[1] if out is not None else target
     counts = found.counts(2, x)
     if 0 not in shape:
         given = (flat(found, a, np.float32) for a in (*sources, stored, seen))
         module.langevin(how.task(*(*given, flat(found, counts, np.uint64))))
-    return stored, seen, counts[0], counts[1]
+    if seen is not target:
+        found.assign(target, seen)
+    return stored, target if out is None else out, counts[0], counts[1]
 
 
 def underdamped(

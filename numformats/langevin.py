@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_steps
-from numformats.arrays import host, like
+from numformats.arrays import Host, host, like
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.dtypes import FormatLike
 from numformats.langevin_tasks import check_operands, step
-from numformats.outputs import written
+from numformats.outputs import check_out, written
 from numformats.random import Key
 
 
@@ -40,6 +40,7 @@ def langevin_step(
     rounding: str = "stochastic",
     backend: str = "auto",
     inplace: bool = False,
+    out: Any = None,
 ) -> LangevinStep:
     """θ ← Q(θ - lr·(Q_G(grad) + weight_decay·θ), variance), by the accumulator, in one pass.
 
@@ -60,6 +61,7 @@ def langevin_step(
         rounding: of gradient and weight, a name in ``nf.roundings()``.
         backend: ``"auto"`` or a name in ``nf.backends()``.
         inplace: write the accumulator into ``theta``.
+        out: receives the weight, like ``theta``, where an accumulator is kept apart from it.
 
     Returns:
         ``LangevinStep``. Promise: bit-identical across backends, and to the composition of the
@@ -68,7 +70,7 @@ def langevin_step(
     Raises:
         TypeError: another dtype than float32.
         ValueError: shapes that differ, unknown names, a block format, an accumulator in low
-            precision without ``weight``.
+            precision without ``weight``, an ``out`` that is no place of its own.
 
     Example:
         >>> theta, grad = np.float32([0.5, -0.25]), np.float32([0.1, -0.3])
@@ -79,20 +81,39 @@ def langevin_step(
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """
     how = step(lr, variance, key, weight_decay, gradient, weight, accumulator, rounding)
+    if out is not None and (out is theta or not how.keeps):
+        raise ValueError(
+            "out receives the weight where accumulator='full' keeps it apart from theta; give out "
+            "an array of its own there, and write inplace=True elsewhere"
+        )
     if on_device(theta):
-        return LangevinStep(*device_steps.langevin(theta, grad, how, backend, inplace))
+        return LangevinStep(*device_steps.langevin(theta, grad, how, backend, inplace, out))
     source = written(theta, "theta") if inplace else host(theta, "theta")
     slope = host(grad, "grad")
     dtypes = {"theta": source.carrier.name, "grad": slope.carrier.name}
     check_operands(dtypes, source.shape, slope.shape)
+    target = None if out is None else check_out(out, theta, source)
     x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))
     stored = x if inplace else np.empty_like(x)
-    seen = np.empty_like(x) if how.keeps else stored
+    seen = _place(target, x, g) if how.keeps else stored
     counts = np.zeros(2, np.int64)
     if x.size:
         select(backend).langevin(how.task(x, g, stored, seen, counts))
     if inplace and not np.may_share_memory(stored, source.view):
         source.view[...] = stored.reshape(source.shape)
     kept = theta if inplace else like(theta, source, stored.reshape(source.shape))
-    used = like(theta, source, seen.reshape(source.shape)) if how.keeps else kept
-    return LangevinStep(kept, used, *counts.tolist())
+    if target is None:
+        used = like(theta, source, seen.reshape(source.shape)) if how.keeps else kept
+        return LangevinStep(kept, used, *counts.tolist())
+    if not np.may_share_memory(seen, target.view):
+        target.view[...] = seen.reshape(source.shape)
+    return LangevinStep(kept, out, *counts.tolist())
+
+
+def _place(target: Host | None, x: Any, g: Any) -> Any:
+    """Flat memory for the weight: that of ``target`` where it has no holes and nothing is read
+    from it."""
+    if target is None or not target.view.flags["C_CONTIGUOUS"]:
+        return np.empty_like(x)
+    flat = target.view.reshape(-1)
+    return np.empty_like(x) if any(np.may_share_memory(flat, a) for a in (x, g)) else flat

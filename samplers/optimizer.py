@@ -179,6 +179,13 @@ class Sampler(torch.optim.Optimizer):
             checks.check_representable(entry.label, param, draw.seen, entry.precision)
         return draw
 
+    def _written(self, entry: Entry) -> Tensor | None:
+        """The parameter, where a step may write into it and its accumulator at once: nothing is
+        asked of the values before, and none of the new ones is to be checked."""
+        state, param = self.state[entry.param], entry.param.detach()
+        flat = param.dtype == torch.float32 and param.is_contiguous()
+        return param if flat and not state["still"] else None
+
     def _pull(self, entry: Entry) -> Tensor:
         group, prior = entry.group, entry.group["prior"]
         theta = current(entry.param, self.state[entry.param])

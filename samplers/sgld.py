@@ -100,4 +100,5 @@ class SGLD(Sampler):
             precision=entry.precision,
             key=key,
             pull=pull,
+            weight=self._written(entry),
         )

@@ -42,6 +42,7 @@ def step(
     precision: Precision,
     key: nf.Key,
     pull: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
 ) -> Draw:
     """θ ← Q(θ - lr·(Q_G(∇loss) + wd·θ + pull), variance 2·lr·T/N), with Q by the accumulator.
 
@@ -54,10 +55,13 @@ def step(
         precision: formats, rounding and accumulator.
         key: of this parameter and step; folded once more for each purpose.
         pull: gradient of -log p(θ)/num_data, None for a flat or Gaussian prior.
+        weight: what forward and backward use, like ``theta`` or the same memory: a step in one pass
+            writes here, and its accumulator into ``theta``.
 
     Returns:
-        New tensors. Promise: a function of its arguments alone, the same for any thread count; with
-        variance 0 and full precision the bits of ``torch.optim.SGD``.
+        New tensors, or those that were written to. Promise: a function of its arguments alone, the
+        same for any thread count; with variance 0 and full precision the bits of
+        ``torch.optim.SGD``.
 
     Reference: Zhang, Wilson, De Sa, ICML 2022 (arXiv 2206.09909), Algorithms 1 and 2.
     """
@@ -73,10 +77,17 @@ def step(
             weight=precision.weight,
             accumulator=precision.accumulator,
             rounding=precision.rounding,
+            inplace=weight is not None,
+            out=weight if kept_apart(precision) else None,
         )
         return Draw(_tensor(done.stored), _tensor(done.seen), done.deficit, done.saturated)
     slope = descent(theta, gradient(theta, grad, precision, key), weight_decay, pull)
     return accumulate(theta.add(slope, alpha=-lr), variance, precision, key)
+
+
+def kept_apart(precision: Precision) -> bool:
+    """Whether the weight is another tensor than its accumulator."""
+    return precision.accumulator == "full" and precision.weight is not None
 
 
 @functools.cache

@@ -184,6 +184,20 @@ def test_langevin_steps(accumulator: str, inplace: bool) -> None:
     assert got[2:] == wanted[2:]
 
 
+@pytest.mark.parametrize("layout", ["plain", "columns", "on grad"])
+def test_a_weight_goes_where_it_is_wanted(layout: str) -> None:
+    theta, grad = sample((6, 64)), sample((6, 64))[::-1].copy().view(Claimed)
+    how = {"lr": 0.1, "variance": 0.01, "key": 7, "weight": "fixed<8,6>"}
+    wanted = nf.langevin_step(np.array(theta), np.array(grad), **how)
+    out = {"columns": sample((64, 6)).T, "on grad": grad}.get(layout, sample((6, 64)))
+    got = nf.langevin_step(theta, grad, inplace=True, out=out, backend=NAME, **how)
+    assert (got.stored is theta, got.seen is out) == (True, True)
+    for a, b in zip(got[:2], wanted[:2], strict=True):
+        assert_same_bits(np.ascontiguousarray(a), b)
+    with pytest.raises(ValueError, match=r"out does not match x: shape \(2,\)"):
+        nf.langevin_step(theta, grad, out=sample((2,)), backend=NAME, **how)
+
+
 def test_langevin_steps_refuse_what_does_not_match() -> None:
     how = {"lr": 0.1, "variance": 0.0, "key": 7, "backend": NAME}
     other = sample()

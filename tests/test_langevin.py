@@ -136,6 +136,24 @@ def test_in_place_strides_and_torch(keeps: bool) -> None:
     assert_same_bits(found.seen.numpy(), wanted.seen)
 
 
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("layout", ["plain", "columns", "on grad", "tensor"])
+def test_a_weight_goes_where_it_is_wanted(layout: str, inplace: bool) -> None:
+    theta, grad = (a.reshape(5, 205) for a in arrays(1025))
+    how = {"lr": 0.1, "variance": 0.01, "key": 4, "weight": "e4m3", "gradient": "e5m2"}
+    wanted = nf.langevin_step(theta, grad, **how)
+    held, slope = theta.copy(), grad.copy()
+    out = {"columns": np.empty((205, 5), np.float32).T, "on grad": slope}.get(layout, held + 1)
+    given = [torch.from_numpy(a) if layout == "tensor" else a for a in (held, slope, out)]
+    found = nf.langevin_step(given[0], given[1], **how, inplace=inplace, out=given[2])
+    assert found.seen is given[2]
+    assert (found.stored is given[0]) == inplace
+    assert_same_bits(np.ascontiguousarray(out), wanted.seen)
+    assert_same_bits(np.asarray(found.stored), wanted.stored)
+    assert_same_bits(held, wanted.stored if inplace else theta)
+    assert found[2:] == wanted[2:]
+
+
 X, G = arrays(8)
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "float64": ({"theta": X.astype(float)}, TypeError, "theta has dtype float64.*compose"),
@@ -149,6 +167,10 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "lr": ({"lr": float("nan")}, ValueError, "lr is nan; it must be finite"),
     "weight_decay": ({"weight_decay": np.inf}, ValueError, "weight_decay is inf"),
     "format": ({"weight": "e4m33"}, ValueError, "e4m3"),
+    "out of one": ({"out": G, "accumulator": "low", "weight": "e4m3"}, ValueError, "inplace=True"),
+    "out of none": ({"out": G}, ValueError, "out receives the weight where"),
+    "out on theta": ({"out": X, "weight": "e4m3"}, ValueError, "an array of its own"),
+    "out's shape": ({"out": G[:3], "weight": "e4m3"}, ValueError, r"out has shape \(3,\)"),
 }
 
 

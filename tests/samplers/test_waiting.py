@@ -64,3 +64,28 @@ def test_counts_of_a_device_are_added_there_and_saved_as_numbers():
     saved = optimizer.state_dict()["state"][0]
     assert (saved["deficit"], saved["saturated"]) == (6, 3)
     assert all(type(saved[name]) is int for name in ("deficit", "saturated"))
+
+
+@pytest.mark.parametrize(
+    "precision",
+    [Precision()]
+    + [Precision("fixed<8,6>", "e4m3", a) for a in ("full", "low", "variance_corrected")],
+    ids=str,
+)
+def test_steps_of_one_pass_write_where_parameters_and_accumulators_lie(precision):
+    """And give the bits of steps that do not, as those of parameters in another order of memory."""
+    begin = torch.linspace(-0.9, 0.9, 4096).reshape(64, 64)
+    there, turned = (torch.nn.Parameter(v) for v in (begin.clone(), begin.t().contiguous().t()))
+    optimizers = [SGLD([p], 0.1, num_data=2, precision=precision) for p in (there, turned)]
+    for _ in range(70):  # until every weight has moved: none is looked at before a step then
+        for param, optimizer in zip((there, turned), optimizers, strict=True):
+            param.grad = 0.1 * begin
+            held = optimizer.state[param].get("accumulator", param)
+            places = param.data_ptr(), held.data_ptr()
+            optimizer.step()
+            held = optimizer.state[param].get("accumulator", param)
+            if param is there:
+                assert (param.data_ptr(), held.data_ptr()) == places
+    assert optimizers[0].state[there]["still"] == 0
+    assert torch.equal(there, turned)
+    assert optimizers[0].counters() == optimizers[1].counters()
