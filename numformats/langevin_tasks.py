@@ -24,6 +24,7 @@ ACCUMULATORS = ("full", "low", "variance_corrected")
 GRADIENT, NOISE, WEIGHT = 0, 1, 2
 SINGLE = CARRIERS["float32"]
 IDENTITY = Float(8, 23)
+NO_WORDS = (np.uint32(0), np.uint32(0))
 NO_DRAW = DrawGrid(np.int64(0), *(np.float64(0),) * 4, np.int64(0))
 
 
@@ -60,10 +61,16 @@ class Step:
         return tuple(name for name, holds in found.items() if holds)
 
     def keys(self) -> Keys:
-        """The words of the keys of all uses."""
-        gradient, noise, weight = (self.key.fold(use) for use in (GRADIENT, NOISE, WEIGHT))
-        other = weight.fold(1)
-        return Keys(gradient.words, noise.words, weight.words, other.words, 0)
+        """The words of the keys of all uses; zeros of those that there are not."""
+        flags, drawn = self.flags, "DRAWN" in self.flags
+        rounds = {flag for flag in ("GRADIENT", "WEIGHT") if flag in flags and self.mode.stochastic}
+        return Keys(
+            words_if("GRADIENT" in rounds, self.key, GRADIENT),
+            words_if("NOISY" in flags, self.key, NOISE),
+            words_if("WEIGHT" in rounds or drawn, self.key, WEIGHT),
+            words_if(drawn, self.key, WEIGHT, 1),
+            0,
+        )
 
     def task(self, theta: Any, grad: Any, stored: Any, seen: Any, counts: Any) -> LangevinTask:
         """The task for flat float32 arrays, and the counts of draws."""
@@ -91,6 +98,16 @@ class Step:
             keys=self.keys(),
             flags=self.flags,
         )
+
+
+def words_if(wanted: bool, key: Key, *folds: int) -> tuple[Any, Any]:
+    """The words of ``key`` folded with all of ``folds``; zeros where they are not wanted, since
+    each takes as long as a small tensor's step."""
+    if not wanted:
+        return NO_WORDS
+    for data in folds:
+        key = key.fold(data)
+    return key.words
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
 from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import FixedPoint, Float, Format
-from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, ends, single
+from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, ends, single, words_if
 from numformats.lowering import lower
 from numformats.rounding import find
 
@@ -89,7 +89,7 @@ class UnderdampedStepPlan:
     ) -> UnderdampedTask:  # fmt: skip
         """The task for flat float32 arrays; ``left`` has one element where nothing is drawn."""
         s, target = self.step, self.step.weight or IDENTITY
-        fold, of_velocity = s.key.fold, s.key.fold(VELOCITY)
+        noisy, rounds = "NOISY" in s.flags, s.mode.stochastic and not s.keeps
         largest, least = _limits(target)
         grid = draw_grid(target, SINGLE) if self.draws else NO_DRAW
         low, high = ends(target)
@@ -117,8 +117,11 @@ class UnderdampedStepPlan:
             least=least,
             mode=s.mode,
             keys=s.keys(),
-            noise_key=fold(VELOCITY_NOISE).words,
-            velocity_keys=(of_velocity.words, of_velocity.fold(1).words),
+            noise_key=words_if(noisy, s.key, VELOCITY_NOISE),
+            velocity_keys=(
+                words_if(rounds or self.draws, s.key, VELOCITY),
+                words_if(self.draws, s.key, VELOCITY, 1),
+            ),
             flags=self.flags,
         )
 
