@@ -22,7 +22,7 @@ from numformats.core.scale import ScaleSpec
 from numformats.core.scaled import LevelSpec
 from numformats.draw_grids import short_draw_in_blocks
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane
+from numformats.lanes import CARRIERS, LANE32, LANE64, Carrier, Lane, name_of
 from numformats.lowering import code_spec, decode_spec, low_exponent, lower
 from numformats.request import Request
 from numformats.rounding import Mode, find
@@ -50,6 +50,7 @@ def centred(fmt: BlockFloat) -> tuple[FixedPoint | Float, int]:
     return replace(element, bias=element.exponent_bias + shift), shift
 
 
+@lru_cache(maxsize=4096)
 def scale_spec(fmt: BlockFloat, lane: Lane, shift: int = 0) -> ScaleSpec:
     """What choosing a scale reads of ``fmt``, as scalars of the lane; of elements divided by two to
     the ``shift``."""
@@ -125,6 +126,7 @@ def rounding_lane(fmt: Format, carrier: Carrier, rounding: str) -> Lane:
     return carrier.lane
 
 
+@lru_cache(maxsize=4096)
 def levels(fmt: BlockFloat) -> Levels:
     """How the scales of ``fmt`` are chosen over reals."""
     mode, scale = find(_SCALE_ROUNDING[fmt.scale_rule]), saturating(fmt.scale)
@@ -158,7 +160,7 @@ def scaled_task(
 ) -> ScaledTask:
     """The task of rounding the flat reals ``x`` of an array of ``shape``, or stored bits of
     ``carrier``, in blocks with float scales."""
-    carrier = carrier or CARRIERS[np.dtype(x.dtype).name]
+    carrier = carrier or CARRIERS[name_of(x.dtype)]
     element = saturating(fmt.element)
     return ScaledTask(
         x=x,

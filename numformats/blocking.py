@@ -7,6 +7,7 @@ blocked axis before it. An ordinary block along one axis has n1 = b = 1.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -85,6 +86,7 @@ def _axes(fmt: BlockFloat, ndim: int) -> list[tuple[int, int | None]]:
     return sorted(found.items())
 
 
+@lru_cache(maxsize=4096)
 def geometry(fmt: BlockFloat, shape: tuple[int, ...]) -> Geometry:
     """The view and the tile of ``fmt`` over an array of ``shape``; 0-d arrays count as one element.
 

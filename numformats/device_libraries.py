@@ -1,13 +1,14 @@
 """How device arrays of CuPy, torch and Numba are read and made."""
 
 import sys
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from numformats.device import DeviceArray, enough_memory
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, name_of
 
 
 class Library:
@@ -25,7 +26,7 @@ class Library:
 
     def dtype(self, x: Any) -> str:
         """Name of the dtype."""
-        return str(np.dtype(x.dtype).name)
+        return str(name_of(x.dtype))
 
     def pointer(self, x: Any) -> int:
         """Address of the first element."""
@@ -107,8 +108,8 @@ def _c_strides(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 class _Torch(Library):
     kind = "torch"
 
-    def __init__(self) -> None:
-        self.torch = sys.modules["torch"]
+    def __init__(self, torch: Any) -> None:
+        self.torch = torch
 
     def device(self, x: Any) -> int:
         return int(x.device.index)
@@ -159,8 +160,8 @@ class _Torch(Library):
 
 
 class _Cupy(Library):
-    def __init__(self) -> None:
-        self.cupy = sys.modules["cupy"]
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
 
     def device(self, x: Any) -> int:
         return int(x.device.id)
@@ -197,8 +198,8 @@ class _Cupy(Library):
 
 
 class _Numba(Library):
-    def __init__(self) -> None:
-        self.cuda = sys.modules["numba.cuda"]
+    def __init__(self, cuda: Any) -> None:
+        self.cuda = cuda
 
     def device(self, x: Any) -> int:
         return int(self.cuda.get_current_device().id)
@@ -237,7 +238,10 @@ class _Numba(Library):
 
 
 def _numpy_dtype(name: str, x: Any) -> Any:
-    return x.dtype if name == x.dtype.name else np.dtype(name)
+    return x.dtype if name == name_of(x.dtype) else np.dtype(name)
+
+
+_made = cache(lambda kind, module: kind(module))
 
 
 def library(x: Any) -> tuple[Library, Any]:
@@ -249,11 +253,11 @@ def library(x: Any) -> tuple[Library, Any]:
     root = type(x).__module__.partition(".")[0]
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        return _Torch(), x
+        return _made(_Torch, torch), x
     if root == "cupy":
-        return _Cupy(), x
+        return _made(_Cupy, sys.modules["cupy"]), x
     if type(x).__name__ == "DeviceNDArray" and "numba.cuda" in sys.modules:
-        return _Numba(), x
+        return _made(_Numba, sys.modules["numba.cuda"]), x
     cupy = sys.modules.get("cupy")
     if cupy is None:
         raise TypeError(
@@ -261,7 +265,7 @@ def library(x: Any) -> tuple[Library, Any]:
             "a CuPy array, a torch tensor or a Numba device array"
         )
     view = cupy.asarray(x) if hasattr(x, "__cuda_array_interface__") else cupy.from_dlpack(x)
-    return _Cupy(), view
+    return _made(_Cupy, cupy), view
 
 
 def carrier_of(found: Library, x: Any, name: str) -> Carrier:
@@ -281,5 +285,14 @@ def carrier_of(found: Library, x: Any, name: str) -> Carrier:
 
 def flat(found: Library, x: Any, stored: Any) -> DeviceArray:
     """A compact array as flat elements of ``stored``."""
-    size = prod(tuple(x.shape))
-    return DeviceArray(found.pointer(x), size, stored, found.device(x), found.stream(x), x)
+    return flats(found, stored, x)[0]
+
+
+def flats(found: Library, stored: Any, *arrays: Any) -> list[DeviceArray]:
+    """As ``flat``, of several arrays on one device, which is asked once."""
+    place = (found.device(arrays[0]), found.stream(arrays[0]))
+    sizes = (prod(tuple(x.shape)) for x in arrays)
+    return [
+        DeviceArray(found.pointer(x), size, stored, *place, x)
+        for x, size in zip(arrays, sizes, strict=True)
+    ]

@@ -19,7 +19,7 @@ from numformats.device_places import (
 from numformats.draw_grids import check_drawable
 from numformats.draw_tasks import drawn, spread_dtype
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
-from numformats.lanes import Carrier
+from numformats.lanes import Carrier, name_of
 from numformats.random import Key
 from numformats.request import request
 from numformats.tasks import decode_task
@@ -80,7 +80,7 @@ def _spread(found: Library, variance: Any, fmt: Format, carrier: Carrier) -> Any
         return np.array([variance], np.float64)
     other, given = library(variance)
     dtype = spread_dtype(fmt, carrier, other.dtype(given))
-    return flat(other, other.compact(other.astype(given, np.dtype(dtype).name)), dtype)
+    return flat(other, other.compact(other.astype(given, name_of(dtype))), dtype)
 
 
 def decode(codes: Any, fmt: Format, dtype: Any, backend: str) -> Any:
@@ -101,7 +101,7 @@ def decode(codes: Any, fmt: Format, dtype: Any, backend: str) -> Any:
         )
     totals = _decoded(other, levels, fmt.scale, np.float64, module)
     second = float(codes[2]) if fmt.tensor_scale else 1.0
-    out = found.empty(shape, np.dtype(dtype).name, given)
+    out = found.empty(shape, name_of(dtype), given)
     if 0 not in shape:
         source, made = _codes(found, given, fmt.element), flat_reals(found, out)
         scales = flat_reals(other, totals)
@@ -118,7 +118,7 @@ def _codes(found: Library, codes: Any, fmt: FixedPoint | Float) -> Any:
 
 def _decoded(found: Library, codes: Any, fmt: FixedPoint | Float, dtype: Any, module: Any) -> Any:
     source = _codes(found, codes, fmt)
-    out = found.empty(tuple(codes.shape), np.dtype(dtype).name, codes)
+    out = found.empty(tuple(codes.shape), name_of(dtype), codes)
     if 0 not in codes.shape:
         module.decode(decode_task(source, flat_reals(found, out), fmt))
     return out

@@ -6,7 +6,7 @@ import numpy as np
 
 from numformats.backends import select
 from numformats.device import on_device
-from numformats.device_libraries import Library, flat, library
+from numformats.device_libraries import Library, flat, flats, library
 from numformats.device_places import carrier_for, places, target_for
 from numformats.langevin_tasks import SINGLE, Step, check_operands
 from numformats.underdamped_tasks import UnderdampedStepPlan
@@ -26,7 +26,7 @@ def langevin(
     seen = places(found, sources[1], target)[1] if out is not None else target
     counts = found.counts(2, x)
     if 0 not in shape:
-        given = (flat(found, a, np.float32) for a in (*sources, stored, seen))
+        given = flats(found, np.float32, *sources, stored, seen)
         module.langevin(how.task(*(*given, flat(found, counts, np.uint64))))
     if seen is not target:
         found.assign(target, seen)
@@ -45,7 +45,7 @@ def underdamped(
     left = found.empty(shape if plan.draws else (1,), "float32", x)
     numbers, scale = found.counts(5, x), 1.0
     if 0 not in shape:
-        given = (flat(found, a, np.float32) for a in (*sources, stored, seen, moved, left))
+        given = flats(found, np.float32, *sources, stored, seen, moved, left)
         task = plan.task(*(*given, flat(found, numbers, np.uint64)))
         module.underdamped(task)
         scale = found.floats(numbers)[4] if task.few_bits else 1.0

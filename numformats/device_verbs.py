@@ -11,7 +11,7 @@ from numformats.backends import select
 from numformats.block_tasks import block_task, rounding_lane, scaled_task
 from numformats.blocking import geometry, scales_shape
 from numformats.device import DeviceArray
-from numformats.device_libraries import Library, flat, library
+from numformats.device_libraries import Library, flat, flats, library
 from numformats.device_places import (
     NOTHING,
     carrier_for,
@@ -57,7 +57,7 @@ def quantize(
         put(found, target, result, carrier, module)
         return target if out is None else out
     source, result = places(found, given, target)
-    bits, made = flat(found, source, carrier.stored), flat(found, result, carrier.stored)
+    bits, made = flats(found, carrier.stored, source, result)
     _round(bits, made, NOTHING, tuple(given.shape), carrier, fmt, wanted, module, False)
     if result is not target:
         found.assign(target, result)

@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+
+@cache
+def name_of(dtype: Any) -> Any:
+    """The name of a NumPy dtype or scalar type, spelt once: NumPy does it anew whenever it is
+    asked, and a launch asks often."""
+    return np.dtype(dtype).name
 
 
 @dataclass(frozen=True)

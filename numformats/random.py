@@ -17,6 +17,7 @@ from numformats.checks import integer
 from numformats.core import threefry as text
 
 _LIMIT = (1 << 64) - 1
+_LIMITS = (("seed", _LIMIT), ("stream", _LIMIT), ("start", _LIMIT >> 2))
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class Key:
     start: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("seed", "stream", "start"):
+        for name, limit in _LIMITS:
             value = getattr(self, name)
+            if type(value) is int and 0 <= value <= limit:  # folds, at every tensor and step
+                continue
             if isinstance(value, np.integer):
                 object.__setattr__(self, name, int(value))
-            integer(name, getattr(self, name), 0, _LIMIT if name != "start" else _LIMIT >> 2)
+            integer(name, getattr(self, name), 0, limit)
 
     @property
     def words(self) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numformats.core import underdamped as texts
 from numformats.core.underdamped import StepScalars
 from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import FixedPoint, Float, Format
-from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, ends, single, words_if
+from numformats.langevin_tasks import IDENTITY, NO_DRAW, SINGLE, Step, ends, words_if
 from numformats.lowering import lower
 from numformats.rounding import find
 
@@ -60,7 +61,7 @@ class UnderdampedStepPlan:
     step: Step
     moments: UnderdampedMoments
 
-    @property
+    @cached_property
     def flags(self) -> tuple[str, ...]:
         """Those of ``UNDERDAMPED_FLAGS`` that hold."""
         fixed = ("FIXED",) * isinstance(self.step.weight, FixedPoint)
@@ -81,7 +82,8 @@ class UnderdampedStepPlan:
             m.decay, m.drift, -m.kick_v, -m.kick_x, std_x, m.cov / std_x if noisy else 0.0, own,
             max(m.var_x, LEAST_VARIANCE), m.var_v, m.cov, -m.cov, 2.0**bits, 4.0**-bits,
         )  # fmt: skip
-        return StepScalars(*map(single, values))
+        with np.errstate(over="ignore"):  # beyond the range, Inf
+            return StepScalars(*map(np.float32, values))
 
     def task(
         self, theta: Any, velocity: Any, grad: Any, stored: Any, seen: Any, moved: Any, left: Any,

@@ -8,6 +8,7 @@ from numformats.backends.chain_task import ChainTask, PlainTask
 from numformats.backends.cuda_chain_source import ChainUnit, PlainUnit
 from numformats.backends.cuda_dot_tasks import sizes_of
 from numformats.backends.cuda_launch import Launcher, grid_of
+from numformats.lanes import name_of
 
 
 class ChainTasks(Launcher):
@@ -15,7 +16,7 @@ class ChainTasks(Launcher):
 
     def chains(self, task: ChainTask) -> None:
         """Accumulations that are rounded step by step."""
-        real = np.dtype(task.out.dtype).name
+        real = name_of(task.out.dtype)
         unit = ChainUnit(task.product, task.inner, task.outer, task.tree, real)
         steps = (task.product, task.inner, task.outer)
         random = any(step is not None and step.mode.stochastic for step in steps)
@@ -25,7 +26,7 @@ class ChainTasks(Launcher):
 
     def plain(self, task: PlainTask) -> None:
         """Accumulations with one fixed rule."""
-        a, b, real = (np.dtype(x.dtype).name for x in (task.a, task.b, task.out))
+        a, b, real = (name_of(x.dtype) for x in (task.a, task.b, task.out))
         unit = PlainUnit(
             task.kind, task.length, task.step, a, b, real, task.limits != (0, 0)
         )  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 from numformats.backends.cuda_dot_source import TILE, TRUNCATED, DotUnit, GroupsUnit
 from numformats.backends.cuda_launch import MOST_BLOCKS, Launcher, grid_of
 from numformats.backends.dot_task import DotTask, Factor, ScaledDotTask
+from numformats.lanes import name_of
 
 
 def tiles_of(out: Any) -> int:
@@ -27,7 +28,7 @@ class DotTasks(Launcher):
         """Fused dot products of every row with every column."""
         unit = DotUnit(
             task.rule, task.spec, task.grid, task.mode, task.general, task.nan, task.group,
-            task.wide, task.run, np.dtype(task.out.dtype).name,
+            task.wide, task.run, name_of(task.out.dtype),
         )  # fmt: skip
         a = self._shared(0, np.uint8, task.a.kind, task.group, 2)
         b = self._shared(0, np.uint8, task.b.kind, task.group, 1)
@@ -37,7 +38,7 @@ class DotTasks(Launcher):
         """Exact sums of groups, scaled, aligned and added."""
         unit = DotUnit(
             TRUNCATED, task.spec, task.grid, task.mode, task.general, task.nan, task.group, True,
-            task.group, np.dtype(task.out.dtype).name, task.count,
+            task.group, name_of(task.out.dtype), task.count,
         )  # fmt: skip
         a = self._shared(1, np.uint64, task.a, task.group, 2)
         b = self._shared(1, np.uint64, task.b, task.group, 1)

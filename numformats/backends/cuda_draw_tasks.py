@@ -11,6 +11,7 @@ from numformats.backends.cuda_scaled_source import LevelsUnit
 from numformats.backends.task import BlockDrawTask, DrawTask, Levels
 from numformats.blocking import Geometry
 from numformats.core.block_draw import ShortBlocks
+from numformats.lanes import name_of
 
 
 class DrawTasks(Launcher):
@@ -30,9 +31,9 @@ class DrawTasks(Launcher):
         self._draws(d, totals, task.geometry)
 
     def _draws(self, task: DrawTask, totals: Any, g: Geometry | None) -> None:
-        real, at, n = np.dtype(task.out.dtype).name, self.machine.address, task.out.size
+        real, at, n = name_of(task.out.dtype), self.machine.address, task.out.size
         each, law = task.own is not None or task.variance.size > 1, Law.of(task.short)
-        spread = np.dtype(task.variance.dtype).name
+        spread = name_of(task.variance.dtype)
         unit = DrawUnit(task.grid, real, each, spread, task.own, g is not None, law)
         vectors = self.vectors(n, g, task.mean, task.out)
         given, common = self._variance(task.variance, each)
@@ -80,8 +81,8 @@ class DrawTasks(Launcher):
     ) -> tuple[Any, Any]:
         """Scales of all blocks, that of the array multiplied in, and that of the array; with a
         ``variance``, scales that cover draws."""
-        code = np.dtype(scales.dtype).name if scales is not None else ""
-        unit = LevelsUnit(how, np.dtype(x.dtype).name, variance is not None, code)
+        code = name_of(scales.dtype) if scales is not None else ""
+        unit = LevelsUnit(how, name_of(x.dtype), variance is not None, code)
         tops = self.machine.zeros(g.blocks, np.uint64, x)
         totals = self.machine.zeros(g.blocks, np.float64, x)
         finite, second = (self.machine.zeros(1, kind, x) for kind in (np.uint64, np.float64))

@@ -23,6 +23,7 @@ from numformats.backends.reading_task import (
     WrapTask,
     flat_layout,
 )
+from numformats.lanes import name_of
 
 
 class ReadingTasks(Launcher):
@@ -95,7 +96,7 @@ class ReadingTasks(Launcher):
 
     def read(self, task: ReadTask) -> bool:
         """Read numbers; whether some are no values of the format."""
-        names = (task.carrier.name, np.dtype(task.out.dtype).name)
+        names = (task.carrier.name, name_of(task.out.dtype))
         unit = ReadUnit(
             *names, task.check, task.nan, task.low, task.signed_zero, task.scale_exp
         )  # fmt: skip
@@ -105,14 +106,14 @@ class ReadingTasks(Launcher):
 
     def read_integers(self, task: IntegersTask) -> bool:
         """Read integers; whether some are beyond the limits."""
-        unit = IntegersUnit(*(np.dtype(a.dtype).name for a in (task.x, task.out)))
+        unit = IntegersUnit(*(name_of(a.dtype) for a in (task.x, task.out)))
         at = self.machine.address
         args = (at(task.x), at(task.out), *map(np.int64, task.limits))
         return self._checked(unit, args, task.layout, task.asked, task.found, task.x) > 0
 
     def wrap_integers(self, task: WrapTask) -> None:
         """Reduce integers to fewer bits."""
-        unit = IntegersUnit(*(np.dtype(a.dtype).name for a in (task.x, task.out)))
+        unit = IntegersUnit(*(name_of(a.dtype) for a in (task.x, task.out)))
         args = (self.machine.address(task.x), self.machine.address(task.out))
         self._laid_out(unit, 1, (*args, np.int64(task.spare)), task.layout, task.x)
 
@@ -124,7 +125,7 @@ class ReadingTasks(Launcher):
 
     def add(self, task: AddTask) -> None:
         """Add an array to another, rounded."""
-        unit = AddUnit(task.step, task.nan, np.dtype(task.out.dtype).name)
+        unit = AddUnit(task.step, task.nan, name_of(task.out.dtype))
         at, n = self.machine.address, task.x.size
         args = (at(task.x), at(task.out), np.uint64(n))
         self.machine.launch(unit, 0, grid_of(n), args, task.x)

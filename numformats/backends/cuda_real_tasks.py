@@ -24,7 +24,7 @@ from numformats.backends.task import (
     LangevinTask,
     ScaledTask,
 )
-from numformats.lanes import LANE32, LANE64, Lane
+from numformats.lanes import LANE32, LANE64, Lane, name_of
 
 
 class RealTasks(DrawTasks):
@@ -37,7 +37,7 @@ class RealTasks(DrawTasks):
 
     def normals(self, out: Any, key: tuple[Any, Any], first: int) -> None:
         """Standard normals for elements ``first`` onwards."""
-        self._random(LANE32, f"normals_{np.dtype(out.dtype).name}", out, stream_of(key, first))
+        self._random(LANE32, f"normals_{name_of(out.dtype)}", out, stream_of(key, first))
 
     def scaled(self, task: ScaledTask) -> float:
         """Round (or encode) in blocks with scales of any kind; where encoding, the scale of the
@@ -49,7 +49,7 @@ class RealTasks(DrawTasks):
         totals, second = self._levels(
             task.x, None, task.geometry, task.levels, scales, task.tensor_scale
         )
-        real, out = (np.dtype(a.dtype).name for a in (task.x, task.out))
+        real, out = (name_of(a.dtype) for a in (task.x, task.out))
         lane, lowered, codes = task.elements
         unit = ScaledUnit(lowered, codes, task.mode, real, out, task.encode, lane)
         n, at = task.x.size, self.machine.address
@@ -69,7 +69,7 @@ class RealTasks(DrawTasks):
         """``scaled`` in the 32-bit lane."""
         short, how, at = task.short, task.levels, self.machine.address
         assert short is not None
-        scale, out = (np.dtype(a.dtype).name for a in (task.scales, task.out))
+        scale, out = (name_of(a.dtype) for a in (task.scales, task.out))
         spec = (float(how.spec.element_max), float(how.spec.tensor_limit))
         unit = ShortUnit(short, spec, how.mode, task.mode, lanes, out, task.encode, scale)
         finite, second = (self.machine.zeros(1, kind, task.x) for kind in (np.uint64, np.float64))
@@ -85,7 +85,7 @@ class RealTasks(DrawTasks):
 
     def decode(self, task: DecodeTask) -> None:
         """The values of stored codes."""
-        code, real = (np.dtype(a.dtype).name for a in (task.codes, task.out))
+        code, real = (name_of(a.dtype) for a in (task.codes, task.out))
         n, at, blocks = task.codes.size, self.machine.address, task.geometry is not None
         vectors = self.vectors(n, task.geometry, task.codes, task.out)
         scales = (at(task.totals) if blocks else 0, np.float64(task.second))

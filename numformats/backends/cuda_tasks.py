@@ -16,6 +16,7 @@ from numformats.backends.cuda_real_tasks import RealTasks
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.cuda_underdamped_tasks import UnderdampedTasks
 from numformats.backends.task import BlockTask, ScalarTask
+from numformats.lanes import name_of
 
 
 class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks):
@@ -29,7 +30,7 @@ class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks)
             task.lowered,
             task.codes,
             task.encode,
-            np.dtype(task.out.dtype).name,
+            name_of(task.out.dtype),
             wrapping=task.wrapping,
         )
         n, x, out = task.x.size, self.machine.address(task.x), self.machine.address(task.out)
@@ -57,9 +58,9 @@ class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks)
             task.lowered,
             task.codes,
             task.encode,
-            np.dtype(task.out.dtype).name,
+            name_of(task.out.dtype),
             task.scale,
-            scales=np.dtype(task.scales.dtype).name,
+            scales=name_of(task.scales.dtype),
         )
         lanes = self.row_lanes(task.x, task.out, task.geometry)
         if lanes:

@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source, together
 from numformats.device import DeviceArray, enough_memory
 from numformats.device_libraries import library
+from numformats.lanes import name_of
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +80,16 @@ def _stream(handle: int, device: int) -> Any:
         return cupy.cuda.ExternalStream(handle, device)
 
 
+_HERE: AbstractContextManager[Any] = nullcontext()
+
+
 def _place(like: DeviceArray) -> AbstractContextManager[Any]:
     """The device and the stream of ``like`` as CuPy's current ones, entered where they are not."""
+    there = cupy.cuda.runtime.getDevice() == like.device
+    if there and cupy.cuda.get_current_stream().ptr == like.stream:
+        return _HERE
     stack = ExitStack()
-    if cupy.cuda.runtime.getDevice() != like.device:
+    if not there:
         stack.enter_context(cupy.cuda.Device(like.device))
     if cupy.cuda.get_current_stream().ptr != like.stream:
         stack.enter_context(_stream(like.stream, like.device))
@@ -125,7 +132,7 @@ class CupyMachine:
 
     def empty(self, shape: tuple[int, ...], dtype: Any, like: Any) -> Any:
         """Scratch memory where ``like`` lies."""
-        with _place(like), enough_memory(f"scratch of shape {shape}, {np.dtype(dtype)}"):
+        with _place(like), enough_memory(f"scratch of shape {shape}, {name_of(dtype)}"):
             return _scratch(shape, dtype, like)
 
     def clear(self, array: Any) -> None:

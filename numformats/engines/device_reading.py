@@ -20,7 +20,7 @@ from numformats.engines.matrices import contiguous
 from numformats.engines.splitting import Groups
 from numformats.engines.steps import step_to
 from numformats.formats import FixedPoint, Float
-from numformats.lanes import CARRIERS
+from numformats.lanes import CARRIERS, name_of
 from numformats.small_float import E8M0
 from numformats.tasks import round_in_place
 
@@ -52,7 +52,7 @@ class DeviceReader(Layer):
     def spread(self, x: Operand, fmt: Any, out: DeviceArray) -> None:
         """The numbers of c in ``out``, to which it is broadcast."""
         if not asks(x, fmt):
-            g, target = spread_layout(out.shape, x.bits, x.at), CARRIERS[np.dtype(out.dtype).name]
+            g, target = spread_layout(out.shape, x.bits, x.at), CARRIERS[name_of(out.dtype)]
             bits = replace(out, dtype=np.dtype(target.stored))
             self.module.cast(CastTask(x.bits.memory, bits, x.carrier, target, g))
             return
@@ -138,12 +138,12 @@ class DeviceReader(Layer):
 
     def flush(self, out: Any, flush: Flush) -> None:
         """Flush ``out`` in place."""
-        carrier, g = CARRIERS[np.dtype(out.dtype).name], flat_layout(out.size)
+        carrier, g = CARRIERS[name_of(out.dtype)], flat_layout(out.size)
         self.module.read(ReadTask(out, carrier, out, g, None, True, flush.low, flush.signed))
 
     def rounded(self, out: Any, fmt: Any) -> None:
         """Round ``out`` to nearest in place."""
-        carrier = CARRIERS[np.dtype(out.dtype).name]
+        carrier = CARRIERS[name_of(out.dtype)]
         bits = replace(out, dtype=np.dtype(carrier.stored))
         round_in_place(self.module, bits, carrier, fmt)
 

@@ -14,7 +14,7 @@ from numformats.engines.laying import Layer
 from numformats.engines.layouts import layout
 from numformats.engines.matrices import Matrices
 from numformats.engines.stripes import Size, Stripe, batches_read, stripes
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, name_of
 
 SIZE = Size(1 << 24, 32, 1 << 26)  # fills the device; b is laid out once a batch, rows fill tiles
 
@@ -94,6 +94,6 @@ def part_of(c: Operand, stripe: Stripe) -> Operand:
 
 def put_floats(module: Any, target: Carrier, work: DeviceArray, places: Matrices) -> None:
     """Numbers in the dtype of the carrier ``target``."""
-    source = CARRIERS[np.dtype(work.dtype).name]
+    source = CARRIERS[name_of(work.dtype)]
     bits = replace(work, dtype=np.dtype(source.stored))
     module.cast(CastTask(bits, places.memory, source, target, layout(places, 2), puts=True))
