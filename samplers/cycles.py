@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from samplers.domains import check_count, check_share
+from samplers.domains import check_share
 from samplers.integers import integer
 
 
@@ -61,9 +61,7 @@ class CosineCycles:
     def __init__(
         self, optimizer: torch.optim.Optimizer, steps: int, cycles: int, exploration: float = 0.9
     ) -> None:
-        check_count("steps", steps, "a number of steps >= 1")
-        check_count("cycles", cycles, "a number of cycles >= 1")
-        steps, cycles = integer("steps", steps), integer("cycles", cycles)
+        steps, cycles = integer("steps", steps, 1), integer("cycles", cycles, 1)
         if cycles > steps:
             raise ValueError(f"cycles={cycles!r} with steps={steps!r}; write 1 <= cycles <= steps")
         check_share("exploration", exploration)

@@ -109,7 +109,7 @@ def test_an_optimizer_without_a_temperature_is_refused():
     "arguments, message", [(("10", 1), "steps='10'"), ((10, None), "cycles=None")]
 )
 def test_arguments_of_other_types_are_refused_by_name(arguments, message):
-    with pytest.raises(TypeError, match=f"{message} is of type .*write a number"):
+    with pytest.raises(ValueError, match=f"{message} is of type .*write an int"):
         CosineCycles(optimizer(), *arguments)
 
 
