@@ -9,8 +9,10 @@ import torch
 
 import numformats as nf
 from numformats.draw_grids import check_drawable
+from samplers.integers import integer
 from samplers.rules import ParameterMatch, matches
 
+_PER_CHANNEL = "write perchannel<W> with 3 <= W <= 24, for example perchannel<8>"
 ACCUMULATORS = ("full", "low", "variance_corrected")
 
 
@@ -22,12 +24,19 @@ class PerChannel:
     one per scalar of a 1-D tensor (biases, normalisation weights).
 
     Args:
-        word_bits: bits of an element, sign included; the exponent has 8 more per block.
+        word_bits: bits of an element, sign included, 3 to 24; the exponent has 8 more per block.
+
+    Raises:
+        ValueError: other numbers of bits.
 
     Reference: Yang et al., SWALP, ICML 2019; Zhang et al., ICML 2022 (arXiv 2206.09909).
     """
 
     word_bits: int = 8
+
+    def __post_init__(self) -> None:
+        if integer("word_bits", self.word_bits) not in range(3, 25):
+            raise ValueError(f"perchannel<{self.word_bits}>: {_PER_CHANNEL}")
 
     def resolve(self, shape: tuple[int, ...]) -> Any:
         """The concrete ``numformats.BlockFloat`` for a tensor of this shape."""
@@ -49,10 +58,8 @@ def parse_format(text: str) -> Any:
     name = text.strip().lower()
     if name.startswith("perchannel<") and name.endswith(">"):
         digits = name.removeprefix("perchannel<").removesuffix(">")
-        if not digits.isdigit() or not 3 <= int(digits) <= 24:
-            raise ValueError(
-                f"{text!r}: write perchannel<W> with 3 <= W <= 24, for example perchannel<8>"
-            )
+        if not digits.isdecimal():
+            raise ValueError(f"{text!r}: {_PER_CHANNEL}")
         return PerChannel(int(digits))
     return nf.parse(text)
 

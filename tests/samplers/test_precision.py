@@ -153,6 +153,18 @@ def test_a_rule_by_name_needs_names():
         SGLD(net().parameters(), 0.1, num_data=1, precision=Precision(rules=(("norm*", None),)))
 
 
+@pytest.mark.parametrize("bits", [1, 2, 25, 8.0, "8"])
+def test_per_channel_has_the_bits_that_its_name_may_have(bits):
+    """Others had names that a store of samples wrote and could not read again."""
+    with pytest.raises(ValueError, match="write"):
+        PerChannel(bits)
+
+
+@pytest.mark.parametrize("bits", [3, 24])
+def test_per_channel_is_known_by_its_name(bits):
+    assert parse_format(str(PerChannel(bits))) == PerChannel(bits)
+
+
 @pytest.mark.parametrize("shape, blocks", [((4, 3, 2), 4), ((5,), 5), ((6, 2), 6)])
 def test_per_channel_has_one_exponent_per_index_of_dimension_0(shape, blocks):
     x = np.exp(np.random.default_rng(0).normal(size=shape) * 3).astype(np.float32)
