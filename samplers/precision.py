@@ -87,8 +87,8 @@ class Precision:
         gradient: format of the gradients of the mean loss; None keeps them as they come.
         accumulator: one of the table.
         rounding: how weights and gradients are rounded; a variance-corrected draw has its own law.
-        rules: exceptions, pairs of a match (`ParameterMatch`) and a Precision, or None for float32;
-            the first match wins.
+        rules: exceptions, pairs of a match (`ParameterMatch`) and a Precision without rules, or
+            None for float32; the first match wins.
 
     Raises:
         TypeError: what is no format.
@@ -179,6 +179,11 @@ def _check_rule(rule: object) -> None:
     if not is_match or not (rule[1] is None or isinstance(rule[1], Precision)):  # type: ignore[index]
         raise ValueError(
             f"rule {rule!r}: write a pair (index, name glob or predicate; Precision or None)"
+        )
+    if rule[1] is not None and rule[1].rules:  # type: ignore[index]
+        raise ValueError(
+            f"rule {rule!r} has a precision with rules of its own, which would do nothing; write "
+            "them before it among the outer ones"
         )
 
 

@@ -198,6 +198,7 @@ def test_deficit_counts_what_the_grid_cannot_meet(dtype):
         ({"weight": "fixed<8,z>"}, "fixed"),
         ({"rounding": "sideways"}, "sideways"),
         ({"rules": ((0, "e4m3"),)}, "rule"),
+        ({"rules": (("*", Precision(rules=((0, None),))),)}, "rules of its own, which would do"),
     ],
 )
 def test_bad_precisions_are_refused(arguments, message):
