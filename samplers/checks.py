@@ -54,7 +54,8 @@ def check_parameter(label: str, param: torch.Tensor) -> None:
 
 
 class NonFiniteGradientError(ValueError):
-    """A gradient with NaN or Inf: the chain has diverged, or the loss is undefined."""
+    """A gradient with NaN or Inf, or too large a one: the chain has diverged, or the loss is
+    undefined."""
 
 
 def check_gradients(given: Iterable[tuple[str, int, torch.Tensor | None]]) -> None:
@@ -89,6 +90,23 @@ def _check_finite(label: str, step: int, grad: torch.Tensor) -> None:
             "that are NaN or infinite; no parameter has been moved: load an earlier state and use "
             "a smaller lr, or find the operation with torch.autograd.set_detect_anomaly(True)"
         )
+
+
+def check_squares(given: Iterable[tuple[str, torch.Tensor | None, torch.dtype]]) -> None:
+    """Refuse gradients, of which come the label, the tensor and a dtype, whose squares this
+    lacks."""
+    held = [(label, grad.to(dtype), dtype) for label, grad, dtype in given if grad is not None]
+    if _finite_sums(grad.square() for _, grad, _ in held):
+        return
+    for label, grad, dtype in held:
+        limit = math.sqrt(torch.finfo(dtype).max)
+        beyond = int((grad.abs() > limit).sum())
+        if beyond > 0:
+            raise NonFiniteGradientError(
+                f"the gradient of {label} holds {beyond} element(s) beyond {limit:.3g}, whose "
+                f"squares are infinite in {dtype}; no parameter has been moved: load an earlier "
+                "state and use a smaller lr"
+            )
 
 
 def check_scaler(optimizer: torch.optim.Optimizer) -> None:

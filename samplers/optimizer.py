@@ -81,7 +81,7 @@ class Sampler(torch.optim.Optimizer):
         with torch.enable_grad():
             loss = None if closure is None else closure()
         moving = [entry for entry in self._entries() if entry.param.grad is not None]
-        checks.check_gradients((e.label, self.state[e.param]["step"], e.param.grad) for e in moving)
+        self._check_gradients(moving)
         if moving and not any(self.state[entry.param]["step"] for entry in moving):
             checks.warn_if_summed(loss)
             checks.warn_if_large((e.param, self._rate(e.group)) for e in moving)
@@ -203,6 +203,10 @@ class Sampler(torch.optim.Optimizer):
 
     def _check(self, entry: Entry) -> None:
         """Refuse precisions that the sampler has no law for."""
+
+    def _check_gradients(self, moving: list[Entry]) -> None:
+        """Refuse gradients that make no step, before any parameter has moved."""
+        checks.check_gradients((e.label, self.state[e.param]["step"], e.param.grad) for e in moving)
 
     def _rate(self, group: dict[str, Any]) -> float:
         """How far a gradient moves a weight, all in all."""

@@ -8,6 +8,7 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 import numformats as nf
+from samplers.checks import check_squares
 from samplers.domains import check_positive, check_share
 from samplers.entry import Entry
 from samplers.optimizer import Sampler
@@ -44,7 +45,7 @@ class PSGLD(Sampler):
 
     Raises:
         ValueError, TypeError: as of `SGLD`; ``smoothing``, ``damping``, ``adapt_steps`` out of
-            their domain.
+            their domain; while s adapts, gradients whose square is infinite.
 
     Promise: a run resumed from ``state_dict`` gives the bits of the uninterrupted one; gradients
     are never changed.
@@ -102,6 +103,16 @@ class PSGLD(Sampler):
         super()._check_group(group)
         _check_preconditioner(group)
 
+    def _check_gradients(self, moving: list[Entry]) -> None:
+        """An infinite s would stay so, and the weight would never move again."""
+        super()._check_gradients(moving)
+        adapting = (e for e in moving if self._adapts(e))
+        check_squares((e.label, e.param.grad, widened(e.param.dtype)) for e in adapting)
+
+    def _adapts(self, entry: Entry) -> bool:
+        end = entry.group["adapt_steps"]
+        return end is None or bool(self.state[entry.param]["step"] < end)
+
     def _begin(self, entry: Entry) -> dict[str, Any]:
         square = torch.ones_like(entry.param.detach(), dtype=widened(entry.param.dtype))
         return {"square": square}
@@ -114,10 +125,10 @@ class PSGLD(Sampler):
         pull: torch.Tensor | None,
         key: nf.Key,
     ) -> Draw:
-        group, state, precision = entry.group, self.state[entry.param], entry.precision
-        square, lr = state["square"], float(group["lr"])
+        group, precision = entry.group, entry.precision
+        square, lr = self.state[entry.param]["square"], float(group["lr"])
         seen = gradient(theta, grad, precision, key)
-        if group["adapt_steps"] is None or state["step"] < group["adapt_steps"]:
+        if self._adapts(entry):
             square = (square * group["smoothing"]).addcmul(seen, seen, value=1 - group["smoothing"])
         steps = lr / (group["damping"] + square.sqrt())
         slope = descent(theta, seen, group["weight_decay"], pull)

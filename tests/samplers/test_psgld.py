@@ -89,6 +89,26 @@ def test_adaptation_without_end_is_rejected():
     assert np.all(np.abs(ratio - 1) < 0.15)
 
 
+@pytest.mark.parametrize("dtype, top", [(torch.float32, 1e20), (torch.float64, 1e155)])
+def test_gradients_whose_square_is_infinite_are_refused_while_s_adapts(dtype, top):
+    """One of them was taken in silence, and its weight never moved again."""
+    first, second = (torch.nn.Parameter(torch.zeros(2, dtype=dtype)) for _ in range(2))
+    optimizer = PSGLD([first, second], 0.1, num_data=5, adapt_steps=2, temperature=0.0)
+    first.grad, second.grad = torch.ones(2, dtype=dtype), torch.ones(2, dtype=dtype)
+    optimizer.step()
+    before = first.detach().clone()
+    second.grad = torch.tensor([1.0, -top], dtype=dtype)
+    with pytest.raises(ValueError, match=r"parameter 1 holds 1 element.*squares are infinite"):
+        optimizer.step()
+    assert torch.equal(first, before)
+    second.grad = torch.tensor([1.0, -1.0], dtype=dtype)
+    optimizer.step()
+    second.grad = torch.tensor([1.0, -top], dtype=dtype)
+    optimizer.step()  # s stays as it is
+    assert optimizer.state[first]["step"] == 3
+    assert torch.isfinite(optimizer.state[second]["square"]).all()
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
