@@ -52,10 +52,11 @@ def refuse_other_spec(spec: ChainSpec) -> None:
 
 
 def keep_spec(spec: ChainSpec) -> None:
-    """Write the specification, unless a chain of the folder has."""
+    """Write the specification, unless a chain of the folder has; of several at once, one does."""
     path = Path(spec.folder) / SPEC
-    if not path.is_file():
-        replace_json(path, spec.identity())
+    with filelock.FileLock(path.with_name("lock"), timeout=LOCK_SECONDS):
+        if not path.is_file():
+            replace_json(path, spec.identity())
     refuse_other_spec(spec)
 
 

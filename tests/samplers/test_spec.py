@@ -2,13 +2,14 @@
 
 import json
 import math
+import threading
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
-from samplers import ChainSpec, Precision, run_chain
+from samplers import ChainSpec, Precision, SampleStore, run_chain, run_folder
 from samplers.run_folder import keep_spec
 from samplers.spec import precision_of
 from tests.samplers.chain_cases import halving, spec, two_parts
@@ -50,6 +51,34 @@ def test_a_specification_that_came_meanwhile_is_refused(finished):
     """What a second process finds that began before the first one had written its own."""
     with pytest.raises(ValueError, match="seed=5"):
         keep_spec(spec(finished, seed=6))
+
+
+def test_of_two_that_begin_at_once_one_is_refused(tmp_path, monkeypatch):
+    """The second one comes while the first one, which found an empty folder, writes."""
+    one, other = spec(tmp_path / "run"), spec(tmp_path / "run", seed=6)
+    SampleStore(one.folder).prepare()
+    refused = []
+
+    def begin_other():
+        try:
+            keep_spec(other)
+        except ValueError as error:
+            refused.append(str(error))
+
+    second = threading.Thread(target=begin_other)
+    real = run_folder.replace_json
+
+    def write(path, content):
+        if not second.ident:
+            second.start()
+            second.join(0.2)
+        real(path, content)
+
+    monkeypatch.setattr(run_folder, "replace_json", write)
+    keep_spec(one)
+    second.join()
+    assert len(refused) == 1
+    assert "seed=5 (now 6)" in refused[0]
 
 
 @pytest.fixture(scope="module")
