@@ -83,8 +83,9 @@ class Training:
         return kept
 
     def sample(self) -> Sample:
-        """Parameters and buffers, as copies."""
-        return {name: t.detach().cpu().clone() for name, t in self.model.state_dict().items()}
+        """Parameters and buffers, as copies; extra state of modules that is no tensor stays out."""
+        held = self.model.state_dict().items()
+        return {name: t.detach().cpu().clone() for name, t in held if isinstance(t, torch.Tensor)}
 
     def formats(self) -> dict[str, Any]:
         """The weight format of each parameter that has one, by name."""
@@ -97,15 +98,23 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on."""
-        cycles = None if self.cycles is None else self.cycles.state_dict()
-        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        return {"done": self.done, "cycles": cycles, **parts}
+        model, buffers = self.model.state_dict(), self.model.named_buffers(remove_duplicate=False)
+        return {
+            "done": self.done,
+            "cycles": None if self.cycles is None else self.cycles.state_dict(),
+            "model": model,
+            "unlisted": {name: held for name, held in buffers if name not in model},
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` was taken."""
         self.done = state["done"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.model.load_state_dict(state["model"])
+        for name, held in state["unlisted"].items():  # buffers that are not persistent
+            place, _, last = name.rpartition(".")
+            setattr(self.model.get_submodule(place), last, held)
         if self.cycles is not None:
             self.cycles.load_state_dict(state["cycles"])
 

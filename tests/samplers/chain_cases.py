@@ -21,6 +21,27 @@ def network(width=12):
     )
 
 
+class Remembering(torch.nn.Module):
+    """State that a state_dict leaves out, and state that is no tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.calls = network(), 0
+        self.register_buffer("centre", torch.zeros(4), persistent=False)
+
+    def get_extra_state(self):
+        return {"calls": self.calls}
+
+    def set_extra_state(self, state):
+        self.calls = state["calls"]
+
+    def forward(self, x):
+        if self.training:
+            self.calls += 1
+            self.centre = 0.9 * self.centre + 0.1 * x.mean(0)
+        return self.inner(x - self.centre) / (1 + self.calls % 3)
+
+
 def points(count=50):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((count, 4)).astype(np.float32)

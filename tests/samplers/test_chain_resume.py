@@ -12,7 +12,7 @@ from samplers import SampleStore, run_chain
 from samplers.run_folder import load_checkpoint
 from samplers.sealed import unsealed
 from tests.conftest import ROOT
-from tests.samplers.chain_cases import Augmented, halving, spec
+from tests.samplers.chain_cases import Augmented, Remembering, halving, spec
 
 pytestmark = pytest.mark.law
 
@@ -23,6 +23,7 @@ CASES = {
     "augmented, no cycles": {"data": Augmented, "cycles": None, "precision": None, "burn_in": 3},
     "scheduled": {"schedule": halving, "cycles": None},
     "batches with replacement": {"replacement": True, "precision": None},
+    "a model with state of other kinds": {"model": Remembering, "precision": None},
 }
 
 
