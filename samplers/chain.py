@@ -46,10 +46,10 @@ def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None)
     folder = Path(spec.folder)
     check_device(spec.device)
     refuse_other_spec(spec)
-    store = SampleStore(folder)
+    store = SampleStore(folder)  # refuses a folder that holds something else
     cuda = [torch.device(spec.device)] if spec.device.startswith("cuda") else []
     with threads(spec.threads), torch.random.fork_rng(cuda):
-        if _finished(spec, store):
+        if _finished(spec):
             if progress is not None:
                 progress(spec.steps)
             return folder
@@ -61,11 +61,12 @@ def run_chain(spec: ChainSpec, *, progress: Callable[[int], None] | None = None)
     return folder
 
 
-def _finished(spec: ChainSpec, store: SampleStore) -> bool:
+def _finished(spec: ChainSpec) -> bool:
     state = load_checkpoint(spec)
     if state is None or state["done"] < spec.steps:
         return False
-    _check_samples(spec, store, state["samples"], state["done"])
+    # the index is read after the checkpoint: another process may have ended the chain just now
+    _check_samples(spec, SampleStore(spec.folder), state["samples"], state["done"])
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -53,6 +54,7 @@ class Training:
         kind = named(name)
         known = inspect.signature(kind).parameters
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in known.values()):
+            _check_takes(spec.optimizer, known)
             for option in spec.options:
                 choice(f"option of {spec.optimizer}", option, known)
         needed = {"num_data": count} if "num_data" in known else {}
@@ -157,6 +159,16 @@ class Training:
             return self.data[0][index], self.data[1][index]
         inputs, targets = self.data[index]
         return inputs.to(self.spec.device), targets.to(self.spec.device)
+
+
+def _check_takes(optimizer: str, known: Collection[str]) -> None:
+    lacking = [name for name in ("precision", "seed", "chain") if name not in known]
+    if lacking:
+        raise ValueError(
+            f"optimizer={optimizer!r} takes no {', '.join(lacking)}, which a chain gives it; write "
+            "a sampler of samplers, for example 'SGLD' (without noise 'SGDLP'), or a class of your "
+            "own that takes them"
+        )
 
 
 def _data(spec: ChainSpec) -> Any:

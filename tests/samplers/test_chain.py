@@ -12,6 +12,7 @@ import torch
 from scipy.stats import chi2
 
 from samplers import SGLD, ChainSpec, CosineCycles, SampleStore, run_chain, run_folder
+from samplers import chain as chain_module
 from samplers.streams import INITIAL, BatchOrder, generator_seed
 from tests.conftest import ROOT
 from tests.samplers.chain_cases import Pull, halving, points, spec
@@ -45,6 +46,26 @@ def test_kept_steps(tmp_path, changes):
     names = ("steps", "burn_in", "thinning", "cycles", "exploration")
     steps = [entry.step for entry in SampleStore(tmp_path).entries]
     assert steps == plain_samples(**{name: getattr(wanted, name) for name in names})
+
+
+def test_a_chain_that_another_process_ends_meanwhile_is_finished(tmp_path, monkeypatch):
+    """Its last sample and its last checkpoint come after this call has looked at the folder."""
+    real = chain_module.load_checkpoint
+
+    def load(one):
+        monkeypatch.setattr(chain_module, "load_checkpoint", real)
+        run_chain(one)
+        return real(one)
+
+    monkeypatch.setattr(chain_module, "load_checkpoint", load)
+    run_chain(spec(tmp_path))
+    assert len(SampleStore(tmp_path)) == 6
+
+
+def test_an_optimizer_that_takes_no_precision_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"torch.optim:SGD' takes no precision, seed, chain"):
+        run_chain(spec(tmp_path / "run", optimizer="torch.optim:SGD"))
+    assert not (tmp_path / "run").exists()
 
 
 def linear():
