@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sized
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -97,16 +97,26 @@ def _check_data(samples: object, data: Data, refresh: Data | None) -> None:
         check_rereadable("refresh", refresh)
 
 
+def _pair(number: int, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise ValueError(
+            f"batch {number} of data is a {type(batch).__name__}, no pair; write the tuple "
+            "(inputs, labels), or batches that are such pairs"
+        )
+    return batch[0], batch[1]
+
+
 def _check_labels(number: int, logits: torch.Tensor, labels: torch.Tensor) -> None:
     if labels.is_floating_point() or labels.is_complex():
         raise TypeError(
             f"the labels in batch {number} of data have dtype {labels.dtype}; write integers, the "
             "numbers of the classes: labels.long(), if that is what they are"
         )
-    if labels.shape != logits.shape[:1]:
+    if logits.dim() != 2 or labels.shape != logits.shape[:1]:
         raise ValueError(
             f"batch {number} of data has labels of shape {tuple(labels.shape)} for logits of shape "
-            f"{tuple(logits.shape)}; write one label, the number of its class, for each input"
+            f"{tuple(logits.shape)}; write one label, the number of its class, for each input, and "
+            "a model that gives (batch, classes)"
         )
     low, high = (int(end) for end in labels.long().aminmax()) if labels.numel() else (0, 0)
     if low < 0 or high >= logits.shape[1]:
@@ -133,15 +143,22 @@ def _tensors(
                 f"{name!r} of sample {number} has shape {tuple(tensor.shape)}, in the model "
                 f"{tuple(own[name].shape)}; build the model that the samples were drawn for"
             )
-    once = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
-    return {name: t.to(own[name].device) for name, t in sample.items() if name in once}
+    names: dict[int, str] = {}  # of each tensor, the first one that the sample has
+    for name, tensor in (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ):
+        if name in sample:
+            names.setdefault(id(tensor), name)
+    return {name: sample[name].to(own[name].device) for name in names.values()}
 
 
 def _log_probabilities(
     model: torch.nn.Module, tensors: dict[str, torch.Tensor], batches: Batches
 ) -> tuple[torch.Tensor, torch.Tensor]:
     outputs, labels = [], []
-    for number, (inputs, targets) in enumerate(at_least_one("data", batches)):
+    for number, batch in enumerate(at_least_one("data", batches)):
+        inputs, targets = _pair(number, batch)
         logits = torch.func.functional_call(model, tensors, (inputs,))
         _check_labels(number, logits, targets)
         outputs.append(torch.log_softmax(logits.double(), dim=1))

@@ -69,8 +69,36 @@ def test_model_comes_back_as_it_was(case):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+class Tied(torch.nn.Module):
+    """One weight under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(torch.tanh(self.first(x)))
+
+
+def test_a_tied_tensor_counts_under_each_of_its_names(case):
+    """The second name alone was passed over, and the model's own weight predicted."""
+    _, _, x, y = case
+    model, weight = Tied(), torch.eye(4) / 2
+    for sample in ({"first.weight": weight}, {"second.weight": weight}):
+        got = predictive(model, [sample], (x, y)).probabilities
+        hidden = np.tanh(x.numpy() @ weight.numpy() + model.first.bias.detach().numpy())
+        logits = hidden @ weight.numpy() + model.second.bias.detach().numpy()
+        np.testing.assert_allclose(got, softmax(logits, axis=1), rtol=1e-5)
+
+
 def test_bad_input_is_refused(case):
     model, samples, x, y = case
+    with pytest.raises(ValueError, match="batch 0 of data is a Tensor, no pair"):
+        predictive(model, samples, [x, y])
+    flat = torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Flatten(0))
+    with pytest.raises(ValueError, match=r"logits of shape \(50,\).*gives \(batch, classes\)"):
+        predictive(flat, [flat.state_dict()], (x, y))
     with pytest.raises(ValueError, match="no samples"):
         predictive(model, [], (x, y))
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 10, shuffle=True)
