@@ -75,8 +75,8 @@ def rhat(values: Any, method: str = "rank") -> Floats:
         method: ``"rank"``, rank-normalised and folded, or ``"split"``, as of ``arviz_stats.rhat``.
 
     Returns:
-        One number a coordinate, shape (...); NaN where a value is NaN or all are equal. Promise:
-        that of arviz-stats.
+        One number a coordinate, shape (...); NaN where a value is NaN or all are equal, and of a
+        single chain. Promise: that of arviz-stats.
 
     Reference: Vehtari et al., Bayesian Analysis 2021 (arXiv 1903.08008).
     """
@@ -140,8 +140,8 @@ def configurational_temperature(
 
     Args:
         positions: draws of θ, any shape, or a list or mapping of arrays.
-        gradients: ∇U at each of them in the same order, of the mean loss and its share of the
-            prior (wd·θ).
+        gradients: ∇U at each of them in the same order, of mappings by name, of the mean loss and
+            its share of the prior (wd·θ).
         center: a fixed c; the mean of θ gives the least variance.
         num_data: of the optimizer.
 
@@ -150,6 +150,13 @@ def configurational_temperature(
 
     Reference: Wenzel et al., ICML 2020 (arXiv 2002.02405).
     """
+    if isinstance(positions, Mapping) and isinstance(gradients, Mapping):
+        if positions.keys() != gradients.keys():
+            raise ValueError(
+                f"positions of {sorted(positions)} and gradients of {sorted(gradients)}; write the "
+                "same names"
+            )
+        gradients = [gradients[name] for name in positions]
     theta, gradient = _all(positions), _all(gradients)
     if theta.shape != gradient.shape:
         raise ValueError(

@@ -126,6 +126,14 @@ def test_configurational_temperature_of_sgld():
     assert found == pytest.approx(temperature / (1 - alpha / 2), rel=0.05)
 
 
+def test_configurational_temperature_pairs_mappings_by_name():
+    theta = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    slope = {"b": np.array([7.0]), "a": np.array([5.0, 6.0])}
+    assert diagnostics.configurational_temperature(theta, slope) == (5 + 12 + 21) / 3
+    with pytest.raises(ValueError, match=r"\['a', 'b'\].*\['a', 'c'\]; write the same names"):
+        diagnostics.configurational_temperature(theta, {"a": theta["a"], "c": theta["b"]})
+
+
 @pytest.fixture
 def store(tmp_path):
     """Two chains of five; the value tells chain and step."""
