@@ -9,7 +9,14 @@ from typing import Any
 
 import torch
 
-from samplers.durable import FAILURES, append_line, remove_partials, replace_file, replace_json
+from samplers.durable import (
+    FAILURES,
+    append_line,
+    remove_partials,
+    replace_file,
+    replace_json,
+    whole_lines,
+)
 from samplers.integers import integer
 from samplers.precision import parse_format
 from samplers.sample_index import (
@@ -70,14 +77,16 @@ class SampleStore(Samples):
             step: of the chain, above that of the sample before; the next number where None.
 
         Raises:
-            ValueError: an empty sample, a step that is not above the last one, or a tensor whose
-                name (with ``#``) or dtype could not be read again.
+            ValueError: an empty sample, a step that is not above the last one, a tensor whose name
+                (with ``#``) or dtype could not be read again, or a chain that another store has
+                appended to.
             OSError: the disk is full, for example; the store is as it was.
         """
         chain, step = self._next(chain, step)
         check_sample(sample)
         content = shard_bytes(sample, self._formats_of(sample))
         folder = chain_folder(self.prepare(), chain)
+        self._check_alone(chain, folder)
         folder.mkdir(exist_ok=True)
         path = folder / f"{step:08d}.safetensors"
         entry = Entry(chain, step, path, len(content), digest(content))
@@ -121,6 +130,16 @@ class SampleStore(Samples):
                 "steps"
             )
         return chain, step
+
+    def _check_alone(self, chain: int, folder: Path) -> None:
+        """Refuse to write over what another store has appended meanwhile."""
+        known, found = len(self.chain(chain)), len(whole_lines(folder / INDEX))
+        if found != known:
+            raise ValueError(
+                f"chain {chain} of {str(self.folder)!r} has {found} samples, and this store knows "
+                f"{known}: another one has written to it; open the store again, or write another "
+                "chain number"
+            )
 
     def _formats_of(self, sample: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         found = {}

@@ -29,6 +29,20 @@ def values(store):
     return [float(one["w"]) for one in store]
 
 
+def test_what_another_store_has_appended_is_not_written_over(store):
+    """Both would give the next sample the same number."""
+    other = SampleStore(store.folder)
+    other.append(sample(7))
+    before = content(store.folder)
+    with pytest.raises(ValueError, match=r"has 3 samples, and this store knows 2: .*open"):
+        store.append(sample(8))
+    assert content(store.folder) == before
+    store.append(sample(8), chain=1)
+    again = SampleStore(store.folder)
+    again.append(sample(9))
+    assert values(again) == [2, 5, 7, 9, 8]
+
+
 def content(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
