@@ -72,7 +72,7 @@ def unlike(x: Tensor) -> str:
         return "a torch.func transform"
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None:
         return "forward-mode differentiation"
-    if type(x) not in PLAIN:
+    if type(x) not in PLAIN and not _plain_parameter(type(x)):
         return f"a tensor subclass, {type(x).__name__}"
     if x.is_nested or x.layout is not torch.strided:
         return "a nested tensor" if x.is_nested else f"layout {_word(x.layout)}"
@@ -81,6 +81,13 @@ def unlike(x: Tensor) -> str:
     if x.is_complex() or x.is_quantized:
         return f"dtype {_word(x.dtype)}"
     return ""
+
+
+def _plain_parameter(kind: type[Tensor]) -> bool:
+    """Whether a class of parameters leaves all calls to torch, as `torch.nn.Parameter` does."""
+    hooks = ("__torch_function__", "__torch_dispatch__")
+    own = torch.nn.Parameter
+    return issubclass(kind, own) and all(getattr(kind, h) is getattr(own, h) for h in hooks)
 
 
 def _word(x: Any) -> str:

@@ -51,6 +51,10 @@ LEFT: dict[str, tuple[Callable[[], Any], str]] = {
     "tangents": (tangents, "forward-mode"),
     "aten": (lambda: torch.ops.aten.mm(torch.eye(2), torch.ones(2, 2)), "not intercepted"),
     "subclass": (lambda: torch.ones(2, 2).as_subclass(Other) @ torch.ones(2, 2), "Other"),
+    "parameters of a law of their own": (
+        lambda: torch.ones(1, 2) @ Odd(torch.ones(2, 2)),
+        "Odd",
+    ),
     "sparse gradients": (
         lambda: nn.functional.embedding(
             torch.tensor([1]), nn.Parameter(torch.ones(2, 3)), sparse=True
@@ -62,6 +66,33 @@ LEFT: dict[str, tuple[Callable[[], Any], str]] = {
 
 class Other(torch.Tensor):
     """A subclass of tensors."""
+
+
+class Odd(nn.Parameter):
+    """Parameters whose calls it sees itself."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **(kwargs or {}))
+
+
+class Named(nn.Parameter):
+    """Parameters that leave all calls to torch, as those of FSDP do."""
+
+
+def test_parameters_of_a_plain_subclass_are_simulated() -> None:
+    x, weight = torch.randn(3, 8), torch.randn(4, 8)
+    found = []
+    for kind in (nn.Parameter, Named):
+        w = kind(weight.clone())
+        with simulate("nvidia-h100-fp8") as simulation:
+            y = nn.functional.linear(x, w)
+            y.sum().backward()
+        assert not simulation.report().full_precision
+        found.append((y.detach(), w.grad))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert not torch.equal(found[0][0], x @ weight.T)
 
 
 @pytest.mark.filterwarnings("ignore")
