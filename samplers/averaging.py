@@ -36,7 +36,8 @@ class PredictiveAverage:
             log_probabilities: (n, classes), log softmax of its logits; the same points each time.
 
         Raises:
-            ValueError: another shape than before.
+            ValueError: another shape than before, or numbers above 0, which are no logarithms of
+                probabilities.
         """
         # a copy, since the caller may fill the same buffer with the next sample
         log_p = log_probabilities.detach().to(torch.float64, copy=True)
@@ -44,6 +45,11 @@ class PredictiveAverage:
             raise ValueError(
                 f"log_probabilities have shape {tuple(log_p.shape)}; write (n, classes), as for "
                 f"the samples before: {tuple(self._total.shape)}"
+            )
+        if bool((log_p > 1e-6).any()):  # log_softmax may round to a little above 0
+            raise ValueError(
+                f"log_probabilities go up to {float(log_p.max()):.4g}; write "
+                "torch.log_softmax(logits, dim=1), neither logits nor probabilities"
             )
         entropy = torch.special.entr(log_p.exp()).sum(1)
         if self.samples:

@@ -198,3 +198,16 @@ def test_samples_of_another_model_are_refused(case, tmp_path):
         predictive(model, [sample | {"head": torch.zeros(1)}], data)
     with pytest.raises(ValueError, match=r"no samples came in .*none"):
         predictive(model, SampleStore(tmp_path / "none"), data)
+
+
+def test_logits_and_probabilities_are_refused():
+    """Each gave numbers that look like a prediction."""
+    average = PredictiveAverage()
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    average.add(logits.log_softmax(dim=1))
+    before = average.probabilities
+    for wrong in (logits, logits.softmax(dim=1), torch.tensor([[0.0, 1.0, 0.0]])):
+        with pytest.raises(ValueError, match=r"write torch.log_softmax\(logits, dim=1\)"):
+            average.add(wrong)
+    assert torch.equal(average.probabilities, before)
+    assert average.samples == 1
