@@ -82,15 +82,15 @@ class ChainSpec:
         plain = plain_fields(self)
         functions = ("model", "data", "loss", *(["schedule"] if self.schedule else []))
         plain |= {name: name_of(getattr(self, name)) for name in functions}
-        if isinstance(self.precision, Precision):
-            plain["precision"] = precision_data(self.precision)
+        held = self.precision
+        precision = held if isinstance(held, Precision) else precision_of(held)
+        plain["precision"] = None if precision is None else precision_data(precision)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         options = {name: as_data(value) for name, value in self.options.items()}
         object.__setattr__(self, "options", options)
         for name in ("options", "model_options", "data_options", "precision"):
             object.__setattr__(self, name, _plain(name, getattr(self, name)))
-        precision_of(self.precision)  # type: ignore[arg-type]
         check_domain(self)
 
     def to_json(self) -> dict[str, Any]:

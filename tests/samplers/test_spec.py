@@ -29,6 +29,15 @@ def test_a_specification_is_equal_after_json(tmp_path):
     assert precision_of(run.precision) == Precision("perchannel<8>", "mxfp4", "low", rules=rules)
 
 
+def test_one_precision_makes_one_specification(tmp_path):
+    """However it is written: a run from a file goes on from Python."""
+    rules = (("*norm*", None), (0, Precision("bf16")))
+    whole = spec(tmp_path, precision=Precision("e4m3", accumulator="low", rules=rules))
+    short = {"weight": " E4M3 ", "accumulator": "low", "rules": [["*norm*", None]]}
+    short["rules"].append([0, {"weight": torch.bfloat16}])
+    assert spec(tmp_path, precision=short) == whole
+
+
 CHANGES = [
     ({"options": {"lr": 0.2, "weight_decay": 1e-3}}, r"options\.lr=0\.1 \(now 0\.2\)"),
     ({"precision": None}, r"precision\.weight='fixed<8,5>' \(now None\)"),
