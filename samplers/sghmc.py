@@ -42,7 +42,8 @@ class SGHMC(Sampler):
         weight_decay: the prior is N(0, I/(num_data·wd)), tempered like the likelihood.
         precision: None keeps everything in full precision. ``low`` and ``variance_corrected`` keep
             the velocity in the weight's format too, fixed point and floats of less than 8 exponent
-            bits in units of ``state[p]["velocity_scale"]``, a power of two.
+            bits in units of ``state[p]["velocity_scale"]``, a power of two, at most 1: velocities,
+            of variance u·T/N, beyond the format's range are clipped, and counted as saturated.
         seed: of the noise and the stochastic rounding.
         chain: chains with one seed and different numbers share no random bits.
         prior: another prior in place of ``weight_decay``, as of `SGLD`.

@@ -1,4 +1,5 @@
-"""Velocities in few bits: rounded or drawn in units of a power of two for each tensor."""
+"""Velocities in few bits: rounded or drawn in units of a power of two, at most 1, for each tensor;
+those beyond the format's own range are clipped, and counted."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class Velocity(NamedTuple):
 
 
 def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Velocity:
-    """Q(exact), scaled so that the largest element just fits."""
+    """Q(exact), scaled down so far that the largest element just fits."""
     scale = velocity_scale(_top(exact), 0.0, precision.weight)
     parts = _times(exact, 1 / scale)
     value = _times(quantize(parts, precision.weight, precision.rounding, key), scale)
@@ -32,7 +33,7 @@ def round_velocity(exact: torch.Tensor, precision: Precision, key: nf.Key) -> Ve
 def draw_velocity(
     mean: torch.Tensor, variance: torch.Tensor, precision: Precision, key: nf.Key
 ) -> Velocity:
-    """Q^vc(mean, variance), scaled so that every draw fits."""
+    """Q^vc(mean, variance), scaled down so far that every draw just fits."""
     scale = velocity_scale(_top(mean), _top(variance), precision.weight)
     drawn, counts = nf.variance_corrected(
         _times(mean, 1 / scale),
