@@ -109,3 +109,14 @@ def test_a_file_that_is_no_json_is_named(tmp_path):
     result = invoke(tmp_path / "spec.json")
     assert result.exit_code == 2
     assert "spec.json" in result.output
+
+
+def test_a_field_that_stands_twice_is_named(tmp_path):
+    """The last one would count in silence."""
+    text = json.dumps(spec(tmp_path / "run").to_json())
+    path = tmp_path / "spec.json"
+    path.write_text(text.replace('"lr": 0.1', '"lr": 0.1, "lr": 0.9'))
+    result = invoke(path)
+    assert result.exit_code == 2
+    assert "spec.json: cannot be read as JSON ('lr' stands twice" in result.output
+    assert not (tmp_path / "run").exists()
