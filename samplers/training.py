@@ -180,10 +180,11 @@ def _data(spec: ChainSpec) -> Any:
                 "object with len() that gives a batch for a tensor of indices"
             )
         return data
-    shapes = [tuple(getattr(part, "shape", ())) for part in data]
-    if len(data) != 2 or not all(shapes) or shapes[0][0] != shapes[1][0]:
+    lengths = {len(p) if isinstance(p, torch.Tensor) and p.dim() else None for p in data}
+    if len(data) != 2 or len(lengths) != 1 or None in lengths:
+        kinds = [tuple(getattr(part, "shape", ())) or type(part).__name__ for part in data]
         raise ValueError(
-            f"data={spec.data!r} gave {len(data)} parts of shapes {shapes}; return two tensors, "
-            "inputs and targets, of equal length"
+            f"data={spec.data!r} gave {len(data)} parts, {kinds}; return two tensors, inputs and "
+            "targets, of equal length (torch.from_numpy for arrays)"
         )
     return tuple(part.to(spec.device) for part in data)

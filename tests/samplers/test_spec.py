@@ -12,7 +12,7 @@ import torch
 from samplers import ChainSpec, Precision, SampleStore, run_chain, run_folder
 from samplers.run_folder import keep_spec
 from samplers.spec import precision_of
-from tests.samplers.chain_cases import halving, spec, two_parts
+from tests.samplers.chain_cases import arrays, halving, spec, two_parts
 from tests.samplers.test_chain import plain_samples
 
 
@@ -183,6 +183,7 @@ def test_a_specification_in_cycles_that_keeps_no_sample_is_refused(tmp_path):
         ({"optimizer": "SGDX"}, "samplers:SGDX"),
         ({"batch_size": 51}, "batch_size=51, but the data have 50"),
         ({"data": two_parts}, r"\(3, 4\), \(2,\)"),
+        ({"data": arrays}, r"two tensors.*torch\.from_numpy"),
         ({"data": linear}, "gave a Linear"),
         ({"options": {"lr": -1}}, "lr=-1"),
         ({"device": "cuda:77"}, "device='cuda:77' cannot be used here"),
