@@ -178,6 +178,8 @@ STATE = [
           "entry.param.device, copy=True)", "entry.param.device)", (RESUME,)),
     Fault("gradients that are not finite taken", "samplers/checks.py",
           "    if bad:\n", "    if bad < 0:\n", ("tests/samplers/test_refusals.py",)),
+    Fault("gradients of infinite squares taken", "samplers/checks.py",
+          "    if beyond > 0:\n", "    if beyond < 0:\n", ("tests/samplers/test_psgld.py",)),
     Fault("step size of the next step", "samplers/cycles.py",
           "math.cos(math.pi * self.position", "math.cos(math.pi * (self.position + 1)", (CYCLES,)),
     Fault("sampling begins one step late", "samplers/cycles.py",
