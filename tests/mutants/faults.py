@@ -112,7 +112,7 @@ ROUNDING = [
           "return Draw(theta, seen, saturated", "return Draw(seen, seen, saturated",
           (ON_GRID, ONE_PASS)),
     Fault("deficits not counted", "samplers/steps.py",
-          "int(counts.deficit), int(counts.saturated)", "0, int(counts.saturated)",
+          "counts.deficit, counts.saturated", "0, counts.saturated",
           ("tests/test_langevin.py", "tests/samplers/test_precision.py")),
 ]  # fmt: skip
 
