@@ -85,7 +85,7 @@ def raw_operands(unit: Any, rows: int, columns: int, k: int, seed: int) -> tuple
     is zero: beside any other c of random bits, products of narrow formats hardly count."""
     rng = np.random.default_rng(seed)
     a, b = patterns(unit.a, (rows, k), rng), patterns(unit.b, (k, columns), rng)
-    c = patterns(unit.c, (rows, columns), rng)
+    c = patterns(getattr(unit, "c", unit.output), (rows, columns), rng)
     c[rng.random(c.shape) < 0.25] = 0
     if not unit.scale:
         return a, b, c

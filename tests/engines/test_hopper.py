@@ -20,6 +20,7 @@ from tests.engines.hopper import (
     elements_per_word,
     instruction,
     products,
+    stored,
 )
 from tests.engines.inputs import assert_equal_bits, operands, raw_operands
 from tests.host_cuda import build
@@ -28,6 +29,7 @@ from tests.test_gpu import CUDA
 
 UNITS = [u for u in nf.engines.units() if u.chip == "nvidia-h100" and u.a in PTX_NAMES]
 SIDE = 1024  # 2**20 results, of random bits and of hard numbers each
+MAKERS = (operands, raw_operands)
 
 
 def on_hopper() -> bool:
@@ -45,11 +47,22 @@ def label(unit: Any) -> str:
     return f"{unit.path} {unit.a} {unit.b} {unit.output}"
 
 
-def given(unit: Any, make: Any, steps: int) -> tuple[np.ndarray, ...]:
+def given(unit: Any, make: Any, steps: int, side: int = SIDE) -> tuple[np.ndarray, ...]:
     """Operands of ``steps`` instructions along K; TF32 words with all their bits."""
     k = WORDS * elements_per_word(unit.a) * steps
-    a, b, c = make(unit, SIDE, SIDE, k, 31 + steps)
+    a, b, c = make(unit, side, side, k, 31 + steps)
     return a, b, c
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("unit", UNITS, ids=label)
+def test_operands_are_words_that_the_kernel_reads(unit: Any, make: Any) -> None:
+    """So that nothing but the chip is met for the first time there."""
+    a, b, c = given(unit, make, 3, 64)
+    left, right, start = stored(a, unit.a), stored(b.T, unit.b), np.ascontiguousarray(c)
+    assert left.shape == right.shape == (64, 3 * WORDS)
+    assert left.dtype == right.dtype == np.uint32
+    assert start.dtype == (np.float32 if unit.output == "fp32" else np.float16)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=label)
@@ -99,7 +112,7 @@ def test_registers_hold_the_elements_that_the_instruction_reads(
 
 @needs_hopper
 @pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("make", [operands, raw_operands])
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("unit", UNITS, ids=label)
 def test_the_chip_gives_these_bits(
     unit: Any, make: Any, steps: int, tmp_path: pathlib.Path
@@ -113,7 +126,7 @@ def test_the_chip_gives_these_bits(
 
 
 @needs_hopper
-@pytest.mark.parametrize("make", [operands, raw_operands])
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("inputs", ["fp16", "bf16", "tf32", "e4m3", "e5m2"])
 def test_torch_gives_these_bits(inputs: str, make: Any) -> None:
     """Products of one instruction's K, which no library splits; FP8 with fast accumulation."""
