@@ -74,7 +74,7 @@ def test_the_benchmark_runs_after_tests_that_fail(
         return [python("raise SystemExit(1)", limits[0]), Step("benchmark", [*ECHO, *more], 60)]
 
     monkeypatch.setattr(gpu_check, "steps", two)
-    monkeypatch.setattr(gpu_check, "missing", list)
+    monkeypatch.setattr(gpu_check, "missing", lambda step: [])
     monkeypatch.setattr(sys, "argv", ["gpu_check", "--out", str(tmp_path), "--rounds", "3"])
     with pytest.raises(SystemExit) as ending:
         gpu_check.main()
@@ -89,9 +89,58 @@ def test_the_benchmark_runs_after_tests_that_fail(
 ECHO = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 
 
-def test_what_is_missing_is_named_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_check, "NEEDED", ("numpy", "no_such_package", "no_such.module"))
-    assert gpu_check.missing() == ["no_such_package", "no_such.module"]
+def test_a_step_whose_packages_are_missing_is_left_out(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = ("numpy", "no_such_package", "no_such.module")
+    monkeypatch.setattr(gpu_check, "NEEDED", {"tests": lacking, "benchmark": ("numpy",)})
+    known = "print(open('check.json').read())"  # what there is when the second step runs
+    monkeypatch.setattr(gpu_check, "steps", lambda *_: [python("", 60), speed(known)])
+    monkeypatch.setattr(sys, "argv", ["gpu_check", "--out", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ending:
+        gpu_check.main()
+    assert ending.value.code == 1
+    found = json.loads((tmp_path / "check.json").read_text())["steps"]
+    assert found["tests"]["missing"] == ["no_such_package", "no_such.module"]
+    assert found["benchmark"]["exit"] == 0
+    assert '"no_such.module"' in (tmp_path / "benchmark.log").read_text()
+
+
+def speed(code: str) -> Step:
+    return python(code, 60)._replace(name="benchmark")
+
+
+FAULTY = """
+import sys, types
+import pytest
+
+def refuse():
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+def test_fault():
+    cuda = types.SimpleNamespace(is_initialized=lambda: True, synchronize=refuse)
+    sys.modules["torch"] = types.SimpleNamespace(cuda=cuda)
+
+@pytest.mark.parametrize("n", range(40))
+def test_other(n):
+    assert "torch" not in sys.modules, "this worker has lost its device"
+"""
+
+
+def test_a_worker_that_lost_the_device_and_a_file_that_does_not_load_cost_no_other_test(
+    tmp_path: pathlib.Path,
+) -> None:
+    tests, _ = gpu_check.steps(tmp_path, 2, (60, 60), [])
+    (tmp_path / "test_faulty.py").write_text(FAULTY)
+    (tmp_path / "test_broken.py").write_text("import no_such_package")
+    kept = [word for word in tests.command if word not in gpu_check.TESTS]
+    files = [str(tmp_path / f"test_{name}.py") for name in ("faulty", "broken")]
+    where = ["--rootdir", str(tmp_path), "-c", "/dev/null", "-p", "no:cacheprovider"]
+    ended = run(tests._replace(command=[*kept, *where, *files]), tmp_path)
+    found = outcomes(tmp_path / "tests.xml")
+    assert (ended["exit"], ended["timed_out"], found["passed"]) == (1, False, 41)
+    assert sorted(name.split("::")[-1] for name in found["failed"]) == ["test_broken", "test_fault"]
 
 
 def test_every_step_names_files_that_exist(tmp_path: pathlib.Path) -> None:
