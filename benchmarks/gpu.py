@@ -3,7 +3,7 @@ products.
 
 Run ``make gpu-check`` (or ``python -m benchmarks.gpu --out FOLDER``) on a machine with a GPU. Every
 case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md`` after
-every part; a case that fails is a row with its error.
+every case; one that fails is a row with its error.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 import pathlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -79,8 +79,12 @@ def attempted(row: Row, measure: Callable[[], Row]) -> Row:
     try:
         return row | measure()
     except Exception as error:  # one case is not the run
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        return row | {"error": text[:500]}
+        return row | {"error": said(error)}
+
+
+def said(error: Exception) -> str:
+    """An error as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def launch_microseconds(backend: str) -> float:
@@ -98,16 +102,14 @@ def launch_microseconds(backend: str) -> float:
     return taken * 1000
 
 
-def calls(backends: list[str]) -> list[Row]:
+def calls(backends: list[str]) -> Iterator[Row]:
     """A row for every backend: one small call."""
-    rows = []
     for backend in backends:
         row: Row = {"backend": backend, "bar": LAUNCH_BAR if backend == "cupy_cuda" else 0.0}
         row = attempted(row, lambda b=backend: {"microseconds": launch_microseconds(b)})
         if row["bar"]:
             row["held"] = row.get("microseconds", float("inf")) < row["bar"]
-        rows.append(row)
-    return rows
+        yield row
 
 
 def bandwidth(case: Callable[[], object], x: torch.Tensor, moved: int, rounds: int) -> Row:
@@ -124,27 +126,25 @@ def bandwidth(case: Callable[[], object], x: torch.Tensor, moved: int, rounds: i
     }
 
 
-def measured(backends: list[str], elements: int, rounds: int) -> list[Row]:
+def measured(backends: list[str], elements: int, rounds: int) -> Iterator[Row]:
     """A row for every case and backend."""
     x = torch.randn(elements, device="cuda") * 4
-    rows = []
     for fmt, rounding, bar in CASES:
         for backend in backends:
             case = partial(run, x, fmt, rounding, torch.zeros_like(x), backend)
             row = {"format": fmt, "rounding": rounding, "backend": backend, "bar": bar}
             moved = BYTES.get(rounding, 8)
-            rows.append(attempted(row, partial(bandwidth, case, x, moved, rounds)))
-    return rows
+            yield attempted(row, partial(bandwidth, case, x, moved, rounds))
 
 
-def peer_rows(elements: int, rounds: int) -> list[Row]:
+def peer_rows(elements: int, rounds: int) -> Iterator[Row]:
     """As ``measured``, for other libraries, which allocate their results."""
-    x, rows = torch.randn(elements, device="cuda") * 4, []
+    x = torch.randn(elements, device="cuda") * 4
     found, missing = peers()
     for name, (call, moved) in found.items():
         case = partial(bandwidth, partial(call, x), x, moved, rounds)
-        rows.append(attempted({"library": name}, case))
-    return rows + [{"library": name, "error": why} for name, why in missing.items()]
+        yield attempted({"library": name}, case)
+    yield from ({"library": name, "error": why} for name, why in missing.items())
 
 
 def product_rate(engine: Any, inputs: str, size: int, backend: str) -> Row:
@@ -156,16 +156,14 @@ def product_rate(engine: Any, inputs: str, size: int, backend: str) -> Row:
     return {"multiply_adds_per_second": size**3 / wall * 1000}
 
 
-def products(backends: list[str], size: int) -> list[Row]:
+def products(backends: list[str], size: int) -> Iterator[Row]:
     """A row for every unit and backend."""
-    rows = []
     for chip, inputs, path in PRODUCTS:
         engine = nf.engine(chip, inputs=inputs, path=path)
         for backend in backends:
             row = {"unit": f"{chip} {path} {inputs}", "backend": backend, "size": size}
             row["bar"] = PRODUCTS_BAR
-            rows.append(attempted(row, partial(product_rate, engine, inputs, size, backend)))
-    return rows
+            yield attempted(row, partial(product_rate, engine, inputs, size, backend))
 
 
 def main() -> None:
@@ -190,12 +188,21 @@ def main() -> None:
     found |= {name: [] for name in parts}
     options.out.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
-        found[name] = part()
-        judge = {"rows": "share", "products": "multiply_adds_per_second"}.get(name)
-        found[name] = judged(found[name], judge) if judge else found[name]
-        (options.out / "gpu.json").write_text(json.dumps(found, indent=1))
-        (options.out / "gpu.md").write_text(report(found))
+        try:
+            for row in part():
+                add(found, name, row, options.out)
+        except Exception as error:  # what a part needs for all its cases
+            found["about"][f"{name} ended early"] = said(error)
     print(report(found))
+
+
+def add(found: dict[str, Any], name: str, row: Row, out: pathlib.Path) -> None:
+    """Add a row to a part, and write everything so far."""
+    found[name].append(row)
+    if judge := {"rows": "share", "products": "multiply_adds_per_second"}.get(name):
+        found[name] = judged(found[name], judge)
+    (out / "gpu.json").write_text(json.dumps(found, indent=1))
+    (out / "gpu.md").write_text(report(found))
 
 
 if __name__ == "__main__":

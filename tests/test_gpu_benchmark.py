@@ -102,9 +102,34 @@ def test_what_is_measured_is_written(
 
 
 def test_small_calls_are_timed() -> None:
-    rows = gpu.calls(["cupy_cuda"])
-    assert rows[0]["microseconds"] > 0
-    assert rows[0]["held"] == (rows[0]["microseconds"] < gpu_tables.LAUNCH_BAR)
+    (row,) = gpu.calls(["cupy_cuda"])
+    assert row["microseconds"] > 0
+    assert row["held"] == (row["microseconds"] < gpu_tables.LAUNCH_BAR)
+
+
+def test_what_was_measured_before_an_end_is_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """A part that cannot begin costs none of the others; a run whose time is over, none before."""
+    left = [{"share": 1.0}, {"share": 0.9}]
+
+    def bandwidth(*_: Any) -> Any:
+        if not left:
+            raise KeyboardInterrupt
+        return {"gigabytes_per_second": 1.0, "copy_gigabytes_per_second": 1.0} | left.pop()
+
+    def broken(backend: Any) -> Any:
+        raise RuntimeError(BROKEN)
+
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path), "--elements", "512"])
+    monkeypatch.setattr(gpu, "bandwidth", bandwidth)
+    monkeypatch.setattr(gpu, "calls", broken)
+    with pytest.raises(KeyboardInterrupt):
+        gpu.main()
+    found, text = json.loads((tmp_path / "gpu.json").read_text()), (tmp_path / "gpu.md").read_text()
+    assert [r["share"] for r in found["rows"]] == [0.9, 1.0]
+    assert found["about"]["calls ended early"] == f"RuntimeError: {BROKEN}"
+    assert "| e4m3 | nearest_even | numba_cuda | 1 | 1 | 1.00 |" in text
 
 
 @pytest.mark.parametrize(
