@@ -45,22 +45,20 @@ PRODUCTS = [("nvidia-h100", "e4m3", "wgmma"), ("nvidia-h100", "fp16", "wgmma")]
 PRODUCTS_BAR = 1e11  # multiply-adds a second of CuPy
 
 
-def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> None:
-    """One case."""
+def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> Any:
+    """One case, and what it gives."""
     kind, _, accumulator = rounding.partition("_")
     if rounding in BYTES:
         how = {"accumulator": "low" if accumulator == "low" else "variance_corrected"}
         how |= {"key": 1, "weight": fmt, "gradient": fmt, "backend": backend}
         if kind == "langevin":
-            nf.langevin_step(out, x, lr=0.1, variance=0.01, inplace=True, **how)
-        else:
-            nf.underdamped_step(out, x, x, moments=MOMENTS, **how)
-    elif rounding == "variance_corrected":
-        nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
-    else:
-        name, _, given = fmt.partition(", ")
-        whole = 0.01 if given else None
-        nf.quantize(x, name, rounding, key=1, tensor_scale=whole, out=out, backend=backend)
+            return nf.langevin_step(out, x, lr=0.1, variance=0.01, inplace=True, **how)
+        return nf.underdamped_step(out, x, x, moments=MOMENTS, **how)
+    if rounding == "variance_corrected":
+        return nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
+    name, _, given = fmt.partition(", ")
+    whole = 0.01 if given else None
+    return nf.quantize(x, name, rounding, key=1, tensor_scale=whole, out=out, backend=backend)
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:

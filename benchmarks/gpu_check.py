@@ -23,8 +23,8 @@ import xml.etree.ElementTree as ElementTree
 from typing import Any, NamedTuple
 
 TESTS = (
-    "tests/test_gpu.py", "tests/engines/test_gpu.py", "tests/engines/test_hopper.py",
-    "tests/test_user_modes.py", "tests/torch/test_quantizer_gpu.py",
+    "tests/engines/test_hopper.py", "tests/test_gpu_cases.py", "tests/test_gpu.py",
+    "tests/engines/test_gpu.py", "tests/test_user_modes.py", "tests/torch/test_quantizer_gpu.py",
     "tests/torch/simulation/test_gpu.py",
 )  # fmt: skip
 # a backend that is missing is said by the steps themselves
