@@ -5,6 +5,7 @@ only claims to be a device's, with the CUDA kernels built for the host.
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -368,6 +369,33 @@ def test_nan_where_the_format_has_none() -> None:
 def test_every_probe_says_why() -> None:
     for name, found in nf.backends().items():
         assert found.available or found.reason, name
+
+
+@pytest.mark.parametrize("package", ["cupy", "numba_cuda"])
+def test_a_package_that_does_not_load_takes_no_other_backend_along(
+    package: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{package}.py").write_text("import numpy\nnumpy.no_such_name")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    found = nf.backends()
+    assert found["reference"].available
+    name = {"cupy": "cupy_cuda"}.get(package, package)
+    assert re.match(r"it does not load \(AttributeError.*no_such_name.*cuda13", found[name].reason)
+
+
+def test_a_compiler_that_is_not_there_takes_no_other_backend_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """numba-cuda looks for libNVVM where it has found a driver, and raises."""
+    pytest.importorskip("numba_cuda", reason="numba-cuda is missing; install the extra test-cuda")
+    from numba import cuda
+
+    def is_available() -> bool:
+        raise RuntimeError('Failure finding "libnvvm.so"')
+
+    monkeypatch.setattr(cuda, "is_available", is_available)
+    assert re.search(r"libnvvm.*pip install .*cuda13", nf.backends()["numba_cuda"].reason)
 
 
 def test_unknown_libraries_are_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,12 @@ class Backend(NamedTuple):
     probe: Callable[[], Availability]
 
 
-def _missing(error: ImportError, remedy: str) -> Availability:
-    return Availability(False, f"{error.name or error} cannot be imported; {remedy}")
+def _missing(error: Exception, remedy: str) -> Availability:
+    """Not there, or broken: what a package meets while it loads, such as a library that it needs,
+    takes no other backend along."""
+    if isinstance(error, ImportError):
+        return Availability(False, f"{error.name or error} cannot be imported; {remedy}")
+    return Availability(False, f"it does not load ({error!r}); {remedy}")
 
 
 def _with_numba() -> Availability:
@@ -39,7 +43,7 @@ def _with_numba() -> Availability:
 def _with_cupy() -> Availability:
     try:
         cupy = importlib.import_module("cupy")
-    except ImportError as error:
+    except Exception as error:
         return _missing(error, "pip install 'numformats[cuda13]' (CUDA 12: cuda12)")
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
@@ -52,10 +56,10 @@ def _with_numba_cuda() -> Availability:
     try:
         importlib.import_module("numba_cuda")
         cuda = importlib.import_module("numba.cuda")
-    except ImportError as error:
+        if cuda.is_available():
+            return Availability(True, "")
+    except Exception as error:  # it looks for NVIDIA's compiler, too
         return _missing(error, "pip install 'numformats[cuda13]' (CUDA 12: cuda12)")
-    if cuda.is_available():
-        return Availability(True, "")
     cause = " ".join(str(cuda.cuda_error() or "no CUDA device is visible").split())
     return Availability(False, f"CUDA does not start ({cause}); install a newer NVIDIA driver")
 
