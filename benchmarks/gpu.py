@@ -3,13 +3,16 @@ products.
 
 Run ``make gpu-check`` (or ``python -m benchmarks.gpu --out FOLDER``) on a machine with a GPU. Every
 case alternates with the copy; times come from CUDA events. Writes ``gpu.json`` and ``gpu.md`` after
-every case; one that fails is a row with its error.
+every case; one that fails is a row with its error, and after one that costs the process its device
+(a fault in a kernel) a new process goes on.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,46 +22,12 @@ import torch
 
 import numformats as nf
 from benchmarks.gpu_about import about
+from benchmarks.gpu_cases import BYTES, CASES, PRODUCTS, PRODUCTS_BAR, run
+from benchmarks.gpu_lost import lost
 from benchmarks.gpu_peers import peers
 from benchmarks.gpu_tables import LAUNCH_BAR, Row, judged, report
 
-CASES = [
-    ("e4m3", "nearest_even", 0.90), ("e5m2", "nearest_even", 0.90), ("bf16", "nearest_even", 0.90),
-    ("e4m3", "toward_zero", 0.90), ("fixed<8,4>", "nearest_even", 0.90),
-    ("mxfp8_e4m3", "nearest_even", 0.80), ("mxfp4", "nearest_even", 0.80),
-    ("nvfp4", "nearest_even", 0.80), ("nvfp4, scale given", "nearest_even", 0.80),
-    ("bfp<8,block=16>", "nearest_even", 0.80),
-    ("e4m3", "stochastic", 0.65), ("fixed<8,4>", "stochastic", 0.65),
-    ("bfp<8,block=16>", "stochastic", 0.65), ("nvfp4", "stochastic", 0.65),
-    ("nvfp4, scale given", "stochastic", 0.65),
-    ("e4m3", "variance_corrected", 0.50), ("fixed<8,4>", "variance_corrected", 0.50),
-    ("mxfp8_e4m3", "variance_corrected", 0.0), ("bfp<8,block=16>", "variance_corrected", 0.0),
-    ("fixed<8,6>", "langevin_low", 0.0), ("fixed<8,6>", "langevin_vc", 0.50),
-    ("fixed<8,6>", "underdamped_low", 0.0), ("fixed<8,6>", "underdamped_vc", 0.0),
-    ("e4m3", "underdamped_vc", 0.0),
-]  # fmt: skip
-# moved for an element; others move 8. Gradient and velocity of underdamped steps are one array.
-BYTES = {"langevin_low": 12, "langevin_vc": 12, "underdamped_low": 24, "underdamped_vc": 32}
-# friction 2, inverse mass 1, step size 0.1, on 10^5 data
-MOMENTS = nf.UnderdampedMoments(0.819, 0.0906, 0.0906, 0.0047, 3.3e-06, 1.1e-08, 1.6e-07)
-PRODUCTS = [("nvidia-h100", "e4m3", "wgmma"), ("nvidia-h100", "fp16", "wgmma")]
-PRODUCTS_BAR = 1e11  # multiply-adds a second of CuPy
-
-
-def run(x: torch.Tensor, fmt: str, rounding: str, out: torch.Tensor, backend: str) -> Any:
-    """One case, and what it gives."""
-    kind, _, accumulator = rounding.partition("_")
-    if rounding in BYTES:
-        how = {"accumulator": "low" if accumulator == "low" else "variance_corrected"}
-        how |= {"key": 1, "weight": fmt, "gradient": fmt, "backend": backend}
-        if kind == "langevin":
-            return nf.langevin_step(out, x, lr=0.1, variance=0.01, inplace=True, **how)
-        return nf.underdamped_step(out, x, x, moments=MOMENTS, **how)
-    if rounding == "variance_corrected":
-        return nf.variance_corrected(x, 0.01, fmt, key=1, out=out, backend=backend)
-    name, _, given = fmt.partition(", ")
-    whole = 0.01 if given else None
-    return nf.quantize(x, name, rounding, key=1, tensor_scale=whole, out=out, backend=backend)
+Case = tuple[Row, Callable[[], Row]]  # what a row says of itself, and what measures the rest
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 5) -> float:
@@ -100,14 +69,18 @@ def launch_microseconds(backend: str) -> float:
     return taken * 1000
 
 
-def calls(backends: list[str]) -> Iterator[Row]:
-    """A row for every backend: one small call."""
+def calls(backends: list[str]) -> Iterator[Case]:
+    """One small call, for every backend."""
     for backend in backends:
-        row: Row = {"backend": backend, "bar": LAUNCH_BAR if backend == "cupy_cuda" else 0.0}
-        row = attempted(row, lambda b=backend: {"microseconds": launch_microseconds(b)})
-        if row["bar"]:
-            row["held"] = row.get("microseconds", float("inf")) < row["bar"]
-        yield row
+        bar = LAUNCH_BAR if backend == "cupy_cuda" else 0.0
+        row: Row = {"backend": backend, "bar": bar} | ({"held": False} if bar else {})
+        yield row, partial(small_call, backend, bar)
+
+
+def small_call(backend: str, bar: float) -> Row:
+    """What a row of ``calls`` says."""
+    taken = launch_microseconds(backend)
+    return {"microseconds": taken} | ({"held": taken < bar} if bar else {})
 
 
 def bandwidth(case: Callable[[], object], x: torch.Tensor, moved: int, rounds: int) -> Row:
@@ -124,25 +97,24 @@ def bandwidth(case: Callable[[], object], x: torch.Tensor, moved: int, rounds: i
     }
 
 
-def measured(backends: list[str], elements: int, rounds: int) -> Iterator[Row]:
-    """A row for every case and backend."""
+def measured(backends: list[str], elements: int, rounds: int) -> Iterator[Case]:
+    """Every case, for every backend."""
     x = torch.randn(elements, device="cuda") * 4
     for fmt, rounding, bar in CASES:
         for backend in backends:
             case = partial(run, x, fmt, rounding, torch.zeros_like(x), backend)
             row = {"format": fmt, "rounding": rounding, "backend": backend, "bar": bar}
             moved = BYTES.get(rounding, 8)
-            yield attempted(row, partial(bandwidth, case, x, moved, rounds))
+            yield row, partial(bandwidth, case, x, moved, rounds)
 
 
-def peer_rows(elements: int, rounds: int) -> Iterator[Row]:
+def peer_rows(elements: int, rounds: int) -> Iterator[Case]:
     """As ``measured``, for other libraries, which allocate their results."""
     x = torch.randn(elements, device="cuda") * 4
     found, missing = peers()
     for name, (call, moved) in found.items():
-        case = partial(bandwidth, partial(call, x), x, moved, rounds)
-        yield attempted({"library": name}, case)
-    yield from ({"library": name, "error": why} for name, why in missing.items())
+        yield {"library": name}, partial(bandwidth, partial(call, x), x, moved, rounds)
+    yield from (({"library": name, "error": why}, dict) for name, why in missing.items())
 
 
 def product_rate(engine: Any, inputs: str, size: int, backend: str) -> Row:
@@ -154,14 +126,14 @@ def product_rate(engine: Any, inputs: str, size: int, backend: str) -> Row:
     return {"multiply_adds_per_second": size**3 / wall * 1000}
 
 
-def products(backends: list[str], size: int) -> Iterator[Row]:
-    """A row for every unit and backend."""
+def products(backends: list[str], size: int) -> Iterator[Case]:
+    """Every unit, for every backend."""
     for chip, inputs, path in PRODUCTS:
         engine = nf.engine(chip, inputs=inputs, path=path)
         for backend in backends:
             row = {"unit": f"{chip} {path} {inputs}", "backend": backend, "size": size}
             row["bar"] = PRODUCTS_BAR
-            yield attempted(row, partial(product_rate, engine, inputs, size, backend))
+            yield row, partial(product_rate, engine, inputs, size, backend)
 
 
 def main() -> None:
@@ -171,6 +143,7 @@ def main() -> None:
     parser.add_argument("--elements", type=int, default=1 << 28)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--size", type=int, default=4096, help="of matrix products")
+    parser.add_argument("--resume", action="store_true", help="with the rows that are missing")
     options = parser.parse_args()
     able = [n for n in ("cupy_cuda", "numba_cuda") if nf.backends()[n].available]
     if not able:
@@ -185,13 +158,25 @@ def main() -> None:
     }
     found |= {name: [] for name in parts}
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.resume:
+        found |= json.loads((options.out / "gpu.json").read_text())
     for name, part in parts.items():
         try:
-            for row in part():
-                add(found, name, row, options.out)
+            for at, (row, measure) in enumerate(part()):
+                if at < len(found[name]):
+                    continue
+                add(found, name, attempted(row, measure), options.out)
+                if lost():
+                    begin_anew()
         except Exception as error:  # what a part needs for all its cases
             found["about"][f"{name} ended early"] = said(error)
     print(report(found))
+
+
+def begin_anew() -> None:
+    """Go on in a new process, in the place of this one."""
+    command = [sys.executable, "-m", "benchmarks.gpu", *sys.argv[1:], "--resume"]
+    os.execv(sys.executable, command)
 
 
 def add(found: dict[str, Any], name: str, row: Row, out: pathlib.Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu import BYTES, CASES, run
+from benchmarks.gpu_cases import BYTES, CASES, run
 from benchmarks.machine_code import Loop, clocks, disassembled, main_loop
 from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ def on_the_host(monkeypatch: pytest.MonkeyPatch) -> Any:
     device = SimpleNamespace(
         Event=Event,
         synchronize=lambda: None,
+        is_initialized=lambda: True,
         get_device_capability=lambda: (9, 0),
         get_device_name=lambda: "NVIDIA H100 80GB HBM3",
     )
@@ -101,8 +103,15 @@ def test_what_is_measured_is_written(
     assert "* driver: " in text
 
 
+def test_it_needs_no_package_of_the_tests() -> None:
+    """``make gpu-check`` runs it where pytest is missing."""
+    lacking = "import sys; sys.modules.update(dict.fromkeys(['pytest', 'ml_dtypes', 'hypothesis']))"
+    subprocess.run([sys.executable, "-c", f"{lacking}; import benchmarks.gpu"], check=True)
+
+
 def test_small_calls_are_timed() -> None:
-    (row,) = gpu.calls(["cupy_cuda"])
+    ((given, measure),) = gpu.calls(["cupy_cuda"])
+    row = gpu.attempted(given, measure)
     assert row["microseconds"] > 0
     assert row["held"] == (row["microseconds"] < gpu_tables.LAUNCH_BAR)
 
@@ -130,6 +139,45 @@ def test_what_was_measured_before_an_end_is_written(
     assert [r["share"] for r in found["rows"]] == [0.9, 1.0]
     assert found["about"]["calls ended early"] == f"RuntimeError: {BROKEN}"
     assert "| e4m3 | nearest_even | numba_cuda | 1 | 1 | 1.00 |" in text
+
+
+def test_a_case_that_costs_the_device_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """Once a kernel has faulted, nothing succeeds in its process."""
+    rest = {"gigabytes_per_second": 1.0, "copy_gigabytes_per_second": 1.0, "share": 1.0}
+    broken: list[str] = []
+
+    def bandwidth(case: Any, *_: Any) -> Any:
+        if broken or (case.args[1:3] == ("e5m2", "nearest_even") and not again):
+            broken.append("a process")
+            raise RuntimeError(BROKEN)
+        return rest
+
+    def execv(path: str, command: list[str]) -> None:
+        again.append(command)
+        raise SystemExit
+
+    again: list[list[str]] = []
+    sizes = ["--elements", "512", "--size", "16"]
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path), *sizes])
+    monkeypatch.setattr(gpu, "bandwidth", bandwidth)
+    monkeypatch.setattr(gpu, "launch_microseconds", lambda backend: 12.5)
+    monkeypatch.setattr(gpu, "product_rate", lambda *_: {"multiply_adds_per_second": 1e11})
+    monkeypatch.setattr(gpu, "lost", lambda: bool(broken))
+    monkeypatch.setattr(gpu.os, "execv", execv)
+    with pytest.raises(SystemExit):
+        gpu.main()
+    broken.clear()
+    monkeypatch.setattr(sys, "argv", again[0][2:])
+    gpu.main()
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert len(found["rows"]) == 2 * len(gpu.CASES)
+    assert [(r["format"], r["backend"]) for r in found["rows"] if "error" in r] == [
+        ("e5m2", "cupy_cuda")
+    ]
+    assert len(again) == 1
+    assert len(found["calls"]) == 2
 
 
 @pytest.mark.parametrize(

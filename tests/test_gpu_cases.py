@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is missing; install the extra torch")
 
 import numformats as nf  # noqa: E402
-from benchmarks import gpu  # noqa: E402
+from benchmarks.gpu_cases import CASES, PRODUCTS, run  # noqa: E402
 from tests.inputs import assert_same_bits  # noqa: E402
 from tests.test_gpu import CUDA, to_host  # noqa: E402
 
@@ -29,17 +29,17 @@ def assert_same(got: Any, wanted: Any) -> None:
         assert got == wanted
 
 
-@pytest.mark.parametrize("case", gpu.CASES, ids=lambda case: f"{case[0]}, {case[1]}")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}, {case[1]}")
 @pytest.mark.parametrize("backend", CUDA)
 def test_a_case(backend: str, case: Any) -> None:
     fmt, rounding, _ = case
     x = torch.randn(1 << 12, generator=torch.Generator().manual_seed(1)) * 4
-    wanted = gpu.run(x, fmt, rounding, torch.zeros_like(x), "reference")
+    wanted = run(x, fmt, rounding, torch.zeros_like(x), "reference")
     there = x.cuda()
-    assert_same(gpu.run(there, fmt, rounding, torch.zeros_like(there), backend), wanted)
+    assert_same(run(there, fmt, rounding, torch.zeros_like(there), backend), wanted)
 
 
-@pytest.mark.parametrize("product", gpu.PRODUCTS, ids=str)
+@pytest.mark.parametrize("product", PRODUCTS, ids=str)
 @pytest.mark.parametrize("backend", CUDA)
 def test_a_product(backend: str, product: tuple[str, str, str]) -> None:
     chip, inputs, path = product
