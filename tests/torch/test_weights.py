@@ -112,6 +112,26 @@ def test_copies_states_and_compiled_graphs_compute_the_same() -> None:
         assert torch.equal(model(x), expected)
 
 
+@pytest.mark.parametrize(
+    ("shape", "fmt", "words"),
+    [
+        ((64, 32), "e5m2", r"e4m3, shape \(32, 64\), the model reads e5m2, shape \(32, 64\)"),
+        ((32, 64), "e4m3", r"e4m3, shape \(32, 64\), the model reads e4m3, shape \(64, 32\)"),
+    ],
+    ids=["format", "shape"],
+)
+def test_codes_of_equal_size_that_mean_something_else_are_refused(
+    shape: tuple[int, int], fmt: str, words: str
+) -> None:
+    given = nn.Sequential(quantize_model(nn.Linear(64, 32), "e4m3")).state_dict()
+    other = nn.Sequential(quantize_model(nn.Linear(*shape), fmt))
+    before = other[0].weight
+    for model in (other, copy.deepcopy(other)):
+        with pytest.raises(ValueError, match=r"^0\.weight: the state has codes of " + words):
+            model.load_state_dict(given)
+        assert torch.equal(model[0].weight, before)
+
+
 def test_calibration_fixes_the_scale_of_what_enters() -> None:
     batches = [torch.randn(8, 64) for _ in range(3)]
     model = mlp()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -19,11 +19,23 @@ def is_packed(module: object) -> bool:
     return isinstance(module, ParametrizationList) and isinstance(module[0], PackedWeight)
 
 
+def check_codes(codes: Any, state: Mapping[str, Any], prefix: str, *others: Any) -> None:
+    """Before a ``ParametrizationList`` loads codes: refuse those of another format or shape.
+
+    Raises:
+        ValueError: the state names another.
+    """
+    given = state.get(f"{prefix}0._extra_state")
+    if given is not None:
+        codes[0].check(given, prefix.replace("parametrizations.", "").rstrip("."))
+
+
 class PackedWeight(nn.Module):
     """A parametrization (``torch.nn.utils.parametrize``) that keeps a weight as packed codes.
 
     The module's weight becomes decode(unpack(codes)) times its scales. Codes and scales are
-    parameters without gradient (``original0``, ...), so that ``state_dict`` and ``to`` take them.
+    parameters without gradient (``original0``, ...), so that ``state_dict`` and ``to`` take them;
+    ``state_dict`` names their format and shape, too, without which no other model reads them.
 
     Args:
         how: format, rounding and scaling of the weight.
@@ -54,6 +66,27 @@ class PackedWeight(nn.Module):
         given, and then its dtype where the model has changed that since."""
         out: Tensor = read_weight(packed, list(scales), self.fmt, self.shape, self.given)
         return out.to(self.dtype)
+
+    def get_extra_state(self) -> Tensor:
+        """Format and shape as text in uint8, for ``state_dict``: codes of others have the same
+        sizes."""
+        return torch.tensor(list(self._text.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Nothing: ``check_codes`` has looked at it before the codes were loaded."""
+
+    def check(self, state: Tensor, name: str) -> None:
+        """Refuse codes of another format or shape than those of the weight ``name``."""
+        found = bytes(state.tolist()).decode()
+        if found != self._text:
+            raise ValueError(
+                f"{name}: the state has codes of {found}, the model reads {self._text}; load it "
+                "into a model that quantize_model made with the same formats"
+            )
+
+    @property
+    def _text(self) -> str:
+        return f"{self.fmt}, shape {tuple(self.shape)}"
 
     def extra_repr(self) -> str:
         """Format and shape in words."""

@@ -18,7 +18,7 @@ from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.batches import called
 from numformats.torch.weights.calibration import attach, calibrate, input_quantizer
 from numformats.torch.weights.choice import Formats, Place, chosen, groups
-from numformats.torch.weights.packed import PackedWeight
+from numformats.torch.weights.packed import PackedWeight, check_codes
 from numformats.torch.weights.undoing import all_or_nothing
 
 
@@ -110,6 +110,7 @@ def _pack(held: list[Place], way: Direction, key: Key | None) -> None:
         parametrize.register_parametrization(
             place.module, place.key, PackedWeight(way, key), unsafe=True
         )
+        _codes(place).register_load_state_dict_pre_hook(check_codes)
     kept = _codes(first)
     for place in others:
         shared = _codes(place)
