@@ -57,18 +57,54 @@ def test_optimizer_without_quantizers_is_the_one_inside() -> None:
     assert torch.equal(run(OptimLP), run(lambda optimizer: optimizer))
 
 
+def make(size: int = 2) -> tuple[nn.Parameter, OptimLP]:
+    w = nn.Parameter(torch.tensor([0.5, -0.7])[:size])
+    inner = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+    q = quantizer(FixedPoint(16, 10), forward_rounding="nearest")
+    return w, OptimLP(inner, weight_quant=quantizer(Q, forward_rounding="nearest"), acc_quant=q)
+
+
+def step(w: nn.Parameter, optimizer: OptimLP) -> None:
+    optimizer.zero_grad()
+    w.square().sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copies_of_the_optimizer_go_on_with_copies_of_its_parameters(copied: Any) -> None:
+    w, optimizer = make()
+    step(w, optimizer)
+    v, other = copied((w, optimizer))
+    assert other.optim.state is other.state
+    for _ in range(3):
+        step(w, optimizer)
+        step(v, other)
+    assert torch.equal(w, v)
+    assert torch.equal(optimizer.accumulators[0], other.accumulators[0])
+    assert optimizer.accumulators[0] is not other.accumulators[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (lambda: torch.optim.SGD([torch.zeros(2)]).state_dict(), r"\.optim\.load_state_dict"),
+        (lambda: make(1)[1].state_dict(), r"shapes \[\(1,\)\] for \[\(2,\)\]"),
+        (lambda: {**make()[1].state_dict(), "accumulators": []}, r"\[\] for .* acc_quant"),
+    ],
+    ids=["another optimizer", "other parameters", "no accumulators"],
+)
+def test_states_that_do_not_fit_are_refused(state: Any, words: str) -> None:
+    w, optimizer = make()
+    step(w, optimizer)
+    before = copy.deepcopy(optimizer.state_dict())
+    with pytest.raises(ValueError, match=words):
+        optimizer.load_state_dict(state())
+    momentum = optimizer.state[w]["momentum_buffer"]
+    assert torch.equal(momentum, before["optim"]["state"][0]["momentum_buffer"])
+    assert torch.equal(optimizer.accumulators[0], before["accumulators"][0])
+
+
 def test_optimizer_continues_from_its_state() -> None:
-    def make() -> tuple[nn.Parameter, OptimLP]:
-        w = nn.Parameter(torch.tensor([0.5, -0.7]))
-        inner = torch.optim.SGD([w], lr=0.1, momentum=0.9)
-        q = quantizer(FixedPoint(16, 10), forward_rounding="nearest")
-        return w, OptimLP(inner, weight_quant=quantizer(Q, forward_rounding="nearest"), acc_quant=q)
-
-    def step(w: nn.Parameter, optimizer: OptimLP) -> None:
-        optimizer.zero_grad()
-        w.square().sum().backward()
-        optimizer.step()
-
     w, optimizer = make()
     step(w, optimizer)
     v, other = make()

@@ -11,6 +11,11 @@ from torch import Tensor
 __all__ = ["OptimLP"]
 
 MOMENTA = {torch.optim.SGD: ("momentum_buffer",), torch.optim.Adam: ("exp_avg", "exp_avg_sq")}
+OWN = (
+    "optim", "momenta", "grad_scaling", "weight_quant", "grad_quant", "momentum_quant", "acc_quant",
+    "accumulators",
+)  # fmt: skip
+"""What a copy has beside what every optimizer of torch has."""
 Quant = Callable[[Tensor], Tensor]
 
 
@@ -114,6 +119,9 @@ class OptimLP(torch.optim.Optimizer):
             if state.get(name) is not None:  # SGD without momentum has none
                 state[name].copy_(self.momentum_quant(state[name]))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), **{name: getattr(self, name) for name in OWN}}
+
     def state_dict(self) -> dict[str, Any]:
         """That of the optimizer inside, and the accumulators."""
         return {"optim": self.optim.state_dict(), "accumulators": self.accumulators}
@@ -122,13 +130,20 @@ class OptimLP(torch.optim.Optimizer):
         """Continue from ``state_dict()``.
 
         Raises:
-            ValueError: accumulators on one side only.
+            ValueError: the state of another optimizer, of other groups or parameters; accumulators
+                on one side only. Nothing is loaded then.
         """
-        given = state_dict["accumulators"]
-        if len(given) != len(self.accumulators):
+        if set(state_dict) != {"optim", "accumulators"}:
             raise ValueError(
-                f"{len(given)} accumulators for {len(self.accumulators)}: give acc_quant here and "
-                "there, or at neither"
+                f"a state with the keys {sorted(state_dict)} is not of OptimLP.state_dict(); one "
+                "of the optimizer inside goes into OptimLP(...).optim.load_state_dict"
+            )
+        given = state_dict["accumulators"]
+        there, here = ([tuple(wide.shape) for wide in kept] for kept in (given, self.accumulators))
+        if there != here:
+            raise ValueError(
+                f"accumulators of shapes {there} for {here}: load it for the same parameters, and "
+                "give acc_quant here and there, or at neither"
             )
         self.optim.load_state_dict(state_dict["optim"])
         self._share()
