@@ -63,8 +63,8 @@ def _delayed_scale(info: Any, in_dims: Dims, *args: Any) -> tuple[Tensor, int | 
     return ops.delayed_scale(_front(x, in_dims[0]), history, shared, record)[0], None
 
 
-def _advance(info: Any, in_dims: Dims, key: Tensor) -> tuple[Tensor, int | None]:
-    return ops.advance(_front(key, in_dims[0])), None if in_dims[0] is None else 0
+def _advance(info: Any, in_dims: Dims, key: Tensor, steps: int) -> tuple[Tensor, int | None]:
+    return ops.advance(_front(key, in_dims[0]), steps), None if in_dims[0] is None else 0
 
 
 def _front(x: Any, dim: int | None) -> Any:

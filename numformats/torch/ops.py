@@ -123,13 +123,13 @@ def _(x: Tensor, history: Tensor, how: str, record: bool) -> Tensor:
 
 
 @torch.library.custom_op("numformats::advance", mutates_args=("key",))
-def advance(key: Tensor) -> Tensor:
-    """A copy of ``key`` (..., 4), whose step then grows by one."""
+def advance(key: Tensor, steps: int) -> Tensor:
+    """A copy of ``key`` (..., 4), whose step then grows by ``steps``."""
     now = key.clone()
-    key.select(-1, STEP).add_(1)
+    key.select(-1, STEP).add_(steps)
     return now
 
 
 @advance.register_fake
-def _(key: Tensor) -> Tensor:
+def _(key: Tensor, steps: int) -> Tensor:
     return torch.empty_like(key)

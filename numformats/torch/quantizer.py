@@ -97,8 +97,13 @@ class Quantizer(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``x`` rounded; the same tensor where both formats are None."""
         check_tensor(x)
-        key = None if self.key is None else ops.advance(self.key)
-        return run(x, self.plan, key, self.history, self.grad_history, self.training)
+        key = None if self.key is None else ops.advance(self.key, 1)
+        try:
+            return run(x, self.plan, key, self.history, self.grad_history, self.training)
+        except Exception:  # a call that is refused does not count
+            if self.key is not None:
+                ops.advance(self.key, -1)
+            raise
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
         """Moves go as with every module; ``half()`` and its like leave histories in float32."""

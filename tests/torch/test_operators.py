@@ -57,7 +57,7 @@ def test_the_others(dtype: Any, layout: str) -> None:
     for record in (False, True):
         args = (x, torch.zeros(3, x.shape[1]), "e4m3 nearest_even amax axes=-1x", record)
         torch.library.opcheck(torch.ops.numformats.delayed_scale, args)
-    torch.library.opcheck(torch.ops.numformats.advance, (KEY.clone(),))
+    torch.library.opcheck(torch.ops.numformats.advance, (KEY.clone(), 1))
 
 
 def test_every_operator_is_checked_here() -> None:

@@ -94,6 +94,22 @@ def test_axes_that_the_tensor_lacks(way: str, axis: int, x: torch.Tensor) -> Non
         Quantizer("e4m3", forward_scaling=AmaxScaling((0, -2)))(X)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"forward": "bfp<8,block=4,axis=2>", **STOCHASTIC},
+        {"forward": "e4m3", "forward_scaling": AmaxScaling(2), **STOCHASTIC},
+        {"forward": "e4m3", "forward_rounding": "stochastic_a", "forward_random_bits": 40},
+    ],
+    ids=["blocks", "scales", "random bits"],
+)
+def test_a_call_that_is_refused_draws_nothing(options: dict[str, Any]) -> None:
+    module = Quantizer(stream=0, **options)
+    with pytest.raises(ValueError, match=r"axis=2|random_bits=40"):
+        module(X)
+    assert module.key.tolist() == [0, 0, 0, 0]
+
+
 def test_blocks_along_an_axis_that_the_tensor_lacks() -> None:
     with pytest.raises(ValueError, match="axis=2"):
         quantize(X, "bfp<8,block=4,axis=2>")
