@@ -55,14 +55,7 @@ class Scaling:
         for name in ("block", "exponents"):
             self._check_pair(name)
         if self.limit is not None:
-            if isinstance(self.limit, bool) or not isinstance(self.limit, int | float):
-                raise TypeError(f"limit={self.limit!r}; write a number, for example 448.0")
-            low, high = float(LOWEST), float(HIGHEST)
-            if not low <= self.limit <= high:
-                raise ValueError(
-                    f"limit={self.limit!r}; write a positive number from {low:.3g} to {high:.3g}, "
-                    "as scales are float32, for example 448"
-                )
+            check_limit("limit", self.limit)
         if not self.power_of_two and (self.exponent_step > 1 or self.exponents is not None):
             raise ValueError("exponent_step and exponents need power_of_two=True; write it, too")
 
@@ -139,6 +132,22 @@ class Scaling:
         if self.exponents is not None:
             text += " from 2^{} to 2^{}".format(*self.exponents)
         return text
+
+
+def check_limit(name: str, value: object) -> None:
+    """``value``, to which a scale maps the largest magnitude, is a normal positive float32.
+
+    Raises:
+        TypeError, ValueError: no number; one beyond that range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name}={value!r}; write a number, for example 448.0")
+    low, high = float(LOWEST), float(HIGHEST)
+    if not low <= value <= high:
+        raise ValueError(
+            f"{name}={value!r}; write a positive number from {low:.3g} to {high:.3g}, as scales "
+            "are float32, for example 448"
+        )
 
 
 def _reduced(x: Any, block: int, axis: int) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
+from numformats.accelerators.scaling import check_limit
 from numformats.dtypes import FormatLike
 from numformats.formats import BlockFloat, Format
 from numformats.lanes import LANE64
@@ -17,7 +18,7 @@ from numformats.naming import parse
 from numformats.random import Key
 from numformats.request import request
 from numformats.rounding import find
-from numformats.torch.scaling import AmaxScaling, check_limit
+from numformats.torch.scaling import AmaxScaling
 
 NEAREST = "nearest_even"
 
@@ -121,7 +122,7 @@ def checked(
                 f"{way} scaling has reduce_amax, which is for a history that ranks share; write "
                 "history=16 or so, too"
             )
-        check_limit(f"{way}: largest value of {target}", made.limit)
+        check_limit(f"{way} scaling maps to the largest value of {target}: limit", made.limit)
     return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import distributed
 
-from numformats.accelerators.scaling import HIGHEST, LOWEST
+from numformats.accelerators.scaling import HIGHEST, LOWEST, check_limit
 from numformats.checks import flag, integer
 
 
@@ -64,8 +64,6 @@ class AmaxScaling:
                 "history=16, channels=64; leave channels out otherwise"
             )
         if self.limit is not None:
-            if isinstance(self.limit, bool) or not isinstance(self.limit, int | float):
-                raise TypeError(f"limit={self.limit!r}; write a number, for example 448.0")
             check_limit("limit", self.limit)
 
     @property
@@ -94,14 +92,6 @@ class AmaxScaling:
         if self.limit is not None:
             text += f", mapped to {self.limit:g}"
         return text + (", rounded up to a power of two" if self.power_of_two else "")
-
-
-def check_limit(name: str, value: float) -> None:
-    """``value`` is a normal positive float32."""
-    if not float(LOWEST) <= value <= float(HIGHEST):
-        raise ValueError(
-            f"{name}={value!r}; scales are float32: write a number in [2^-126, 3.4e38]"
-        )
 
 
 def kept_axes(axes: tuple[int, ...], ndim: int) -> tuple[int, ...]:

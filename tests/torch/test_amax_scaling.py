@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,16 @@ def test_scales(kind: str, axis: int | None, options: dict[str, Any], dtype: Any
     got = scales(rows, AmaxScaling(axis, **options))
     assert got.dtype == torch.float32
     assert got.numpy().tobytes() == np.asarray(wanted, np.float32).tobytes()
+
+
+@pytest.mark.parametrize("limit", [0.0, -1, 1e-50, 1e300, math.inf, math.nan, "448", True])
+def test_a_limit_is_refused_in_the_same_words_everywhere(limit: Any) -> None:
+    words = []
+    for made in (lambda: Scaling("tensor", limit=limit), lambda: AmaxScaling(limit=limit)):
+        with pytest.raises((TypeError, ValueError)) as caught:
+            made()
+        words.append((caught.type, str(caught.value)))
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("power_of_two", [False, True])
