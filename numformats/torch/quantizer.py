@@ -100,7 +100,7 @@ class Quantizer(torch.nn.Module):
         key = None if self.key is None else ops.advance(self.key, 1)
         try:
             return run(x, self.plan, key, self.history, self.grad_history, self.training)
-        except Exception:  # a call that is refused does not count
+        except (TypeError, ValueError, RuntimeError):  # a call that is refused does not count
             if self.key is not None:
                 ops.advance(self.key, -1)
             raise

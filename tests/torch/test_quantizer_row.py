@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
 import numformats as nf
 from numformats.torch import Quantizer, allocating
@@ -162,6 +163,14 @@ def test_copies_go_on_where_the_original_stopped(case: str, how: str) -> None:
         for a, b in zip(run(module, x, g), run(other, x, g), strict=True):
             assert torch.equal(a, b)
     assert repr(module) == repr(other)
+
+
+def test_checkpointed_calls_count_twice() -> None:
+    """PyTorch leaves the second forward by an exception once it has what backward needs."""
+    module = made("values, stochastic")
+    x = sample((6, 40), 0).requires_grad_()
+    checkpoint(module, x, use_reentrant=False).sum().backward()
+    assert module.key[3] == 2
 
 
 def test_an_exported_program_is_saved_and_loaded(tmp_path: Any) -> None:
