@@ -8,6 +8,7 @@ import numpy as np
 from numformats.checks import choice, flag, integer
 
 KINDS = ("tensor", "channel", "block")
+TINY = np.finfo(np.float32).smallest_subnormal
 LOWEST, HIGHEST = np.float32(2.0**-126), np.finfo(np.float32).max  # of scales: normal float32
 
 
@@ -93,11 +94,13 @@ class Scaling:
             amax: float array; its shape is kept.
             largest: the largest value of the storage format.
         """
+        real = np.promote_types(amax.dtype, np.float32).type
         with np.errstate(over="ignore", under="ignore"):
-            scale = amax.astype(np.float32) / np.float32(self.limit or largest)
+            scale = (amax.astype(real) / real(self.limit or largest)).astype(np.float32)
+        scale = np.clip(scale, TINY, HIGHEST)  # 0 and Inf have no exponent
         if self.power_of_two:
             scale = self._powers(scale)
-        return np.where(amax > 0, np.clip(scale, LOWEST, HIGHEST), np.float32(1))
+        return np.where(amax > 0, np.maximum(scale, LOWEST), np.float32(1))
 
     def _largest(self, size: Any) -> Any:
         if self.kind == "tensor":

@@ -99,7 +99,7 @@ def delayed_scale(x: Tensor, history: Tensor, how: str, record: bool) -> Tensor:
     _check_history(x, history, found, shape)
     scale = scaling.scale_of(history.amax(0), found.limit, found.power_of_two).reshape(shape)
     if record:
-        largest = scaling.amax(x, found.axes).reshape(history.shape[1:])
+        largest = scaling.amax(x, found.axes).to(history.dtype).reshape(history.shape[1:])
         if found.scaling is not None and found.scaling.reduce_amax:
             largest = scaling.over_ranks(largest.contiguous())
         history.copy_(torch.cat([largest[None], history[:-1]]))

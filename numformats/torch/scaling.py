@@ -18,7 +18,8 @@ class AmaxScaling:
     formats (NVFP4) take it as their scale of the whole tensor.
 
     amax is the largest finite magnitude among the elements that share the scale; where it is 0, the
-    scale is 1. Scales are float32, and normal.
+    scale is 1. The quotient, in float64 of float64 tensors, is rounded to a normal float32; the
+    largest and smallest of these stand for scales beyond.
 
     Args:
         axis: None for one scale a tensor; an axis (or several) whose every index has its own.
@@ -117,17 +118,19 @@ def scales_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[int]:
 
 
 def amax(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
-    """The largest finite magnitude among elements that share a scale: float32, ``scales_shape``."""
+    """The largest finite magnitude among elements that share a scale: float32 (float64 where ``x``
+    is), ``scales_shape``."""
     kept, shape = kept_axes(axes, x.ndim), scales_shape(tuple(x.shape), axes)
+    real = torch.promote_types(x.dtype, torch.float32)
     if x.numel() == 0:
-        return x.new_zeros(shape, dtype=torch.float32)
+        return x.new_zeros(shape, dtype=real)
     shared = [axis for axis in range(x.ndim) if axis not in kept]
     if x.device.type == "cpu":  # elsewhere the question would wait for the device
         most = _largest(x, shared)
         if bool(most.isfinite().all()):
-            return most.to(torch.float32)
+            return most.to(real)
     finite = torch.where(x.isfinite(), x, torch.zeros((), dtype=x.dtype, device=x.device))
-    return _largest(finite, shared).to(torch.float32)
+    return _largest(finite, shared).to(real)
 
 
 def over_ranks(largest: torch.Tensor) -> torch.Tensor:
@@ -144,10 +147,10 @@ def _largest(x: torch.Tensor, axes: list[int]) -> torch.Tensor:
 
 
 def scale_of(largest: torch.Tensor, limit: float, power_of_two: bool) -> torch.Tensor:
-    """The scales for float32 ``largest``; the rule of ``numformats.accelerators.Scaling``."""
+    """The float32 scales for ``largest``; the rule of ``numformats.accelerators.Scaling``."""
     # divided by a tensor: CUDA multiplies by the reciprocal of a number
     scale = largest / torch.full_like(largest, limit)
-    scale = torch.clamp(scale, float(LOWEST), float(HIGHEST))
+    scale = torch.clamp(scale, float(LOWEST), float(HIGHEST)).to(torch.float32)
     if power_of_two:
         bits = torch.clamp(scale, max=2.0**127).view(torch.int32)
         scale = ((bits + 0x7FFFFF) & ~0x7FFFFF).view(torch.float32)

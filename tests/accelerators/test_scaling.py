@@ -36,6 +36,8 @@ STEPS = POWER | {"exponent_step": 4}
         (STEPS, 448.0 / 100, 2.0**-4),
         (STEPS | {"exponents": (-8, 4)}, 448e3, 16.0),
         (STEPS | {"exponents": (-8, 4)}, 448e-6, 2.0**-8),
+        (POWER, 1e-44, 2.0**-126),  # the quotient is 0 in float32
+        (STEPS | {"exponents": (-8, 4)}, 1e-44, 2.0**-8),
     ],
 )
 def test_scales_worked_out_by_hand(arguments: Any, amax: float, wanted: float) -> None:

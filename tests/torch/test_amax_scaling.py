@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from numformats.accelerators.scaling import Scaling
 from numformats.torch import AmaxScaling, Quantizer, quantize, rounding
 from tests.torch.written_out import to_numpy
 
-EDGES = [0.0, 1e-38, 2.0**-126, 0.7, 448.0, 449.0, 896.0, 1e38, float(np.finfo("f4").max)]
+MOST = float(np.finfo("f4").max)
+EDGES = [0.0, 1e-38, 2.0**-126, 0.7, 448.0, 449.0, 896.0, 1e38, MOST]
 
 
 def scales(x: torch.Tensor, scaling: AmaxScaling, fmt: str = "e4m3") -> torch.Tensor:
@@ -67,6 +70,24 @@ def test_shapes(axis: Any, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("x", [torch.zeros(0, 4), torch.zeros(4), torch.full((2,), torch.nan)])
 def test_nothing_finite_but_zero_gives_one(x: torch.Tensor) -> None:
     assert scales(x, AmaxScaling()).item() == 1.0
+
+
+@pytest.mark.parametrize("power_of_two", [False, True])
+def test_scales_of_float64_are_of_the_exact_quotient(power_of_two: bool) -> None:
+    """The float32 of amax / limit in rationals, between the ends of the normal float32; also for
+    amax beyond float32, which a scale brings back, and below its subnormals."""
+    random = np.random.default_rng(0).uniform(1, 2, 200) * 2.0 ** np.arange(-100, 100)
+    for amax in [*random, 4e38, 1e40, 1.5e41, 1e300, 1e-44, 1e-46, 1e-300]:
+        quotient = min(max(Fraction(float(amax)) / 448, Fraction(2) ** -126), Fraction(MOST))
+        wanted = np.float32(float(quotient))
+        if power_of_two:
+            significand, exponent = math.frexp(wanted)
+            wanted = min(2.0 ** (exponent - (significand == 0.5)), 2.0**127)
+        x = torch.tensor([amax / 3, -amax], dtype=torch.float64)
+        scaling = AmaxScaling(power_of_two=power_of_two)
+        assert scales(x, scaling).item() == wanted
+        stored = Scaling("tensor", power_of_two=power_of_two).scales(x[None].numpy(), 448.0)
+        assert stored.item() == wanted
 
 
 def test_delayed_scales_are_the_largest_of_the_window() -> None:
@@ -144,9 +165,10 @@ def test_int8_with_a_scale_is_the_usual_integer_quantization() -> None:
 
 
 def test_a_dynamic_scale_of_the_tensor_is_that_of_two_level_formats() -> None:
-    for size in (1e-30, 0.7, 3.0, 1e30):
-        x = torch.randn(8, 32) * size
-        assert torch.equal(quantize(x, "nvfp4", scaling=AmaxScaling()), quantize(x, "nvfp4"))
+    for size, dtype in product((1e-30, 0.7, 3.0, 1e30), (torch.float32, torch.float64)):
+        for _ in range(20):
+            x = torch.randn(8, 32, dtype=dtype) * size
+            assert torch.equal(quantize(x, "nvfp4", scaling=AmaxScaling()), quantize(x, "nvfp4"))
     nothing = torch.zeros(2, 16)
     assert torch.equal(quantize(nothing, "nvfp4", scaling=AmaxScaling()), nothing)
 

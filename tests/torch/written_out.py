@@ -88,7 +88,8 @@ class WrittenOut:
         kept.insert(0, now)
         if most == 0:
             return np.float32(1)
-        scale = np.float32(most) / np.float32(scaling.limit or LARGEST[self.how[way]])
+        real = np.float32 if scaling.history else wide(x).dtype.type  # histories are float32
+        scale = np.float32(real(most) / real(scaling.limit or LARGEST[self.how[way]]))
         return np.float32(2.0 ** np.ceil(np.log2(float(scale)))) if scaling.power_of_two else scale
 
 
