@@ -424,6 +424,28 @@ def test_bad_input_is_refused_with_the_remedy(call, words: str) -> None:
     assert torch.equal(model[0].weight, before)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: quantize_model(m, "e4m3"),
+        lambda m: quantize_model(m, {"1": "e4m3"}, inplace=True),
+        lambda m: quantize_model(m, {"1.weight": "e4m3"}),
+        lambda m: sensitivity(m, "e4m3", lambda m: 0.0),
+        lambda m: search_formats(m, ["e4m3"], lambda m: 0.0, budget=1),
+        lambda m: analyze(m, [torch.ones(2, 3)], "e4m3"),
+    ],
+)
+def test_layers_without_a_shape_are_named(call) -> None:
+    model = nn.Sequential(nn.Linear(3, 5), nn.LazyLinear(4))
+    with pytest.raises(ValueError, match=r"'1.weight' of a LazyLinear .* run the model on a batch"):
+        call(model)
+    assert quantize_model(model, {"0": "e4m3"})[0].weight.shape
+    model(torch.ones(2, 3))
+    assert torch.equal(
+        quantize_model(model, "e4m3")[1].weight, nf.quantize(model[1].weight.detach(), "e4m3")
+    )
+
+
 def test_one_parameter_with_two_formats_is_refused() -> None:
     with pytest.raises(ValueError, match="one parameter has two formats"):
         quantize_model(Tied(), {"head": "e4m3", "table": "e5m2"})

@@ -17,6 +17,7 @@ from numformats.torch.analysis.tally import Tally
 from numformats.torch.direction import NEAREST
 from numformats.torch.scaling import AmaxScaling
 from numformats.torch.weights.batches import called
+from numformats.torch.weights.choice import check_shapes, places
 from numformats.torch.weights.entering import entering
 from numformats.torch.weights.packed import is_packed
 from numformats.torch.weights.trial import check_deterministic
@@ -94,6 +95,7 @@ def _observations(
 ) -> Analysis:
     for fmt, rounding, _ in tallies:
         check_deterministic(fmt, rounding)
+    check_shapes("*", places(model))
     names = [name for name, module in model.named_modules() if _weights(module)]
     if not names:
         raise ValueError(f"{type(model).__name__} has no weights of two or more dimensions")

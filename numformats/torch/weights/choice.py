@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from numformats.dtypes import FormatLike
 from numformats.formats import Format
@@ -57,7 +58,7 @@ def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
     Raises:
         TypeError: ``formats`` is neither.
         ValueError: an unknown format; a pattern that matches nothing, with the closest names; no
-            parameter at all.
+            parameter at all; one of a lazy module that has not run.
     """
     given = formats if isinstance(formats, Mapping) else {"*": formats}
     found: dict[str, Format | None] = {}
@@ -66,11 +67,28 @@ def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
         if not isinstance(pattern, str):
             raise TypeError(f"formats has key {pattern!r}; write a pattern such as 'layers.*'")
         fmt = None if value is None else parse(value)
+        if fmt is not None:
+            check_shapes(pattern, everywhere)
         hits = [place for place in everywhere if _matches(pattern, place)]
         if not hits:
             raise ValueError(_vectors(pattern, everywhere) or _nothing(pattern, everywhere))
         found.update((place.name, fmt) for place in hits)
     return {name: fmt for name, fmt in found.items() if fmt is not None}
+
+
+def check_shapes(pattern: str, everywhere: list[Place]) -> None:
+    """Refuse parameters without a shape among those that ``pattern`` may mean.
+
+    Raises:
+        ValueError: a lazy module that has not run.
+    """
+    for place in everywhere:
+        named = fnmatchcase(place.name, pattern) or _names(pattern, place)
+        if named and is_lazy(place.weight):
+            raise ValueError(
+                f"{place.name!r} of a {type(place.module).__name__} has no shape before it has "
+                "run; run the model on a batch first"
+            )
 
 
 def _matches(pattern: str, place: Place) -> bool:
