@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -91,17 +92,9 @@ def quantize(
     Reference: Bengio, Léonard, Courville, arXiv 1308.3432 (straight-through estimator).
     """
     check_tensor(x)
-    how = _planned(
-        fmt,
-        rounding,
-        random_bits,
-        scaling,
-        backward,
-        backward_rounding,
-        backward_random_bits,
-        backward_scaling,
-        gradient,
-    )
+    ahead = fmt, rounding, random_bits, scaling
+    back = backward, backward_rounding, backward_random_bits, backward_scaling
+    how = _planned(*ahead, *back, gradient)
     if how.stochastic and key is None:
         raise ValueError(
             f"rounding={rounding!r}, backward_rounding={backward_rounding!r}: random bits are "
@@ -111,8 +104,38 @@ def quantize(
     return run(x, how, words, None, None, False)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _planned(*options: Any) -> Plan:
+    """The plan of ``quantize``'s options, formats and roundings forward and backward."""
+    if torch.compiler.is_compiling():  # what is made while tracing has no fields for a constant
+        constant: Plan = _constant_plan(*map(_fields, options))
+        return constant
+    return _hashed_plan(*options)
+
+
+def _fields(option: Any) -> Any:
+    """A format or scaling as plain data: its class, and names and values of its fields."""
+    if is_dataclass(option):
+        values = tuple((f.name, _fields(getattr(option, f.name))) for f in fields(option))
+        return type(option), values
+    if isinstance(option, tuple):
+        return tuple(map(_fields, option))
+    # hashing makes a constant of a number that a graph with dynamic shapes would keep open
+    return next(iter({option})) if isinstance(option, int | float) else option
+
+
+def _made(option: Any) -> Any:
+    if not (isinstance(option, tuple) and option and is_dataclass(option[0])):
+        return option
+    kind, values = option
+    return kind(**{name: _made(value) for name, value in values})
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _constant_plan(*options: Any) -> Plan:
+    return _hashed_plan(*map(_made, options))
+
+
+def _hashed_plan(*options: Any) -> Plan:
     try:
         return _cached_plan(*options)
     except TypeError:  # perhaps only because an option has no hash: say what is wrong with it

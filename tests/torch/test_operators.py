@@ -100,7 +100,7 @@ def test_keys_are_read_back(key: Any) -> None:
 def test_compiled_functions_take_formats_keys_and_other_shapes(fmt: str) -> None:
     """Formats as objects; a key as a tensor is not frozen; one graph serves several shapes."""
     torch._dynamo.reset()
-    how = {"scaling": AmaxScaling(-1)} if fmt == "e4m3" else {}
+    how = {"scaling": AmaxScaling((0, -1), limit=400.5)} if fmt == "e4m3" else {}
     target = nf.parse(fmt)
 
     def call(x: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
@@ -123,3 +123,23 @@ def test_keys_are_made_in_compiled_functions() -> None:
     x = torch.randn(5, 6)
     compiled = torch.compile(call, backend="eager")
     assert torch.equal(compiled(x), call(x))
+
+
+MADE_INSIDE = {
+    "scaling": lambda x: quantize(x, "e2m1", scaling=AmaxScaling(0, power_of_two=True)),
+    "float": lambda x: quantize(x, nf.Float(4, 3, bias=9, specials="finite"), gradient="clipped"),
+    "fixed": lambda x: quantize(x, "e4m3", backward=nf.FixedPoint(8, 3, symmetric=True)),
+    "blocks": lambda x: quantize(x, nf.BlockFloat(nf.FixedPoint(4, 2), 3, axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", MADE_INSIDE)
+def test_formats_and_scalings_are_made_in_compiled_functions(name: str) -> None:
+    torch._dynamo.reset()
+    call, x = MADE_INSIDE[name], torch.randn(6, 5) * torch.logspace(-2, 2, 6)[:, None]
+    compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
+    x.requires_grad_()
+    wanted, got = call(x), compiled(x)
+    assert torch.equal(got, wanted)
+    grads = [torch.autograd.grad(y.square().sum(), x)[0] for y in (wanted, got)]
+    assert torch.equal(*grads)

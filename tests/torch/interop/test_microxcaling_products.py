@@ -59,6 +59,16 @@ def test_linear_and_its_gradients_are_the_written_out_ones(lead: tuple[int, ...]
     assert torch.equal(copy.deepcopy(layer)(x), y)
 
 
+def test_compiled_layers_compute_the_same() -> None:
+    torch._dynamo.reset()
+    layer, x = mx.Linear(8, 4, mx_specs=FP8), torch.randn(3, 8, requires_grad=True)
+    compiled = torch.compile(layer, backend="aot_eager")
+    wanted, got = layer(x), compiled(x)
+    assert torch.equal(got, wanted)
+    grads = [torch.autograd.grad(y.square().sum(), [x, layer.weight]) for y in (wanted, got)]
+    assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
 def test_without_quantize_backprop_gradients_are_those_of_torch() -> None:
     specs = mx.MxSpecs({**FP8, "quantize_backprop": False})  # type: ignore[dict-item]
     x, w = torch.randn(5, 8, requires_grad=True), torch.randn(3, 8, requires_grad=True)

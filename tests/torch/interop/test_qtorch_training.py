@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import numformats as nf
-from numformats.torch.interop.qtorch import FixedPoint, FloatingPoint
+from numformats.torch.interop.qtorch import BlockFloatingPoint, FixedPoint, FloatingPoint
 from numformats.torch.interop.qtorch.auto_low import lower, sequential_lower
 from numformats.torch.interop.qtorch.optim import OptimLP
 from numformats.torch.interop.qtorch.quant import quantizer
@@ -130,6 +130,19 @@ def test_layers_of_the_kinds_are_rounded_and_no_others() -> None:
     want = quantizer(Q, forward_rounding="nearest")(before[0](x))
     for found in (net[0](x), new[0](x), pickle.loads(pickle.dumps(net))[0](x)):
         assert torch.equal(found, want)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [Q, FixedPoint(8, 4, clamp=False), FloatingPoint(4, 3), BlockFloatingPoint(6, dim=0)],
+    ids=str,
+)
+def test_compiled_models_round_as_they_did(number: Any) -> None:
+    torch._dynamo.reset()
+    near = {"forward_rounding": "nearest", "backward_rounding": "nearest"}
+    model = sequential_lower(nn.Sequential(nn.Linear(3, 4)), ["linear"], number, number, **near)
+    compiled, x = torch.compile(model, backend="aot_eager", fullgraph=True), torch.randn(5, 3)
+    assert torch.equal(compiled(x), model(x))
 
 
 class Twice(nn.Module):
