@@ -13,9 +13,9 @@ from numformats.torch.checking import check_tensor
 from numformats.torch.interop.drawing import drawn_key
 from numformats.torch.interop.microxcaling.elements import rounding_of
 from numformats.torch.interop.microxcaling.specs import (
-    DEFAULTS,
     Specs,
     apply_mx_specs,
+    checked_specs,
     get_backwards_mx_specs,
 )
 from numformats.torch.quantizing import quantize
@@ -26,13 +26,14 @@ def elementwise_format(mx_specs: Specs) -> nf.Float | None:
     None where both are 0 (or ``bfloat`` 32).
 
     Raises:
-        ValueError: both; too few bits.
+        ValueError: both; too few bits; an unknown key.
 
     Example:
         >>> str(elementwise_format({"bfloat": 16}))
         'bf16'
     """
-    bfloat, fp = (mx_specs.get(key, DEFAULTS[key]) for key in ("bfloat", "fp"))
+    specs = checked_specs(mx_specs)
+    bfloat, fp = specs["bfloat"], specs["fp"]
     if bfloat > 0 and fp > 0:
         raise ValueError(f"bfloat={bfloat} and fp={fp}; set one of them to 0")
     for name, bits, least in (("bfloat", bfloat, 10), ("fp", fp, 7)):
@@ -58,19 +59,23 @@ def quantize_elemwise_op(A: Tensor, mx_specs: Specs | None, round: str | None = 
         normal become 0 before they are rounded.
 
     Raises:
-        TypeError, ValueError: no float tensor; widths as ``elementwise_format``; unknown names.
+        TypeError, ValueError: no float tensor; widths as ``elementwise_format``; unknown names
+            and keys.
 
     Example:
         >>> quantize_elemwise_op(torch.tensor([1.00390625]), {"bfloat": 16}, "nearest")
         tensor([1.0078])
     """
-    fmt = None if mx_specs is None else elementwise_format(mx_specs)
-    if mx_specs is None or fmt is None:
+    if mx_specs is None:
+        return A
+    specs = checked_specs(mx_specs)
+    fmt = elementwise_format(specs)
+    if fmt is None:
         return A
     check_tensor(A)
-    mode = rounding_of(mx_specs.get("round", DEFAULTS["round"]) if round is None else round)
+    mode = rounding_of(specs["round"] if round is None else round)
     x = A.detach()
-    if not mx_specs.get("bfloat_subnorms", True):
+    if not specs["bfloat_subnorms"]:
         x = torch.where(x.abs() < float(fmt.smallest_normal), 0.0 * x, x)
     return quantize(x, fmt, mode, key=drawn_key() if find(mode).stochastic else None)
 

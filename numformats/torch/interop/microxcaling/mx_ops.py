@@ -12,7 +12,7 @@ from numformats.rounding import find
 from numformats.torch.checking import check_tensor
 from numformats.torch.interop.drawing import drawn_key
 from numformats.torch.interop.microxcaling.elements import block_of, rounding_of
-from numformats.torch.interop.microxcaling.specs import DEFAULTS, Specs
+from numformats.torch.interop.microxcaling.specs import Specs, checked_specs
 from numformats.torch.quantizing import quantize
 
 SMALLEST_NORMAL = 2.0**-126  #: of float32
@@ -46,7 +46,7 @@ def quantize_mx_op(
         ``docs/migrating.md``.
 
     Raises:
-        TypeError, ValueError: no float tensor; no axes; unknown names.
+        TypeError, ValueError: no float tensor; no axes; unknown names and keys.
 
     Example:
         >>> x = torch.tensor([485.0, 400.0, 2.0**-6])
@@ -57,7 +57,9 @@ def quantize_mx_op(
     """
     if expand_and_reshape:
         raise ValueError("expand_and_reshape=True has no meaning; leave it out")
-    found = {**DEFAULTS, **mx_specs}
+    if mx_specs is None:
+        raise TypeError("mx_specs is None; write a dictionary, such as {'block_size': 32}")
+    found = checked_specs(mx_specs)
     return _quantize_mx(
         A, found["scale_bits"], elem_format, found["shared_exp_method"], axes,
         found["block_size"] if block_size is None else block_size, round,
@@ -80,9 +82,9 @@ def _quantize_mx(
     if elem_format is None:
         return A
     check_tensor(A)
-    if axes is None:
+    several = [axes] if isinstance(axes, int) else list(axes or ())
+    if not several:
         raise ValueError("axes is missing; write the axis along which blocks run, such as axes=-1")
-    several = [axes] if isinstance(axes, int) else list(axes)
     fmt = block_of(elem_format, block_size, several, scale_bits, shared_exp_method)
     mode, x = rounding_of(round), A.detach()
     if flush_fp32_subnorms:

@@ -90,10 +90,19 @@ def apply_mx_specs(mx_specs: Specs | None, default_mx_specs: MxSpecs | None = No
     """``default_mx_specs`` with what ``mx_specs`` gives and is not None.
 
     Raises:
-        ValueError: an unknown key.
+        TypeError: no mapping. ValueError: an unknown key.
     """
+    if not isinstance(mx_specs, Mapping | None):
+        raise TypeError(
+            f"mx_specs is {mx_specs!r}; write a dictionary, such as {{'block_size': 32}}, or None"
+        )
     given = {key: value for key, value in (mx_specs or {}).items() if value is not None}
     return MxSpecs({**(default_mx_specs or {}), **given})
+
+
+def checked_specs(mx_specs: Specs) -> MxSpecs:
+    """``mx_specs`` with every key; what ``MxSpecs`` has checked is taken as it is."""
+    return mx_specs if isinstance(mx_specs, MxSpecs) else apply_mx_specs(mx_specs)
 
 
 def get_backwards_mx_specs(specs: Specs) -> MxSpecs:
