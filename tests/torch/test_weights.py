@@ -449,3 +449,23 @@ def test_layers_without_a_shape_are_named(call) -> None:
 def test_one_parameter_with_two_formats_is_refused() -> None:
     with pytest.raises(ValueError, match="one parameter has two formats"):
         quantize_model(Tied(), {"head": "e4m3", "table": "e5m2"})
+
+
+@pytest.mark.parametrize("wishes", [{"*": "e4m3", "table": None}, {"*": "e4m3", "head": None}])
+def test_one_parameter_that_is_to_be_left_and_not_is_refused(wishes) -> None:
+    with pytest.raises(ValueError, match=r"one parameter has two formats .*weight': None"):
+        quantize_model(Tied(), wishes)
+    with pytest.raises(ValueError, match=r"one parameter has two formats .*weight': None"):
+        search_formats(Tied(), ["e4m3"], lambda m: 0.0, budget=1, among=wishes)
+    left = quantize_model(Tied(), {"*": "e4m3", "table": None, "head": None})
+    assert isinstance(left.head.weight, nn.Parameter)
+
+
+def test_inputs_that_are_rounded_already_are_refused() -> None:
+    small, x = quantize_model(mlp(), {"0.weight": "e4m3"}, inputs="e2m1"), torch.randn(4, 64)
+    wanted = small(x)
+    with pytest.raises(ValueError, match=r"'0' has an input_quantizer"):
+        quantize_model(small, {"0.bias": "e4m3"}, inputs="e5m2", inplace=True)
+    assert torch.equal(small(x), wanted)
+    both = quantize_model(small, {"2": "e4m3"}, inputs="e5m2")
+    assert [str(both[at].input_quantizer.ways[0].fmt) for at in (0, 2)] == ["e2m1", "e5m2"]

@@ -60,8 +60,18 @@ def input_quantizer(
     return Quantizer(inputs, forward_scaling=scaling)
 
 
-def attach(modules: Iterable[nn.Module], quantizer: Quantizer) -> None:
-    """Round with a copy of ``quantizer`` what enters each module."""
+def attach(model: nn.Module, modules: Collection[nn.Module], quantizer: Quantizer) -> None:
+    """Round with a copy of ``quantizer`` what enters each module.
+
+    Raises:
+        ValueError: one whose inputs are rounded already.
+    """
+    for name, module in model.named_modules():
+        if module in modules and hasattr(module, NAME):
+            raise ValueError(
+                f"{name!r} has an {NAME}, by which its inputs are rounded already; leave inputs "
+                "out, or name all of its parameters in one call"
+            )
     for module in modules:
         module.register_module(NAME, copy.deepcopy(quantizer))
         module.register_forward_pre_hook(_round_inputs, with_kwargs=True)

@@ -45,8 +45,8 @@ def places(model: nn.Module) -> list[Place]:
     ]
 
 
-def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
-    """The format of every parameter that gets one, by its name.
+def chosen(model: nn.Module, formats: Formats) -> dict[str, Format | None]:
+    """The format of every parameter that is named, or None, by its name.
 
     Args:
         model: any module.
@@ -73,7 +73,7 @@ def chosen(model: nn.Module, formats: Formats) -> dict[str, Format]:
         if not hits:
             raise ValueError(_vectors(pattern, everywhere) or _nothing(pattern, everywhere))
         found.update((place.name, fmt) for place in hits)
-    return {name: fmt for name, fmt in found.items() if fmt is not None}
+    return found
 
 
 def check_shapes(pattern: str, everywhere: list[Place]) -> None:
@@ -126,11 +126,13 @@ def _nothing(pattern: str, everywhere: list[Place]) -> str:
     )
 
 
-def groups(model: nn.Module, formats: Mapping[str, Format]) -> Iterator[tuple[list[Place], Format]]:
+def groups(
+    model: nn.Module, formats: Mapping[str, Format | None]
+) -> Iterator[tuple[list[Place], Format]]:
     """All places of each parameter that has a format, which one name of a shared parameter gives.
 
     Raises:
-        ValueError: a shared parameter with two formats.
+        ValueError: a shared parameter with two formats, or with one and None.
     """
     shared: dict[int, list[Place]] = {}
     for place in places(model):
@@ -141,4 +143,5 @@ def groups(model: nn.Module, formats: Mapping[str, Format]) -> Iterator[tuple[li
             names = ", ".join(f"{name!r}: {fmt}" for name, fmt in wanted.items())
             raise ValueError(f"one parameter has two formats ({names}); give it one")
         for fmt in set(wanted.values()):
-            yield held, fmt
+            if fmt is not None:
+                yield held, fmt

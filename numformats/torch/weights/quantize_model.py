@@ -64,8 +64,9 @@ def quantize_model(
 
     Raises:
         TypeError, ValueError: patterns that match nothing, unknown formats, options that do not go
-            together, calibration without batches, without ``inputs`` or of block formats without a
-            scale of the whole tensor, weights without values.
+            together, two wishes for a shared parameter, inputs that are rounded already,
+            calibration without batches, without ``inputs`` or of block formats without a scale of
+            the whole tensor, weights without values.
 
     Example:
         >>> from numformats.torch.weights import storage
@@ -74,7 +75,7 @@ def quantize_model(
         4.25
     """
     wanted = chosen(model, formats)
-    ways = {fmt: _way(fmt, rounding, scaling) for fmt in set(wanted.values())}
+    ways = {fmt: _way(fmt, rounding, scaling) for fmt in wanted.values() if fmt is not None}
     if any(way.stochastic for way in ways.values()) and key is None:
         raise ValueError(f"rounding {rounding!r} draws random bits and key is missing; write key=0")
     made = input_quantizer(inputs, input_scaling, calibration is not None)
@@ -87,7 +88,7 @@ def quantize_model(
             for index, (places, fmt) in enumerate(held):
                 _pack(places, ways[fmt], None if root is None else root.fold(index))
         if made is not None:
-            attach(touched, made)
+            attach(model, touched, made)
             if calibration is not None:
                 calibrate(model, touched, calibration, call)
     return model
