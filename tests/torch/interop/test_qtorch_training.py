@@ -117,6 +117,20 @@ def test_optimizer_continues_from_its_state() -> None:
     assert torch.equal(optimizer.accumulators[0], other.accumulators[0])
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"weight_quant": Q}, TypeError, r"write quantizer\(FixedPoint\(wl=8, fl=4"),
+        ({"acc_quant": "nearest"}, TypeError, "'nearest' is no function"),
+        ({"grad_scaling": 0.0}, ValueError, "grad_scaling=0.0"),
+        ({"grad_scaling": float("inf")}, ValueError, "grad_scaling=inf"),
+    ],
+)
+def test_options_of_the_optimizer_that_make_no_sense(options: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        OptimLP(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1), **options)
+
+
 def test_layers_of_the_kinds_are_rounded_and_no_others() -> None:
     net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.ModuleDict({"a": nn.Linear(3, 3)}))
     before = copy.deepcopy(net)
@@ -143,6 +157,15 @@ def test_compiled_models_round_as_they_did(number: Any) -> None:
     model = sequential_lower(nn.Sequential(nn.Linear(3, 4)), ["linear"], number, number, **near)
     compiled, x = torch.compile(model, backend="aot_eager", fullgraph=True), torch.randn(5, 3)
     assert torch.equal(compiled(x), model(x))
+
+
+def test_attention_computes_with_its_output_projection() -> None:
+    """It reads the layer's weight and bias, and does not call it: nothing is rounded there."""
+    layer = nn.MultiheadAttention(8, 2, batch_first=True)
+    low, x = sequential_lower(layer, ["linear"], Q), torch.randn(2, 3, 8)
+    assert torch.equal(low(x, x, x)[0], layer(x, x, x)[0])
+    encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0)
+    assert sequential_lower(encoder, ["linear"], Q)(x).shape == x.shape
 
 
 class Twice(nn.Module):

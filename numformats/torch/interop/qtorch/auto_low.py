@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from numformats.checks import choice
 from numformats.torch.interop.qtorch.number import Number
@@ -25,7 +26,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "loss": ("loss",),
 }
 """Kinds of layers, and the modules of ``torch.nn.modules`` that define them."""
-OTHERS = (nn.Identity, nn.MultiheadAttention)  #: defined there, and no layers of the kind
+OTHERS = (nn.Identity, nn.MultiheadAttention, NonDynamicallyQuantizableLinear)
+"""Defined there, and no layers of the kind; of the last one attention reads weight and bias."""
 
 
 def lower(

@@ -35,8 +35,8 @@ class OptimLP(torch.optim.Optimizer):
         acc_quant: rounds the accumulators, which it brings about; None: there are none.
 
     Raises:
-        TypeError: another optimizer.
-        ValueError: a scale that is not positive.
+        TypeError: another optimizer; a number in the place of a function that rounds.
+        ValueError: a scale that is not positive and finite.
 
     Example:
         >>> from numformats.torch.interop.qtorch import FixedPoint, quant
@@ -61,8 +61,11 @@ class OptimLP(torch.optim.Optimizer):
         kind = next((k for k in MOMENTA if isinstance(optim, k)), None)
         if kind is None:
             raise TypeError(f"optim is a {type(optim).__name__}; give torch.optim.SGD or Adam")
-        if not grad_scaling > 0:
+        if not 0 < grad_scaling < float("inf"):
             raise ValueError(f"grad_scaling={grad_scaling!r}; write a number above 0")
+        for quant in (weight_quant, grad_quant, momentum_quant, acc_quant):
+            if not (quant is None or callable(quant)):
+                raise TypeError(f"{quant!r} is no function; write quantizer({quant!r}) or None")
         super().__init__(optim.param_groups, optim.defaults)
         self.optim, self.momenta, self.grad_scaling = optim, MOMENTA[kind], grad_scaling
         self.weight_quant, self.grad_quant = weight_quant, grad_quant
