@@ -66,6 +66,6 @@ def torch_fuses_products() -> bool:
     """Whether torch rounds ``x.addcmul(y, z)`` and ``torch.rsub(y, x, alpha=a)`` once on the
     host."""
     up, square = 1 + 2**-12, -1 - 2**-11
-    x, y = torch.full((71,), square), torch.full((71,), up)
+    x, y = (torch.full((71,), value, dtype=torch.float32) for value in (square, up))
     found = (x.addcmul(y, y), torch.rsub(y, square, alpha=-up))
     return all(bool((each == 2**-24).all()) for each in found)

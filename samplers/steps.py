@@ -93,7 +93,7 @@ def kept_apart(precision: Precision) -> bool:
 @functools.cache
 def torch_fuses(device: torch.device) -> bool:
     """Whether torch rounds ``x.add(y, alpha=a)`` once, as ``numformats.langevin_step`` does."""
-    x = torch.full((71,), 1 + 2**-12, device=device)
+    x = torch.full((71,), 1 + 2**-12, dtype=torch.float32, device=device)
     return bool((torch.full_like(x, -1 - 2**-11).add(x, alpha=1 + 2**-12) == 2**-24).all())
 
 

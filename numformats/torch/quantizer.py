@@ -125,4 +125,4 @@ class Quantizer(torch.nn.Module):
 def _history(way: Direction) -> torch.Tensor | None:
     if way.scaling is None or not way.scaling.history:
         return None
-    return torch.zeros(way.scaling.history, *way.scaling.sizes)
+    return torch.zeros(way.scaling.history, *way.scaling.sizes, dtype=torch.float32)

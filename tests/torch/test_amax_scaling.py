@@ -114,6 +114,21 @@ def test_evaluation_reads_the_history_and_leaves_it() -> None:
     assert module.history.tolist() == [np.float32(4.48), 0.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_histories_are_float32_whatever_the_default_is(dtype: torch.dtype) -> None:
+    scaling = AmaxScaling(history=1, power_of_two=True)
+    try:
+        torch.set_default_dtype(dtype)
+        module = Quantizer("e4m3", "e5m2", forward_scaling=scaling, backward_scaling=scaling)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    x = torch.tensor([1001.0, 1.0], requires_grad=True)
+    module(x).backward(torch.tensor([1003.0, 1.0]))
+    assert module.history.item() == 1001.0
+    assert module.grad_history.item() == 1003.0
+    assert torch.equal(module(x.detach()), nf.quantize(x.detach() / 4, "e4m3") * 4)
+
+
 def test_a_history_a_channel() -> None:
     scaling = AmaxScaling((1, -1), history=2, channels=(3, 5))
     module = Quantizer("e4m3", "e5m2", forward_scaling=scaling, backward_scaling=scaling)
