@@ -132,6 +132,18 @@ def test_codes_of_equal_size_that_mean_something_else_are_refused(
         assert torch.equal(model[0].weight, before)
 
 
+@pytest.mark.parametrize("fmt", ["e4m3", "nvfp4"])
+def test_ensembles_of_packed_models_are_mapped(fmt: str) -> None:
+    scaling, x = AmaxScaling(axis=0), torch.randn(4, 64)
+    models = [quantize_model(mlp(seed), fmt, scaling=scaling) for seed in range(3)]
+
+    def call(parameters, buffers):
+        return torch.func.functional_call(models[0], (parameters, buffers), (x,))
+
+    found = torch.func.vmap(call)(*torch.func.stack_module_state(models))
+    torch.testing.assert_close(found, torch.stack([model(x) for model in models]))
+
+
 def test_calibration_fixes_the_scale_of_what_enters() -> None:
     batches = [torch.randn(8, 64) for _ in range(3)]
     model = mlp()

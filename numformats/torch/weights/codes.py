@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -70,3 +72,18 @@ def _(
     packed: Tensor, scales: list[Tensor], fmt: str, shape: list[int], dtype: torch.dtype
 ) -> Tensor:
     return packed.new_empty(shape, dtype=dtype)
+
+
+@read_weight.register_vmap
+def _(info: Any, in_dims: Any, packed: Tensor, scales: list[Tensor], *how: Any) -> Any:
+    """One call a sample: an ensemble of models with packed weights."""
+
+    def part(x: Tensor, dim: int | None, at: int) -> Tensor:
+        return x if dim is None else x.select(dim, at)
+
+    dims = in_dims[1] or [None] * len(scales)
+    samples = [
+        (part(packed, in_dims[0], at), [part(*pair, at) for pair in zip(scales, dims, strict=True)])
+        for at in range(info.batch_size)
+    ]
+    return torch.stack([read_weight(*sample, *how) for sample in samples]), 0
