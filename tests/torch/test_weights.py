@@ -458,6 +458,16 @@ def test_layers_without_a_shape_are_named(call) -> None:
     )
 
 
+def test_errors_name_the_weight() -> None:
+    model = mlp()
+    with pytest.raises(ValueError, match=r"^'0\.bias': scaling has axis=1, x has 1 dim"):
+        quantize_model(model, {"*": "e4m3", "0.bias": "e4m3"}, scaling=AmaxScaling(axis=1))
+    with torch.no_grad():
+        model[2].weight[3, 4] = torch.nan
+    with pytest.raises(ValueError, match=r"^'2\.weight': x holds NaN .* fixed<8,4> has no code"):
+        quantize_model(model, "fixed<8,4>")
+
+
 def test_one_parameter_with_two_formats_is_refused() -> None:
     with pytest.raises(ValueError, match="one parameter has two formats"):
         quantize_model(Tied(), {"head": "e4m3", "table": "e5m2"})

@@ -107,16 +107,21 @@ def _pack(held: list[Place], way: Direction, key: Key | None) -> None:
     if first.weight.is_meta:
         raise ValueError(f"{first.name!r} is on the meta device and has no values; load it first")
     first.weight.requires_grad_(False)
-    for place in held:
-        parametrize.register_parametrization(
-            place.module, place.key, PackedWeight(way, key), unsafe=True
-        )
-        _codes(place).register_load_state_dict_pre_hook(check_codes)
+    try:
+        for place in held:
+            _parametrize(place, PackedWeight(way, key))
+    except ValueError as error:
+        raise ValueError(f"{first.name!r}: {error}") from error
     kept = _codes(first)
     for place in others:
         shared = _codes(place)
         for name, tensor in kept.named_parameters(recurse=False):
             setattr(shared, name, tensor)
+
+
+def _parametrize(place: Place, packed: PackedWeight) -> None:
+    parametrize.register_parametrization(place.module, place.key, packed, unsafe=True)
+    _codes(place).register_load_state_dict_pre_hook(check_codes)
 
 
 def _codes(place: Place) -> Any:
