@@ -153,12 +153,12 @@ def test_calibration_fixes_the_scale_of_what_enters() -> None:
     scale = inner.abs().max() / 448
     assert small.training
     assert not small[2].training
-    x = small[1](small[0](3 * batches[0]))
+    x = small[1](small[0](9 * batches[0]))
     rounded = nf.quantize((x / scale).detach(), "e4m3") * scale
     assert torch.equal(
-        small(3 * batches[0]), nn.functional.linear(rounded, small[2].weight, small[2].bias)
+        small(9 * batches[0]), nn.functional.linear(rounded, small[2].weight, small[2].bias)
     )
-    assert x.max() > rounded.max() == inner.max()  # it saturates: the scale stays
+    assert x.max() > rounded.max() == 448 * scale  # it saturates: the scale stays
 
 
 def test_calibration_fixes_the_scale_of_the_tensor_in_two_level_formats() -> None:
