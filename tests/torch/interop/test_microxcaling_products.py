@@ -95,6 +95,14 @@ def test_matmul_takes_formats_by_mode_and_sums_over_broadcast_axes() -> None:
     assert torch.equal(mx.matmul(a, b), a @ b)
 
 
+def test_a_bias_with_axes_of_one_has_its_gradient() -> None:
+    a, b = torch.randn(5, 8), torch.randn(8, 3)
+    bias, error = torch.randn(1, 3, requires_grad=True), torch.randn(5, 3)
+    mx.matmul(a, b, bias, mx_specs={"a_elem_format": "int8"}).backward(error)
+    assert bias.grad is not None
+    torch.testing.assert_close(bias.grad, error.sum(0, keepdim=True))
+
+
 def test_a_vector_has_one_row() -> None:
     x, w = torch.randn(8, requires_grad=True), torch.randn(3, 8)
     y = mx.linear(x, w, mx_specs=FP8)

@@ -57,7 +57,7 @@ class Product(torch.autograd.Function):
         far = quantize_elemwise_op(right, specs, specs[sides.round_right])
         kept = (near, far) if specs["quantize_backprop"] else (left, right)
         ctx.save_for_backward(*kept)
-        ctx.how, ctx.bias = (get_backwards_mx_specs(specs), sides), bias is not None
+        ctx.how, ctx.bias = (get_backwards_mx_specs(specs), sides), getattr(bias, "shape", None)
         out = _blocks(near, specs, sides.left, -1, "round_mx_output") @ _blocks(
             far, specs, sides.right, -2, "round_mx_output"
         )
@@ -75,8 +75,8 @@ class Product(torch.autograd.Function):
         error = quantize_elemwise_op(error, specs, specs["round_grad_input"])
         need_left, need_right, need_bias, *_ = ctx.needs_input_grad
         bias = None
-        if ctx.bias and need_bias:
-            bias = error.reshape(-1, error.shape[-1]).sum(0)
+        if need_bias:
+            bias = error.reshape(-1, error.shape[-1]).sum(0).reshape(ctx.bias)
             bias = quantize_elemwise_op(bias, specs, specs["round_grad_weight"])
         left = _grad_left(ctx, error) if need_left else None
         return left, _grad_right(ctx, error) if need_right else None, bias, None, None

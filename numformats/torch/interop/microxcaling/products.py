@@ -62,7 +62,7 @@ def matmul(
     Args:
         in1: (..., M, K).
         in2: (..., K, N).
-        bias: (N,) or None.
+        bias: (N,), also with axes of length 1 before, or None.
         mx_specs: None: torch's own function.
         name: not used.
         mode_config: which operand is an activation (a) and which a weight (w): ``"aa"``, ``"aw"``
