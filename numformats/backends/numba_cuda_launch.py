@@ -1,5 +1,6 @@
 """How Numba CUDA kernels are compiled and launched, on the caller's device and stream."""
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
@@ -33,6 +34,7 @@ from numformats.rounding import MODES, Mode
 load_numba_cuda()
 MOST_BLOCKS = 1 << 16  # beyond them threads stride over the rest
 FEW_THREADS = 1 << 20  # the same, of kernels that ``few`` is for
+FEW_BLOCKS = 128  # Numba warns of fewer
 SENT = 1 << 12  # elements that are sent as zeros; a kernel clears more
 _ANY_MODE = MODES["stochastic"]  # for kernels that round nothing
 DOUBLE = CARRIERS["float64"]
@@ -160,12 +162,21 @@ def few(n: int) -> int:
     return min(n, FEW_THREADS)
 
 
+def _configured(kernel: Any, blocks: int, stream: Any) -> Any:
+    """The kernel for a launch; Numba warns of grids as small as small arrays have them."""
+    if blocks >= FEW_BLOCKS:
+        return kernel[blocks, THREADS, stream]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Grid size")
+        return kernel[blocks, THREADS, stream]
+
+
 def launch(kernel: Any, threads: int, like: Any, *args: Any) -> None:
     """Launch for ``threads`` elements, where ``like`` lies."""
     blocks = min(max(-(-threads // THREADS), 1), MOST_BLOCKS)
     with _device(like):
         try:
-            kernel[blocks, THREADS, _stream(like)](*args)
+            _configured(kernel, blocks, _stream(like))(*args)
         except numba.core.errors.NumbaError as error:
             raise RuntimeError(
                 f"Numba could not compile {kernel.py_func.__module__} for this device; there is no "
