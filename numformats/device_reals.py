@@ -50,7 +50,7 @@ def variance_corrected(
         source, result = real_places(found, given, target, carrier)
         spread = _spread(found, variance, fmt, carrier)
         reals = (flat_reals(found, source), spread, flat_reals(found, result))
-        gathers = None if counts is None else flat(found, counts, np.uint64)
+        gathers = None if counts is None else flat(found, counts, np.int64)
         how = (key, shape, carrier)
         drawn(module, reals, fmt, *how, common=bool(np.isscalar(variance)), counts=gathers)
         put(found, target, result, carrier, module)

@@ -27,7 +27,7 @@ def langevin(
     counts = found.counts(2, x)
     if 0 not in shape:
         given = flats(found, np.float32, *sources, stored, seen)
-        module.langevin(how.task(*(*given, flat(found, counts, np.uint64))))
+        module.langevin(how.task(*(*given, flat(found, counts, np.int64))))
     if seen is not target:
         found.assign(target, seen)
     return stored, target if out is None else out, counts[0], counts[1]
@@ -46,7 +46,7 @@ def underdamped(
     numbers, scale = found.counts(5, x), 1.0
     if 0 not in shape:
         given = flats(found, np.float32, *sources, stored, seen, moved, left)
-        task = plan.task(*(*given, flat(found, numbers, np.uint64)))
+        task = plan.task(*(*given, flat(found, numbers, np.int64)))
         module.underdamped(task)
         scale = found.floats(numbers)[4] if task.few_bits else 1.0
     return stored, seen, moved, scale, numbers[0], numbers[1]

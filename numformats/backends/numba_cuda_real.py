@@ -96,7 +96,7 @@ def _draws(task: DrawTask, totals: Any, g: Geometry | None) -> None:
 
 
 def _counts(task: DrawTask) -> Any:
-    return zeros(2, np.uint64, task.out) if task.counts is None else task.counts
+    return zeros(2, np.int64, task.out) if task.counts is None else task.counts
 
 
 def _levels(
