@@ -5,8 +5,6 @@ or DLPack. No library is imported here that the caller has not imported (DLPack 
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,22 +56,27 @@ def on_device(x: Any) -> bool:
     return hasattr(x, "__dlpack_device__") and int(x.__dlpack_device__()[0]) == CUDA_DLPACK
 
 
-@contextmanager
-def enough_memory(what: str) -> Iterator[None]:
+class enough_memory:  # noqa: N801 - reads as the context that it is
     """Turns the many errors of a full device into one.
 
     Raises:
         MemoryError: the device has no room for ``what``.
     """
-    try:
-        yield
-    except Exception as error:
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, Exception):
+            return
         text = f"{type(error).__name__} {error}".replace(" ", "").replace("_", "").lower()
-        if "outofmemory" not in text:
-            raise
-        raise MemoryError(
-            f"the device has no room for {what}; there is no result, and out is untouched unless a "
-            "matrix product had begun. Free memory (torch.cuda.empty_cache(), "
-            "cupy.get_default_memory_pool().free_all_blocks()), give out=, or work in parts "
-            "with key.at(start)"
-        ) from error
+        if "outofmemory" in text:
+            raise MemoryError(
+                f"the device has no room for {self.what}; there is no result, and out is untouched "
+                "unless a matrix product had begun. Free memory (torch.cuda.empty_cache(), "
+                "cupy.get_default_memory_pool().free_all_blocks()), give out=, or work in parts "
+                "with key.at(start)"
+            ) from error

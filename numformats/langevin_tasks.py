@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Step:
         """Whether the accumulator is kept apart from the rounded weight."""
         return self.accumulator == "full" and self.weight is not None
 
-    @cached_property
+    @property
     def flags(self) -> tuple[str, ...]:
         """Those of ``task.STEP_FLAGS`` that hold."""
         drawn = self.accumulator == "variance_corrected"

@@ -95,6 +95,8 @@ def parse(text: FormatLike) -> Format:
         return text
     if not isinstance(text, str):
         return _of_dtype(text)
+    if text in CATALOG:
+        return CATALOG[text]
     plain = re.sub(r"\s+", "", text).lower()
     plain = ALIASES.get(plain, plain)
     if plain in CATALOG:

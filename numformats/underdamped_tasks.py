@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +61,7 @@ class UnderdampedStepPlan:
     step: Step
     moments: UnderdampedMoments
 
-    @cached_property
+    @property
     def flags(self) -> tuple[str, ...]:
         """Those of ``UNDERDAMPED_FLAGS`` that hold."""
         fixed = ("FIXED",) * isinstance(self.step.weight, FixedPoint)
@@ -128,6 +128,7 @@ class UnderdampedStepPlan:
         )
 
 
+@lru_cache(maxsize=256)
 def _neighbours(fmt: FixedPoint | Float) -> tuple[Any, Any]:
     down, up = (lower(fmt, SINGLE, find(mode)) for mode in SIDES.values())
     return down, up
