@@ -105,7 +105,7 @@ def _bar(specs: Sequence[ChainSpec], shown: bool) -> Iterator[Progress]:
 def _check(specs: Sequence[ChainSpec]) -> None:
     if not specs:
         raise ValueError("no specifications came; write at least one")
-    names = [(Path(spec.folder).absolute(), spec.chain) for spec in specs]
+    names = [(Path(spec.folder).resolve(), spec.chain) for spec in specs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(

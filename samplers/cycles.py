@@ -99,7 +99,17 @@ class CosineCycles:
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` was taken."""
+        """Go on where ``state`` was taken.
+
+        Raises:
+            ValueError: no state of cycles, or one of an optimizer with another number of groups.
+        """
+        own = self.state_dict()
+        if state.keys() != own.keys():
+            raise ValueError(
+                f"the state holds {sorted(state)}, wanted {sorted(own)}: give what "
+                "CosineCycles.state_dict() returned"
+            )
         self._check_groups(state["base"])
         for name, value in state.items():
             setattr(self, name, value)

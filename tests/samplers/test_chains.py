@@ -145,6 +145,8 @@ def test_bad_requests_are_refused(tmp_path):
     one = spec(tmp_path)
     with pytest.raises(ValueError, match="came twice"):
         run_chains([one, replace(one, seed=3)])
+    with pytest.raises(ValueError, match="came twice"):
+        run_chains([one, replace(one, folder=str(tmp_path / "b" / ".."))])
     with pytest.raises(ValueError, match=r"'rays'.*'local'"):
         run_chains([one], "rays")
     for processes in (0, -1, 1.5):

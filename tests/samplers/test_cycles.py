@@ -122,3 +122,11 @@ def test_groups_that_come_later_are_refused():
     assert cycles.done == 0
     with pytest.raises(ValueError, match="after the last add_param_group"):
         cycles.load_state_dict(cycles.state_dict())
+
+
+@pytest.mark.parametrize("state", [{}, {"base": [], "steps": 5}])
+def test_states_of_something_else_are_refused(state):
+    cycles = CosineCycles(optimizer(), 10, 2)
+    with pytest.raises(ValueError, match=r"the state holds \[.*wanted \['base', 'cycles'"):
+        cycles.load_state_dict(state)
+    assert cycles.steps == 10
