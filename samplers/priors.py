@@ -24,7 +24,8 @@ class Gaussian:
         mean: its mean.
 
     Raises:
-        ValueError: ``std`` that is not positive, or numbers that are not finite.
+        ValueError: ``std`` beyond 2^-63 to 2^63, whose inverse square float32 lacks, or a mean that
+            is not finite.
 
     Example:
         >>> Gaussian(0.5).slope(torch.tensor([1.0, -2.0]))
@@ -35,7 +36,7 @@ class Gaussian:
     mean: float = 0.0
 
     def __post_init__(self) -> None:
-        check_positive("std", self.std)
+        _check_scale("std", self.std, 2.0**-63)
         if not math.isfinite(self.mean):
             raise ValueError(f"mean={self.mean!r}; write a finite number")
 
@@ -55,7 +56,7 @@ class Laplace:
         scale: its mean magnitude.
 
     Raises:
-        ValueError: ``scale`` that is not positive and finite.
+        ValueError: ``scale`` beyond 2^-126 to 2^126, whose inverse float32 lacks.
 
     Example:
         >>> Laplace(0.5).slope(torch.tensor([1.0, 0.0, -2.0]))
@@ -65,7 +66,7 @@ class Laplace:
     scale: float
 
     def __post_init__(self) -> None:
-        check_positive("scale", self.scale)
+        _check_scale("scale", self.scale, 2.0**-126)
 
     def slope(self, theta: torch.Tensor) -> torch.Tensor:
         """-∇ log p(θ) = sign(θ)/scale, 0 at 0."""
@@ -73,6 +74,15 @@ class Laplace:
 
     def __str__(self) -> str:
         return f"Laplace(0, {self.scale:g})"
+
+
+def _check_scale(name: str, value: float, least: float) -> None:
+    check_positive(name, value)
+    if not least <= value <= 1 / least:
+        raise ValueError(
+            f"{name}={value!r}; write a number from {least:.3g} to {1 / least:.3g}, so that "
+            "float32 holds the slope"
+        )
 
 
 def slope(prior: Prior, theta: torch.Tensor) -> torch.Tensor:

@@ -90,6 +90,17 @@ def test_what_is_no_prior_is_refused(options, error, message):
         SGLD([torch.nn.Parameter(torch.ones(3))], 0.1, num_data=1, **options)
 
 
+@pytest.mark.parametrize(
+    "kind, scale, end",
+    [(Gaussian, 1e200, 2.0**63), (Gaussian, 1e-25, 2.0**-63), (Laplace, 1e-50, 2.0**-126)],
+)
+def test_scales_whose_slopes_float32_lacks_are_refused(kind, scale, end):
+    """They sent weights to infinity in silence."""
+    with pytest.raises(ValueError, match="so that float32 holds the slope"):
+        kind(scale)
+    assert torch.isfinite(kind(end).slope(torch.ones(1))).all()
+
+
 @pytest.mark.parametrize("kind, scale", [(Gaussian, 0.0), (Laplace, -1.0), (Laplace, math.nan)])
 def test_scales_out_of_their_domain_are_refused(kind, scale):
     with pytest.raises(ValueError, match="write a finite number > 0"):
