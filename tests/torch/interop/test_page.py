@@ -20,6 +20,6 @@ def test_the_examples_run(block: str) -> None:
 
 
 def test_every_case_and_rounding_is_on_the_page() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
     assert all(f"| {case} |" in PAGE for case in CASES)
     assert all(f'"{name}"' in PAGE and f"`{mode}`" in PAGE for name, mode in ROUNDINGS.items())
