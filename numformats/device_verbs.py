@@ -1,8 +1,8 @@
 """``quantize`` and ``encode`` of arrays on CUDA devices.
 
 Nothing is copied between devices or to the host, and nothing waits for the device, with two
-exceptions: encoding into a format without NaN asks whether there is one, and encoding with a scale
-for the whole array reads that scale.
+exceptions: encoding into a format without NaN asks whether there is one (of Numba arrays on the
+host), and encoding with a scale for the whole array reads that scale.
 """
 
 from typing import Any

@@ -42,7 +42,8 @@ def variance_corrected(
 
     Args:
         mean: float32 or float64 (or half) array, on the host or on a CUDA device.
-        variance: a number, or an array of the shape of ``mean``; >= 0.
+        variance: a number, or an array of the shape of ``mean``; >= 0, which on a device is not
+            checked element by element.
         fmt: the format of the result; of a block format, the scales are chosen to cover whatever
             can be drawn.
         key: an int or ``nf.Key``; required.
@@ -58,8 +59,9 @@ def variance_corrected(
         moments exact in law, up to a relative 2^-22 (probabilities and deviates are float32).
 
     Raises:
-        ValueError: missing key, negative variance, shapes that differ, wrapping or zero-less
-            formats.
+        TypeError: a mean or a variance that holds no floats; an ``out`` of another kind.
+        ValueError: missing key, a variance that is negative or not finite, shapes that differ,
+            wrapping or zero-less formats.
 
     Example:
         >>> variance_corrected(np.float32([0.3, 0.3, 0.3]), 0.05, "fixed<8,3>", key=0)

@@ -60,7 +60,7 @@ def langevin_step(
         accumulator: ``"full"``, ``"low"`` or ``"variance_corrected"``.
         rounding: of gradient and weight, a name in ``nf.roundings()``.
         backend: ``"auto"`` or a name in ``nf.backends()``.
-        inplace: write the accumulator into ``theta``.
+        inplace: write the accumulator into ``theta``, which on a device is C contiguous.
         out: receives the weight, like ``theta``, where an accumulator is kept apart from it.
 
     Returns:

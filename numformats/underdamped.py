@@ -19,7 +19,8 @@ class UnderdampedStep(NamedTuple):
     """Outcome of a step: the accumulator, the weight that forward and backward use (the same array
     where they are equal by definition), the velocity and the power of two in whose units it is
     kept, how many values got more variance than asked, and how many lay beyond the range of the
-    weight's format."""
+    weight's format. Of CuPy arrays and CUDA tensors the counts, and a scale that was found, are 0-d
+    arrays like these; else numbers."""
 
     stored: Any
     seen: Any
