@@ -27,7 +27,11 @@ class BlockFloat(Named):
         scale_rule: ``"floor"`` (OCP), ``"ceil"``, ``"rceil"``, ``"even"``.
         tensor_scale: a second, float32 scale for the whole array (NVFP4).
 
-    The last block of an axis may be shorter. See ``scaling.py`` for the rules.
+    The last block of an axis may be shorter. ``docs/formats.md`` has the rules of scales.
+
+    Raises:
+        TypeError, ValueError: elements that wrap around or lack zero, sizes and axes of different
+            numbers, ``tensor_scale`` beside scales that are powers of two, unknown names.
     """
 
     element: FixedPoint | Float

@@ -24,7 +24,7 @@ PIECE = 1 << 15  #: elements that errors are counted in at a time, within a near
 
 def values(fmt: FormatLike) -> Any:
     """The distinct finite values of a format (of the elements, for block formats), ascending, in
-    float64.
+    float64. Promise: exact.
 
     Raises:
         ValueError: more than 16 bits (too many to list), or values that float64 lacks.
@@ -179,10 +179,11 @@ def error(
     key: Key | int | None = None,
     backend: str = "auto",
 ) -> Error:
-    """Measure what ``quantize`` does to ``x``, in float64.
+    """Measure what ``quantize`` does to ``x``, with the same arguments. Promise: sums in float64,
+    whose last digits may differ between machines (a tolerance).
 
     Raises:
-        ValueError: as ``quantize``; an empty array.
+        TypeError, ValueError: as ``quantize``; an empty array, or one on a device.
     """
     tally = Tally(fmt)
     tally.add(x, quantize(x, tally.fmt, rounding, key=key, backend=backend))

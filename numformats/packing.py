@@ -57,7 +57,7 @@ def pack(codes: Any, fmt: FormatLike) -> Any:
 
 
 def unpack(packed: Any, fmt: FormatLike, shape: int | tuple[int, ...]) -> Any:
-    """The codes of ``shape`` that :func:`pack` made dense.
+    """The codes of ``shape`` that :func:`pack` made dense. Promise: exact.
 
     Raises:
         TypeError: ``packed`` is not uint8.
