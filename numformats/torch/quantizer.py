@@ -42,7 +42,8 @@ class Quantizer(torch.nn.Module):
         gradient: ``"straight_through"`` or ``"clipped"``.
         seed: of stochastic rounding, 0 by default.
         stream: an int or a name; Quantizers with one seed and other streams share no random bits.
-            By default the number of Quantizers made before in this process; see ``reseed``.
+            By default the number of Quantizers without one made before in this process; see
+            ``reseed``.
 
     Raises:
         TypeError, ValueError: unknown names (with the closest match), options that do not go

@@ -35,7 +35,7 @@ class PackedWeight(nn.Module):
 
     The module's weight becomes decode(unpack(codes)) times its scales. Codes and scales are
     parameters without gradient (``original0``, ...), so that ``state_dict`` and ``to`` take them;
-    ``state_dict`` names their format and shape, too, without which no other model reads them.
+    ``state_dict`` names their format and shape, too, and codes of others are refused.
 
     Args:
         how: format, rounding and scaling of the weight.
