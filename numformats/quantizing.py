@@ -47,13 +47,15 @@ def quantize(
     Returns:
         Same kind, shape and dtype as ``x`` (``out`` if given). NaN stays NaN; beyond the range
         ``fmt.overflow`` decides, and where the carrier cannot hold the largest value, the largest
-        format value that it holds stands for it. Without ``out`` nothing else is allocated, for
-        contiguous input. Promise: bit-identical across backends.
+        format value that it holds stands for it. On the host nothing of its size is allocated but
+        the result, for contiguous input of float32 or float64 (devices: ``docs/gpu.md``). Promise:
+        bit-identical across backends.
 
     Raises:
         TypeError: integer, complex or object input; an ``out`` of another kind.
         ValueError: unknown names, a stochastic mode without ``key``, a mismatching ``out``, a
-            ``tensor_scale`` that is not positive, or for a format without one.
+            ``tensor_scale`` that is not positive, or for a format without one, a tensor that
+            requires grad (``numformats.torch.quantize`` takes it).
 
     Example:
         >>> import numpy as np

@@ -51,7 +51,7 @@ def ess(values: Any, method: str = "bulk") -> Floats:
     """Effective sample size of each coordinate.
 
     Args:
-        values: (chains, draws, ...).
+        values: (chains, draws, ...), at least 4 draws.
         method: as of ``arviz_stats.ess``: ``"bulk"``, ``"mean"``, ``"sd"``, ``"median"``, ...
 
     Returns:
@@ -71,7 +71,7 @@ def rhat(values: Any, method: str = "rank") -> Floats:
     """Split R-hat of each coordinate: near 1 where chains and halves of chains agree.
 
     Args:
-        values: (chains, draws, ...).
+        values: (chains, draws, ...), at least 4 draws.
         method: ``"rank"``, rank-normalised and folded, or ``"split"``, as of ``arviz_stats.rhat``.
 
     Returns:

@@ -92,8 +92,9 @@ class Precision:
 
     Raises:
         TypeError: what is no format.
-        ValueError: an unknown accumulator, a low-precision accumulator without ``weight``, a weight
-            format in which no variance-corrected draw keeps its mean, or malformed rules.
+        ValueError: an unknown accumulator or rounding (those of N bits are none), a low-precision
+            accumulator without ``weight``, a weight format in which no variance-corrected draw
+            keeps its mean, or malformed rules.
 
     Example:
         >>> Precision("fixed<8,6>", accumulator="low", rules=(("*norm*", None),)).accumulator

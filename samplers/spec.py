@@ -52,7 +52,7 @@ class ChainSpec:
         device: of model and data.
 
     Raises:
-        ValueError: what cannot run, or is no plain data.
+        ValueError, TypeError: what cannot run, or is no plain data.
     """
 
     folder: str | Path
