@@ -59,6 +59,8 @@ def variance_corrected(
 
 
 def _check_variance(found: Library, variance: Any, mean: Any) -> None:
+    if isinstance(variance, bool | np.bool_):
+        raise TypeError(f"variance is {variance!r}; give a number, or an array of floats")
     if np.isscalar(variance):
         common = float(variance)  # type: ignore[arg-type]
         if not (np.isfinite(common) and common >= 0):

@@ -116,7 +116,7 @@ def _of_dtype(dtype: Any) -> Format:
         return CATALOG[NAMES[name]]
     if name is None:
         raise TypeError(
-            f"fmt is {dtype!r}, a {type(dtype).__name__}; give a format or a name such as 'e4m3', "
+            f"fmt is {dtype!r} ({type(dtype).__name__}); give a format or a name such as 'e4m3', "
             "or a data type such as torch.float8_e4m3fn"
         )
     raise TypeError(

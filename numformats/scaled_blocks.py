@@ -2,8 +2,8 @@
 array.
 
 Scale of a block: amax / (element.max * tensor_scale), rounded into the scale format. Elements:
-x / (scale * tensor_scale), rounded to the element format. Both quotients are formed in float64
-(``core/scaled.py``).
+x / (scale * tensor_scale), rounded to the element format. The quotients are those of float64
+(``core/scaled.py``), or those of the 32-bit lane (``core/quotient.py``) where it serves.
 """
 
 from typing import Any

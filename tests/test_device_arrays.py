@@ -314,6 +314,8 @@ def test_arrays_on_different_devices_are_refused() -> None:
     other.place = 1
     with pytest.raises(ValueError, match="device 1 instead of 0"):
         nf.quantize(sample(), "e4m3", backend=NAME, out=other)
+    with pytest.raises(TypeError, match="variance is True; give a number"):
+        nf.variance_corrected(sample(), True, "e4m3", key=1, backend=NAME)
     with pytest.raises(ValueError, match="variance is on device 1, mean on device 0"):
         nf.variance_corrected(sample(), other, "e4m3", key=1, backend=NAME)
     codes = nf.encode(sample(), "mxfp4", backend=NAME)
