@@ -129,6 +129,9 @@ def test_codes_of_equal_size_that_mean_something_else_are_refused(
     for model in (other, copy.deepcopy(other)):
         with pytest.raises(ValueError, match=r"^0\.weight: the state has codes of " + words):
             model.load_state_dict(given)
+        bare = {name: held for name, held in given.items() if "_extra_state" not in name}
+        with pytest.raises(ValueError, match=r"^0\.weight: .* not 0\.parametrizations\.weight\.0"):
+            model.load_state_dict(bare, strict=False)
         assert torch.equal(model[0].weight, before)
 
 

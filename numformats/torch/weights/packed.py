@@ -23,11 +23,16 @@ def check_codes(codes: Any, state: Mapping[str, Any], prefix: str, *others: Any)
     """Before a ``ParametrizationList`` loads codes: refuse those of another format or shape.
 
     Raises:
-        ValueError: the state names another.
+        ValueError: the state names another, or none.
     """
-    given = state.get(f"{prefix}0._extra_state")
+    given, name = state.get(f"{prefix}0._extra_state"), prefix.replace("parametrizations.", "")
     if given is not None:
-        codes[0].check(given, prefix.replace("parametrizations.", "").rstrip("."))
+        codes[0].check(given, name.rstrip("."))
+    elif f"{prefix}original0" in state:
+        raise ValueError(
+            f"{name.rstrip('.')}: the state has codes, but not {prefix}0._extra_state, which names "
+            "their format and shape; leave all of them in, or out"
+        )
 
 
 class PackedWeight(nn.Module):
