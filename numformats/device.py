@@ -51,7 +51,7 @@ def on_device(x: Any) -> bool:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
         return bool(x.is_cuda)
-    if hasattr(x, "__cuda_array_interface__"):
+    if type(x).__module__ == "cupy" or hasattr(x, "__cuda_array_interface__"):  # which CuPy makes
         return True
     return hasattr(x, "__dlpack_device__") and int(x.__dlpack_device__()[0]) == CUDA_DLPACK
 

@@ -1,15 +1,18 @@
 """What the verbs ask of a backend, made from a format and a request."""
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from numformats.backends.task import DecodeTask, ScalarTask, Wrapping
+from numformats.core.grid import CodeSpec
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import LANE64, Carrier, Lane, exponent
-from numformats.lowering import code_spec, decode_spec, lower
+from numformats.lowering import Lowered, code_spec, decode_spec, lower
 from numformats.request import Request, request
+from numformats.rounding import Mode
 
 
 def code_dtype(bits: int) -> Any:
@@ -37,19 +40,27 @@ def scalar_task(
     """The task of rounding the flat stored bits ``x`` into ``out``; codes have the limits of the
     lane, values those of the carrier."""
     carrier = carrier.whole_lane() if encode else carrier
+    lowered, codes, wrapping = _rule(fmt, carrier, wanted.mode)
     return ScalarTask(
         x=x,
         out=out,
         carrier=carrier,
-        lowered=lower(fmt, carrier, wanted.mode),
-        codes=code_spec(fmt, carrier.lane),
+        lowered=lowered,
+        codes=codes,
         mode=wanted.mode,
         words=wanted.words,
         first=wanted.first,
         spare=wanted.spare,
         encode=encode,
-        wrapping=_wrapping(fmt, carrier),
+        wrapping=wrapping,
     )
+
+
+@lru_cache(maxsize=4096)
+def _rule(
+    fmt: FixedPoint | Float, carrier: Carrier, mode: Mode
+) -> tuple[Lowered, CodeSpec, Wrapping | None]:
+    return lower(fmt, carrier, mode), code_spec(fmt, carrier.lane), _wrapping(fmt, carrier)
 
 
 def round_in_place(module: Any, bits: Any, carrier: Carrier, fmt: FixedPoint | Float) -> None:
