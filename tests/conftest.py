@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -21,3 +23,12 @@ def data_folder() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no data folder {folder}; set NUMFORMATS_DATA")
     return folder
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes that a test begins heed SIGINT, also where a shell runs the tests in its
+    background, which would have them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

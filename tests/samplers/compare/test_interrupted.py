@@ -38,6 +38,7 @@ def wait_for(condition, process, seconds=120):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
+@pytest.mark.usefixtures("interruptible")
 def test_a_process_group_is_interrupted_and_goes_on(tmp_path, monkeypatch):
     arguments = ["compare", "--out", "my out", *SIZE, *ROWS, "--workers", "2"]
     process = begun(arguments, tmp_path)
