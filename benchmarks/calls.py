@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 import numformats as nf
+from benchmarks.gpu_cases import MOMENTS
 
 ELEMENTS = 1024
-MOMENTS = nf.UnderdampedMoments(0.819, 0.0906, 0.0906, 0.0047, 3.3e-06, 1.1e-08, 1.6e-07)
 STEP: dict[str, Any] = {
     "weight": "e4m3",
     "gradient": "e4m3",

@@ -241,7 +241,11 @@ def _numpy_dtype(name: str, x: Any) -> Any:
     return x.dtype if name == name_of(x.dtype) else np.dtype(name)
 
 
-_made = cache(lambda kind, module: kind(module))
+@cache
+def _reader(kind: Any, module: Any) -> Library:
+    """The one reader of a library's arrays."""
+    found: Library = kind(module)
+    return found
 
 
 def library(x: Any) -> tuple[Library, Any]:
@@ -253,11 +257,11 @@ def library(x: Any) -> tuple[Library, Any]:
     root = type(x).__module__.partition(".")[0]
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(x, torch.Tensor):
-        return _made(_Torch, torch), x
+        return _reader(_Torch, torch), x
     if root == "cupy":
-        return _made(_Cupy, sys.modules["cupy"]), x
+        return _reader(_Cupy, sys.modules["cupy"]), x
     if type(x).__name__ == "DeviceNDArray" and "numba.cuda" in sys.modules:
-        return _made(_Numba, sys.modules["numba.cuda"]), x
+        return _reader(_Numba, sys.modules["numba.cuda"]), x
     cupy = sys.modules.get("cupy")
     if cupy is None:
         raise TypeError(
@@ -265,7 +269,7 @@ def library(x: Any) -> tuple[Library, Any]:
             "a CuPy array, a torch tensor or a Numba device array"
         )
     view = cupy.asarray(x) if hasattr(x, "__cuda_array_interface__") else cupy.from_dlpack(x)
-    return _made(_Cupy, cupy), view
+    return _reader(_Cupy, cupy), view
 
 
 def carrier_of(found: Library, x: Any, name: str) -> Carrier:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numformats import device_steps
-from numformats.arrays import Host, host, like
+from numformats.arrays import host, like
 from numformats.backends import select
 from numformats.device import on_device
 from numformats.dtypes import FormatLike
+from numformats.halves import place_for
 from numformats.langevin_tasks import check_operands, step
 from numformats.outputs import check_out, written
 from numformats.random import Key
@@ -95,7 +96,10 @@ def langevin_step(
     target = None if out is None else check_out(out, theta, source)
     x, g = (np.ascontiguousarray(a.view).reshape(-1) for a in (source, slope))
     stored = x if inplace else np.empty_like(x)
-    seen = _place(target, x, g) if how.keeps else stored
+    if target is not None:
+        seen = place_for(place_for(target.view, x, source), g, source)
+    else:
+        seen = np.empty_like(x) if how.keeps else stored
     counts = np.zeros(2, np.int64)
     if x.size:
         select(backend).langevin(how.task(x, g, stored, seen, counts))
@@ -108,12 +112,3 @@ def langevin_step(
     if not np.may_share_memory(seen, target.view):
         target.view[...] = seen.reshape(source.shape)
     return LangevinStep(kept, out, *counts.tolist())
-
-
-def _place(target: Host | None, x: Any, g: Any) -> Any:
-    """Flat memory for the weight: that of ``target`` where it has no holes and nothing is read
-    from it."""
-    if target is None or not target.view.flags["C_CONTIGUOUS"]:
-        return np.empty_like(x)
-    flat = target.view.reshape(-1)
-    return np.empty_like(x) if any(np.may_share_memory(flat, a) for a in (x, g)) else flat

@@ -62,12 +62,12 @@ class Step:
 
     def keys(self) -> Keys:
         """The words of the keys of all uses; zeros of those that there are not."""
-        flags, drawn = self.flags, "DRAWN" in self.flags
-        rounds = {flag for flag in ("GRADIENT", "WEIGHT") if flag in flags and self.mode.stochastic}
+        flags, rounds = self.flags, self.mode.stochastic
+        drawn = "DRAWN" in flags
         return Keys(
-            words_if("GRADIENT" in rounds, self.key, GRADIENT),
+            words_if(rounds and "GRADIENT" in flags, self.key, GRADIENT),
             words_if("NOISY" in flags, self.key, NOISE),
-            words_if("WEIGHT" in rounds or drawn, self.key, WEIGHT),
+            words_if(drawn or (rounds and "WEIGHT" in flags), self.key, WEIGHT),
             words_if(drawn, self.key, WEIGHT, 1),
             0,
         )
@@ -102,7 +102,7 @@ class Step:
 
 def words_if(wanted: bool, key: Key, *folds: int) -> tuple[Any, Any]:
     """The words of ``key`` folded with all of ``folds``; zeros where they are not wanted, since
-    each takes as long as a small tensor's step."""
+    each fold takes Python microseconds at every tensor and step."""
     if not wanted:
         return NO_WORDS
     for data in folds:
