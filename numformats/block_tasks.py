@@ -13,6 +13,7 @@ from numformats.backends.task import (
     DecodeTask,
     DrawTask,
     Levels,
+    Rule,
     ScaledTask,
     Short,
 )
@@ -100,21 +101,19 @@ def block_task(
 ) -> BlockTask:
     """The task of rounding the flat stored bits ``x`` of an array of ``shape`` in blocks; codes
     reach the format's own maximum, values that of the carrier."""
+    rule, g = _rule(fmt, carrier, wanted.mode, encode), geometry(fmt, shape)
+    return BlockTask(x, out, scales, g, rule, wanted.words, wanted.first, wanted.spare, encode)
+
+
+@lru_cache(maxsize=4096)
+def _rule(fmt: BlockFloat, carrier: Carrier, mode: Mode, encode: bool) -> Rule:
     (element, shift), whole = centred(fmt), carrier.whole_lane()
-    return BlockTask(
-        x=x,
-        out=out,
-        scales=scales,
-        geometry=geometry(fmt, shape),
+    return Rule(
         carrier=whole if encode else carrier,
-        lowered=lower(element, whole, wanted.mode),
+        lowered=lower(element, whole, mode),
         codes=code_spec(element, carrier.lane),
+        mode=mode,
         scale=scale_spec(fmt, carrier.lane, shift),
-        mode=wanted.mode,
-        words=wanted.words,
-        first=wanted.first,
-        spare=wanted.spare,
-        encode=encode,
     )
 
 

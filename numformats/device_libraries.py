@@ -294,9 +294,5 @@ def flat(found: Library, x: Any, stored: Any) -> DeviceArray:
 
 def flats(found: Library, stored: Any, *arrays: Any) -> list[DeviceArray]:
     """As ``flat``, of several arrays on one device, which is asked once."""
-    place = (found.device(arrays[0]), found.stream(arrays[0]))
-    sizes = (prod(tuple(x.shape)) for x in arrays)
-    return [
-        DeviceArray(found.pointer(x), size, stored, *place, x)
-        for x, size in zip(arrays, sizes, strict=True)
-    ]
+    device, stream = found.device(arrays[0]), found.stream(arrays[0])
+    return [DeviceArray(found.pointer(x), prod(x.shape), stored, device, stream, x) for x in arrays]

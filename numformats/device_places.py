@@ -9,7 +9,7 @@ from numformats.backends.reading_task import CastTask, flat_layout
 from numformats.device import DeviceArray
 from numformats.device_libraries import Library, carrier_of, flat, library
 from numformats.formats import Float
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, size_of
 from numformats.tasks import round_in_place
 
 HALVES = {
@@ -64,7 +64,7 @@ def places(found: Library, x: Any, target: Any) -> tuple[Any, Any]:
 
 def _overlap(found: Library, x: Any, y: Any) -> bool:
     gap = abs(found.pointer(x) - found.pointer(y))
-    size = CARRIERS[found.dtype(x)].stored().itemsize * prod(tuple(x.shape))
+    size = size_of(CARRIERS[found.dtype(x)].stored) * prod(x.shape)
     return 0 < gap < int(size)
 
 

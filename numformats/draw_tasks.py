@@ -9,7 +9,7 @@ from numformats.block_tasks import block_draw_task
 from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import BlockFloat, FixedPoint, Float
 from numformats.lanes import CARRIERS, LANE32, Carrier
-from numformats.random import Key
+from numformats.random import Key, folded_words
 
 
 def spread_dtype(fmt: FixedPoint | Float | BlockFloat, carrier: Carrier, given: Any) -> Any:
@@ -32,7 +32,7 @@ def drawn(
     """Draw by the backend ``module``: flat means, variances (one, in float64, where ``common``,
     else of ``spread_dtype``) and results of an array of ``shape``; ``counts`` as in
     ``DrawTask``."""
-    given = (*arrays, key.words, key.fold(1).words, key.start)
+    given = (*arrays, key.words, folded_words(key, 1), key.start)
     plain = common and carrier.lane is LANE32
     if isinstance(fmt, BlockFloat):
         task = DrawTask(*given, draw_grid(fmt.element, CARRIERS["float64"]), counts)

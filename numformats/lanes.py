@@ -15,7 +15,13 @@ def name_of(dtype: Any) -> Any:
     return np.dtype(dtype).name
 
 
-@dataclass(frozen=True)
+@cache
+def size_of(dtype: Any) -> int:
+    """The bytes of an element, as ``name_of``."""
+    return int(np.dtype(dtype).itemsize)
+
+
+@dataclass(frozen=True, eq=False)  # two objects; caches ask for them often
 class Lane:
     """Integers of one width, in which carriers of that width are processed.
 
@@ -57,7 +63,7 @@ LANE32 = Lane(32, 23, 127, np.uint32, np.int32, np.float32)
 LANE64 = Lane(64, 52, 1023, np.uint64, np.int64, np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object each, as lanes
 class Carrier:
     """A dtype that holds emulated values: its name, its lane, and the unsigned dtype of its stored
     bits.
@@ -85,7 +91,7 @@ class Carrier:
 
     def whole_lane(self) -> "Carrier":
         """The carrier with the limits of its lane: codes need not fit a narrow one."""
-        return replace(self, sig_bits=self.lane.sig_bits, emax=self.lane.bias)
+        return _whole_lane(self)
 
     def truncate(self, value: Fraction) -> int:
         """Lane magnitude bits of the largest finite value of the carrier <= ``value`` (>= 0)."""
@@ -95,6 +101,12 @@ class Carrier:
             else self.tiny
         )
         return self.lane.truncate(value // q * q)
+
+
+@cache
+def _whole_lane(carrier: Carrier) -> Carrier:
+    lane = carrier.lane
+    return replace(carrier, sig_bits=lane.sig_bits, emax=lane.bias)
 
 
 def exponent(value: Fraction) -> int:

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from numformats.backends.task import Keys, LangevinTask
+from numformats.backends.task import STEP_FLAGS, Keys, LangevinTask
 from numformats.core.draw import DrawGrid
 from numformats.draw_grids import check_drawable, draw_grid, short_draw
 from numformats.dtypes import FormatLike
@@ -15,8 +16,8 @@ from numformats.formats import BlockFloat, FixedPoint, Float, Format
 from numformats.lanes import CARRIERS
 from numformats.lowering import lower
 from numformats.naming import parse
-from numformats.random import Key, as_key
-from numformats.request import request
+from numformats.random import Key, as_key, folded_words
+from numformats.request import NO_WORDS, request
 from numformats.rounding import Mode
 
 ACCUMULATORS = ("full", "low", "variance_corrected")
@@ -24,7 +25,6 @@ ACCUMULATORS = ("full", "low", "variance_corrected")
 GRADIENT, NOISE, WEIGHT = 0, 1, 2
 SINGLE = CARRIERS["float32"]
 IDENTITY = Float(8, 23)
-NO_WORDS = (np.uint32(0), np.uint32(0))
 NO_DRAW = DrawGrid(np.int64(0), *(np.float64(0),) * 4, np.int64(0))
 
 
@@ -50,15 +50,14 @@ class Step:
     def flags(self) -> tuple[str, ...]:
         """Those of ``task.STEP_FLAGS`` that hold."""
         drawn = self.accumulator == "variance_corrected"
-        found = {
-            "GRADIENT": self.gradient is not None,
-            "DECAYS": self.weight_decay != 0,
-            "NOISY": self.variance != 0 and not drawn,
-            "WEIGHT": self.weight is not None and not drawn,
-            "KEEPS": self.keeps,
-            "DRAWN": drawn,
-        }
-        return tuple(name for name, holds in found.items() if holds)
+        return _named(
+            self.gradient is not None,
+            self.weight_decay != 0,
+            self.variance != 0 and not drawn,
+            self.weight is not None and not drawn,
+            self.keeps,
+            drawn,
+        )
 
     def keys(self) -> Keys:
         """The words of the keys of all uses; zeros of those that there are not."""
@@ -100,14 +99,14 @@ class Step:
         )
 
 
+@cache
+def _named(*holds: bool) -> tuple[str, ...]:
+    return tuple(compress(STEP_FLAGS, holds))
+
+
 def words_if(wanted: bool, key: Key, *folds: int) -> tuple[Any, Any]:
-    """The words of ``key`` folded with all of ``folds``; zeros where they are not wanted, since
-    each fold takes Python microseconds at every tensor and step."""
-    if not wanted:
-        return NO_WORDS
-    for data in folds:
-        key = key.fold(data)
-    return key.words
+    """The words of ``key`` folded with all of ``folds``; zeros where they are not wanted."""
+    return folded_words(key, *folds) if wanted else NO_WORDS
 
 
 @lru_cache(maxsize=256)

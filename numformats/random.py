@@ -53,13 +53,24 @@ class Key:
     def fold(self, data: int) -> "Key":
         """A derived key for ``data`` in [0, 2**64): equal data give equal keys, others are
         unrelated."""
-        low, high = self.words
-        return Key(int(low) | int(high) << 32, data)
+        return Key(_seed(self.words), data)
 
     def at(self, start: int) -> "Key":
         """The same stream from element ``start`` on: a part of an array draws as it would within
         the whole."""
         return Key(self.seed, self.stream, start)
+
+
+def _seed(words: tuple[Any, Any]) -> int:
+    return int(words[0]) | int(words[1]) << 32
+
+
+def folded_words(key: Key, *folds: int) -> tuple[Any, Any]:
+    """The words of ``key`` folded with one after another, without the keys between."""
+    words = key.words
+    for data in folds:
+        words = _mix(_seed(words), data)
+    return words
 
 
 def as_key(key: "Key | int | None") -> Key | None:

@@ -3,8 +3,7 @@ computed.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +13,10 @@ from numformats.lanes import Lane
 from numformats.random import Key
 from numformats.rounding import MODES, Mode, find
 
+NO_WORDS = (np.uint32(0), np.uint32(0))
 
-@dataclass(frozen=True)
-class Request:
+
+class Request(NamedTuple):
     """A rounding mode with its key words, the index of the first element, and the random bits left
     unused; the scale of the whole array, where it is given (0: found).
     """
@@ -59,7 +59,7 @@ def request(
         integer("random_bits", random_bits, 1, lane.width)
         spare = lane.width - random_bits
     if key is None:
-        return Request(mode, (np.uint32(0), np.uint32(0)), 0, spare, tensor_scale)
+        return Request(mode, NO_WORDS, 0, spare, tensor_scale)
     return Request(mode, key.words, key.start, spare, tensor_scale)
 
 

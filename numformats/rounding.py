@@ -25,7 +25,7 @@ from numformats.core.lane import ALL, HALF, LAST, ONE, ZERO, Flag, U, Word, shl,
 Away = Callable[[Any, Any, Any, Any, Any], Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object each
 class Mode:
     """A registered rounding mode: its name, its expression, and whether it draws random bits."""
 

@@ -17,6 +17,7 @@ _REACH = 30  # binary exponents of values, and of what lies between them
 _FACTOR = 5  # bits that a divisor has beside those of a float32
 
 
+@lru_cache(maxsize=4096)
 def saturating(fmt: FixedPoint | Float) -> FixedPoint | Float:
     """``fmt`` with every overflow at its largest value."""
     return replace(fmt, overflow="clamp") if isinstance(fmt, Float) else fmt

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from numformats.backends.task import DecodeTask, ScalarTask, Wrapping
-from numformats.core.grid import CodeSpec
+from numformats.backends.task import DecodeTask, Rule, ScalarTask, Wrapping
 from numformats.formats import FixedPoint, Float
 from numformats.lanes import LANE64, Carrier, Lane, exponent
-from numformats.lowering import Lowered, code_spec, decode_spec, lower
+from numformats.lowering import code_spec, decode_spec, lower
 from numformats.request import Request, request
 from numformats.rounding import Mode
 
@@ -39,28 +38,15 @@ def scalar_task(
 ) -> ScalarTask:
     """The task of rounding the flat stored bits ``x`` into ``out``; codes have the limits of the
     lane, values those of the carrier."""
-    carrier = carrier.whole_lane() if encode else carrier
-    lowered, codes, wrapping = _rule(fmt, carrier, wanted.mode)
-    return ScalarTask(
-        x=x,
-        out=out,
-        carrier=carrier,
-        lowered=lowered,
-        codes=codes,
-        mode=wanted.mode,
-        words=wanted.words,
-        first=wanted.first,
-        spare=wanted.spare,
-        encode=encode,
-        wrapping=wrapping,
-    )
+    rule = _rule(fmt, carrier, wanted.mode, encode)
+    return ScalarTask(x, out, rule, wanted.words, wanted.first, wanted.spare, encode)
 
 
 @lru_cache(maxsize=4096)
-def _rule(
-    fmt: FixedPoint | Float, carrier: Carrier, mode: Mode
-) -> tuple[Lowered, CodeSpec, Wrapping | None]:
-    return lower(fmt, carrier, mode), code_spec(fmt, carrier.lane), _wrapping(fmt, carrier)
+def _rule(fmt: FixedPoint | Float, carrier: Carrier, mode: Mode, encode: bool) -> Rule:
+    carrier = carrier.whole_lane() if encode else carrier
+    codes, wrapping = code_spec(fmt, carrier.lane), _wrapping(fmt, carrier)
+    return Rule(carrier, lower(fmt, carrier, mode), codes, mode, wrapping)
 
 
 def round_in_place(module: Any, bits: Any, carrier: Carrier, fmt: FixedPoint | Float) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from numformats.backends.cuda_text import UnitBase
 from numformats.blocking import Geometry
+from numformats.lanes import size_of
 
 THREADS = 256
 FLIGHT = 4  # vectors that a thread has under way, as in cuda/scalar.cuh
@@ -87,7 +88,7 @@ class Launcher:
             _, n1, b, n2, c = g.shape
             if n1 * b * c != 1 or n2 % g.tile[1] or g.tile[1] % 4:
                 return 0
-        sizes = (4 * np.dtype(x.dtype).itemsize for x in arrays)
+        sizes = (4 * size_of(x.dtype) for x in arrays)
         places = (self.machine.address(x) for x in arrays)
         aligned = all(p % size == 0 for p, size in zip(places, sizes, strict=True))
         return n // 4 if aligned else 0
@@ -95,9 +96,9 @@ class Launcher:
     def row_lanes(self, x: Any, out: Any, g: Geometry) -> int:
         """Vectors a block, where one pass serves: whole blocks along memory, a power of two of
         them up to a warp, aligned."""
-        per = VECTOR // np.dtype(x.dtype).itemsize
+        per = VECTOR // size_of(x.dtype)
         lanes, rest = divmod(g.tile[1], per)
-        out_vector = per * np.dtype(out.dtype).itemsize
+        out_vector = per * size_of(out.dtype)
         aligned = self.machine.address(x) % VECTOR == 0
         aligned = aligned and self.machine.address(out) % out_vector == 0
         return lanes if g.in_rows and rest == 0 and aligned and lanes in (1, 2, 4, 8, 16, 32) else 0

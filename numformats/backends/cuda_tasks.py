@@ -1,5 +1,8 @@
 """Tasks as launches of CUDA kernels: rounding and encoding on stored bits."""
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from numformats.backends.cuda_chain_tasks import ChainTasks
@@ -15,8 +18,18 @@ from numformats.backends.cuda_reading_tasks import ReadingTasks
 from numformats.backends.cuda_real_tasks import RealTasks
 from numformats.backends.cuda_source import Spec, Unit
 from numformats.backends.cuda_underdamped_tasks import UnderdampedTasks
-from numformats.backends.task import BlockTask, ScalarTask
-from numformats.lanes import name_of
+from numformats.backends.task import BlockTask, Rule, ScalarTask
+from numformats.lanes import name_of, size_of
+
+
+@lru_cache(maxsize=4096)
+def _unit(rule: Rule, encode: bool, out: Any, scales: Any = np.uint8, lanes: int = 0) -> Unit:
+    """The kernels of a rule, for results and scale codes of those dtypes."""
+    spec = Spec(
+        rule.carrier, rule.mode, rule.lowered, rule.codes, encode, name_of(out), rule.scale,
+        rule.wrapping, name_of(scales),
+    )  # fmt: skip
+    return Unit(rule.carrier.lane, spec, lanes)
 
 
 class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks):
@@ -24,67 +37,50 @@ class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks)
 
     def scalar(self, task: ScalarTask) -> None:
         """Round (or encode) every element of a flat array."""
-        spec = Spec(
-            task.carrier,
-            task.mode,
-            task.lowered,
-            task.codes,
-            task.encode,
-            name_of(task.out.dtype),
-            wrapping=task.wrapping,
-        )
-        n, x, out = task.x.size, self.machine.address(task.x), self.machine.address(task.out)
-        itemsize, out_size = task.carrier.stored().itemsize, np.dtype(task.out.dtype).itemsize
+        lane, n = task.rule.carrier.lane, task.x.size
+        x, out = self.machine.address(task.x), self.machine.address(task.out)
+        itemsize, out_size = size_of(task.rule.carrier.stored), size_of(task.out.dtype)
         per = VECTOR // itemsize
         head = min(-(x // itemsize) % per, n)
         if x % itemsize or (out + head * out_size) % (per * out_size):
             head = n
         self.machine.launch(
-            Unit(task.carrier.lane, spec),
+            _unit(task.rule, task.encode, task.out.dtype),
             0,
             grid_of(-(-(n - head) // (per * FLIGHT)) if head < n else n),
             (
                 x, out, np.uint64(n), np.uint64(head), *stream_of(task.words, task.first),
-                task.carrier.lane.unsigned(task.spare),
+                lane.unsigned(task.spare),
             ),
             task.x,
         )  # fmt: skip
 
     def blocks(self, task: BlockTask) -> None:
         """Round (or encode) every element of an array in blocks with power-of-two scales."""
-        spec = Spec(
-            task.carrier,
-            task.mode,
-            task.lowered,
-            task.codes,
-            task.encode,
-            name_of(task.out.dtype),
-            task.scale,
-            scales=name_of(task.scales.dtype),
-        )
         lanes = self.row_lanes(task.x, task.out, task.geometry)
+        unit = _unit(task.rule, task.encode, task.out.dtype, task.scales.dtype, lanes)
         if lanes:
-            self._rows(task, spec, lanes)
+            self._rows(task, unit)
         else:
-            self._tiles(task, spec)
+            self._tiles(task, unit)
 
-    def _rows(self, task: BlockTask, spec: Spec, lanes: int) -> None:
-        n, per = task.x.size, VECTOR // task.carrier.stored().itemsize
+    def _rows(self, task: BlockTask, unit: Unit) -> None:
+        n, per = task.x.size, VECTOR // size_of(task.x.dtype)
         self.machine.launch(
-            Unit(task.carrier.lane, spec, lanes),
+            unit,
             0,
             grid_of(-(-n // (per * FLIGHT))),
             (
                 self.machine.address(task.x), self.machine.address(task.out), self._scales(task),
                 np.uint64(n), *stream_of(task.words, task.first),
-                task.carrier.lane.unsigned(task.spare),
+                unit.lane.unsigned(task.spare),
             ),
             task.x,
         )  # fmt: skip
 
-    def _tiles(self, task: BlockTask, spec: Spec) -> None:
-        n, unit, tiling = task.x.size, Unit(task.carrier.lane, spec), tiling_of(task.geometry)
-        amax = self.machine.zeros(task.geometry.blocks, task.carrier.lane.unsigned, task.x)
+    def _tiles(self, task: BlockTask, unit: Unit) -> None:
+        n, tiling = task.x.size, tiling_of(task.geometry)
+        amax = self.machine.zeros(task.geometry.blocks, unit.lane.unsigned, task.x)
         x, top = self.machine.address(task.x), self.machine.address(amax)
         self.machine.launch(unit, 0, grid_of(n), (x, top, np.uint64(n), *tiling), task.x)
         self.machine.launch(
@@ -93,7 +89,7 @@ class CudaTasks(RealTasks, UnderdampedTasks, ReadingTasks, DotTasks, ChainTasks)
             grid_of(n),
             (
                 x, self.machine.address(task.out), self._scales(task), top, np.uint64(n), *tiling,
-                *stream_of(task.words, task.first), task.carrier.lane.unsigned(task.spare),
+                *stream_of(task.words, task.first), unit.lane.unsigned(task.spare),
             ),
             task.x,
         )  # fmt: skip

@@ -26,36 +26,36 @@ STORED_SHORT = True  # scaled tasks with a short form may hold stored bits
 
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
-    low, lane = task.lowered, task.carrier.lane
-    loop, large = "wrap" if task.wrapping else "quantize", task.x.size > SMALL
-    run = compiled(loop, large, task.mode, task.carrier, _flags(task, large), task.encode)
+    rule, large = task.rule, task.x.size > SMALL
+    lane, loop = rule.carrier.lane, "wrap" if rule.wrapping else "quantize"
+    run = compiled(loop, large, rule.mode, rule.carrier, _flags(task, large), task.encode)
     run(
         task.x,
         task.out,
         *task.words,
         task.first,
         lane.unsigned(task.spare),
-        low.grid,
-        task.codes,
-        *(task.wrapping.limits(lane) if task.wrapping else ()),
+        rule.lowered.grid,
+        rule.codes,
+        *(rule.wrapping.limits(lane) if rule.wrapping else ()),
     )
 
 
 def _flags(task: ScalarTask, large: bool) -> Flags:
     """More kernels a mode are worth their compile time only where speed is wanted most."""
-    low = task.lowered
-    if large and task.carrier.name == "float32" and not (task.wrapping or task.encode):
+    rule, low = task.rule, task.rule.lowered
+    if large and rule.carrier.name == "float32" and not (rule.wrapping or task.encode):
         return Flags(low.needs, low.mirrored, low.saturating)
     return Flags(low.general)
 
 
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
-    large, low = task.x.size > SMALL, task.lowered
+    large, rule, low = task.x.size > SMALL, task.rule, task.rule.lowered
     loop, block, across, tiling = walk(task.geometry, large)
-    fast = block and task.carrier.name == "float32" and not task.encode
+    fast = block and rule.carrier.name == "float32" and not task.encode
     flags = Flags(mirrored=bool(fast) and low.mirrored, across=across)
-    kernel = compiled(loop, large, task.mode, task.carrier, flags, task.encode, block)
-    stream = (*task.words, task.first, task.carrier.lane.unsigned(task.spare))
-    rule = (low.general, task.scale, low.grid, task.codes)
-    kernel(task.x, task.out, task.scales, *stream, *rule, *tiling)
+    kernel = compiled(loop, large, rule.mode, rule.carrier, flags, task.encode, block)
+    stream = (*task.words, task.first, rule.carrier.lane.unsigned(task.spare))
+    how = (low.general, rule.scale, low.grid, rule.codes)
+    kernel(task.x, task.out, task.scales, *stream, *how, *tiling)

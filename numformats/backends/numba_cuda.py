@@ -45,29 +45,29 @@ __all__ = [
 
 def scalar(task: ScalarTask) -> None:
     """Round (or encode) every element of a flat array."""
-    low, lane = task.lowered, task.carrier.lane
-    loop = "wrap" if task.wrapping else "quantize"
-    kernel = compiled(loop, task.mode, task.carrier, low.general, low.plain_inf, task.encode)
-    more = task.wrapping.limits(lane) if task.wrapping else ()
+    rule, low, lane = task.rule, task.rule.lowered, task.rule.carrier.lane
+    loop = "wrap" if rule.wrapping else "quantize"
+    kernel = compiled(loop, rule.mode, rule.carrier, low.general, low.plain_inf, task.encode)
+    more = rule.wrapping.limits(lane) if rule.wrapping else ()
     stream = (*task.words, np.uint64(task.first), lane.unsigned(task.spare))
-    given = (task.x, task.out, *stream, low.grid, task.codes, *more)
+    given = (task.x, task.out, *stream, low.grid, rule.codes, *more)
     launch(kernel, -(-task.x.size // 2), task.x, *given)  # two elements a turn
 
 
 def blocks(task: BlockTask) -> None:
     """Round (or encode) every element of an array in blocks with power-of-two scales."""
-    lane = task.carrier.lane
+    rule, lane = task.rule, task.rule.carrier.lane
     how = (
-        *task.words, np.uint64(task.first), lane.unsigned(task.spare), task.lowered.grid,
-        task.codes, task.scale,
+        *task.words, np.uint64(task.first), lane.unsigned(task.spare), rule.lowered.grid,
+        rule.codes, rule.scale,
     )  # fmt: skip
-    choices = {"general": task.lowered.general, "encode": task.encode}
+    choices = {"general": rule.lowered.general, "encode": task.encode}
     if in_rows(task.geometry):
         size = task.geometry.tile[1]
-        kernel = compiled("rows", task.mode, task.carrier, block=size, **choices)
+        kernel = compiled("rows", rule.mode, rule.carrier, block=size, **choices)
         launch(kernel, task.x.size // 4, task.x, task.x, task.out, task.scales, *how)
         return
     amax, tiling = zeroed(task.geometry.blocks, lane.unsigned, task.x), tiling_of(task.geometry)
-    launch(compiled("maxima", carrier=task.carrier), task.x.size, task.x, task.x, amax, *tiling)
-    kernel = compiled("tiles", task.mode, task.carrier, **choices)
+    launch(compiled("maxima", carrier=rule.carrier), task.x.size, task.x, task.x, amax, *tiling)
+    kernel = compiled("tiles", rule.mode, rule.carrier, **choices)
     launch(kernel, task.x.size, task.x, task.x, task.out, task.scales, amax, *how, *tiling)

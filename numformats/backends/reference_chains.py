@@ -12,7 +12,7 @@ from numformats.backends.chain_task import ChainTask, PlainTask, Step
 from numformats.backends.dot_texts import CHAIN
 from numformats.backends.emit import constants, module_text
 from numformats.backends.reference_rounding import scalar
-from numformats.backends.task import ScalarTask
+from numformats.backends.task import Rule, ScalarTask
 from numformats.core.grid import CodeSpec
 from numformats.core.lane import fused
 from numformats.lanes import CARRIERS, LANE64
@@ -47,11 +47,8 @@ class Events:
         """Float64 patterns rounded by ``step``, as numbers."""
         out = np.empty(bits.size, np.uint64)
         words = tuple(self.keys[self.next if step.mode.stochastic else 0])
-        task = ScalarTask(
-            bits.reshape(-1), out, CARRIERS["float64"], step.lowered, _NO_CODES, step.mode,
-            words, self.first, step.spare, False, step.wrapping,
-        )  # fmt: skip
-        scalar(task)
+        rule = Rule(CARRIERS["float64"], step.lowered, _NO_CODES, step.mode, step.wrapping)
+        scalar(ScalarTask(bits.reshape(-1), out, rule, words, self.first, step.spare, False))
         self.next += 1
         return out.view(np.float64).reshape(bits.shape)
 

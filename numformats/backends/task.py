@@ -3,7 +3,7 @@ serves these tasks.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numformats.blocking import Geometry
 from numformats.core.block_draw import ShortBlocks
@@ -31,8 +31,21 @@ class Wrapping:
         return lane.unsigned(self.mask), lane.unsigned(self.sign_bit), lane.signed(self.exponent)
 
 
-@dataclass(frozen=True)
-class ScalarTask:
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How elements of a carrier are rounded. There is one object for each way, by which backends
+    find their kernels: it is told from others by what it is, not by what it holds.
+    """
+
+    carrier: Carrier
+    lowered: Lowered
+    codes: CodeSpec
+    mode: Mode
+    wrapping: Wrapping | None = None
+    scale: ScaleSpec | None = None  #: of blocks with power-of-two scales
+
+
+class ScalarTask(NamedTuple):
     """Round ``x`` (stored bits of a carrier, flat, contiguous) into ``out``: stored bits, or codes
     if ``encode``.
 
@@ -42,19 +55,14 @@ class ScalarTask:
 
     x: Any
     out: Any
-    carrier: Carrier
-    lowered: Lowered
-    codes: CodeSpec
-    mode: Mode
+    rule: Rule
     words: tuple[Any, Any]
     first: int
     spare: int
     encode: bool
-    wrapping: Wrapping | None = None
 
 
-@dataclass(frozen=True)
-class BlockTask:
+class BlockTask(NamedTuple):
     """As ``ScalarTask``, in blocks with power-of-two scales; ``scales`` receives the scale
     codes.
     """
@@ -63,19 +71,14 @@ class BlockTask:
     out: Any
     scales: Any
     geometry: Geometry
-    carrier: Carrier
-    lowered: Lowered
-    codes: CodeSpec
-    scale: ScaleSpec
-    mode: Mode
+    rule: Rule
     words: tuple[Any, Any]
     first: int
     spare: int
     encode: bool
 
 
-@dataclass(frozen=True)
-class DrawTask:
+class DrawTask(NamedTuple):
     """Variance-corrected draws of flat float arrays; ``variance`` has one element, or as many as
     ``mean`` (float32 or float64). Float32 means have forms in float32: ``short``, where there is
     one, says all of the format and of the one variance, ``own`` of the format where elements have
@@ -135,8 +138,7 @@ class Short:
     codes: CodeSpec
 
 
-@dataclass(frozen=True)
-class ScaledTask:
+class ScaledTask(NamedTuple):
     """Round (or encode) ``x`` (flat, float32 or float64) in blocks with scales of any kind;
     ``scales`` receives their codes if ``encode``. Formats and words are those of the 64-bit lane;
     where there is a ``short`` form, that gives the same results, and words are those of the 32-bit
@@ -178,8 +180,7 @@ class ScaledTask:
         return LANE64, self.lowered, self.codes
 
 
-@dataclass(frozen=True)
-class BlockDrawTask:
+class BlockDrawTask(NamedTuple):
     """Variance-corrected draws on the element grid of blocks whose scales cover whatever can be
     drawn; in float32 in blocks whose scales are those of ``short``.
     """
@@ -190,8 +191,7 @@ class BlockDrawTask:
     short: ShortBlocks | None = None
 
 
-@dataclass(frozen=True)
-class DecodeTask:
+class DecodeTask(NamedTuple):
     """Values of ``codes`` (flat) into ``out`` (float32 or float64); where there is a ``geometry``,
     times ``second`` and one of ``totals`` (float64) for each block.
     """
@@ -204,8 +204,7 @@ class DecodeTask:
     second: float = 1.0
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(NamedTuple):
     """Key words of one Langevin step: of rounding the gradient, of the noise, and of the weight
     (with a second stream for draws).
     """
@@ -220,8 +219,7 @@ class Keys:
 STEP_FLAGS = ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS", "DRAWN")
 
 
-@dataclass(frozen=True)
-class LangevinTask:
+class LangevinTask(NamedTuple):
     """One Langevin step of flat float32 arrays: ``stored`` receives the accumulator, ``seen`` the
     weight (both may be ``theta``; one array where they are equal by definition).
 

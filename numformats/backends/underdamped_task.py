@@ -1,7 +1,6 @@
 """What a backend is asked to do for one step of underdamped Langevin dynamics."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numformats.backends.task import Keys
 from numformats.core.draw import DrawGrid
@@ -14,8 +13,7 @@ UNDERDAMPED_FLAGS = ("GRADIENT", "DECAYS", "NOISY", "WEIGHT", "KEEPS", "DRAWN", 
 SIDES = {"below": "toward_negative", "above": "toward_positive"}  #: modes that find neighbours
 
 
-@dataclass(frozen=True)
-class UnderdampedTask:
+class UnderdampedTask(NamedTuple):
     """One step of flat float32 arrays: ``stored`` receives the accumulator, ``seen`` the weight
     (one array where they are equal by definition), ``moved`` the velocity, ``left`` the variance
     left to the velocity's draw (one element where nothing is drawn).

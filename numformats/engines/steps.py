@@ -14,5 +14,5 @@ from numformats.tasks import scalar_task
 def step_to(fmt: FixedPoint | Float, rounding: str, random_bits: int | None = None) -> Step:
     """Rounding to ``fmt``, lowered."""
     how = request(rounding, Key(0), random_bits, LANE64)
-    task = scalar_task(None, None, CARRIERS["float64"], fmt, how, encode=False)
-    return Step(fmt, task.mode, task.lowered, task.spare, task.wrapping)
+    rule = scalar_task(None, None, CARRIERS["float64"], fmt, how, encode=False).rule
+    return Step(fmt, rule.mode, rule.lowered, how.spare, rule.wrapping)
