@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from numformats.device import on_device
-from numformats.lanes import CARRIERS, Carrier
+from numformats.lanes import CARRIERS, Carrier, name_of
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)  # not frozen: made at every call
 class Host:
     """An array as NumPy sees it: ``view`` shares memory with the original, bfloat16 seen as
     uint16."""
@@ -112,7 +112,7 @@ def host(x: Any, name: str = "x") -> Host:
         raise TypeError(
             f"{name} is big-endian ({array.dtype}); write {name}.astype({array.dtype.name!r})"
         )
-    carrier = _carrier(array.dtype.name, name)
+    carrier = _carrier(name_of(array.dtype), name)
     kind = "numpy" if space is None else "standard"
     view = array.view(np.uint16) if carrier.name == "bfloat16" else array
     return Host(view, carrier, kind, space)

@@ -73,7 +73,7 @@ def run_flat(source: Host, target: Any, ordered: bool, work: Callable[[Any, Any]
     if x.size == 0:
         return
     overlap = np.may_share_memory(x, target) and not _same_place(x, target)
-    order = tuple(range(x.ndim)) if ordered else memory_order(x)
+    order = tuple(range(x.ndim)) if ordered or x.flags.c_contiguous else memory_order(x)
     if _lie(order, x, target) and not overlap:
         flat, result = (v.transpose(order).reshape(-1).view(stored) for v in (x, target))
         work(flat, result)

@@ -19,6 +19,7 @@ def code_dtype(bits: int) -> Any:
     return np.dtype(f"uint{next(n for n in (8, 16, 32, 64) if bits <= n)}")
 
 
+@lru_cache(maxsize=4096)
 def fits(fmt: FixedPoint | Float, lane: Lane) -> bool:
     """Whether the lane holds every code, and its carrier every finite value, of ``fmt`` exactly."""
     low = -fmt.frac_bits if isinstance(fmt, FixedPoint) else fmt.low_exponent

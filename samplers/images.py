@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from samplers.data_folder import data_folder
 from samplers.idx import find_idx, read_idx
 
 DATA_SETS = ("digits", "mnist")
@@ -32,12 +32,12 @@ def load_images(name: str, folder: Path | None = None) -> Images:
     """The data set ``name``; ``folder`` is for MNIST, by default ``$NUMFORMATS_DATA/mnist``.
 
     Raises:
-        ValueError: an unknown name, or files that are missing or damaged.
+        ValueError: an unknown name, no folder, or files that are missing or damaged.
     """
     if name == "digits":
         return _digits()
     if name == "mnist":
-        return _mnist(folder or Path(os.environ.get("NUMFORMATS_DATA", "../shared/data")) / "mnist")
+        return _mnist(data_folder("mnist", folder))
     raise ValueError(f"data set {name!r} is unknown; write one of {DATA_SETS}")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import lzma
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from samplers.data_folder import data_folder
 
 LABEL_BYTES = {"cifar10": 1, "cifar100": 2}  # CIFAR-100 has the coarse label first
 CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -81,7 +82,7 @@ def load_cifar(
     """
     if name not in CLASSES:
         raise ValueError(f"data set {name!r} is unknown; write one of {', '.join(CLASSES)}")
-    place = Path(folder or Path(os.environ.get("NUMFORMATS_DATA", "../shared/data")) / name)
+    place = data_folder(name, folder)
     records: list[NDArray[np.uint8]] = []
     for file in FILES[name, train]:
         records.append(_records(place, file, LABEL_BYTES[name]))

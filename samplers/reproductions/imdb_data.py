@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections
 import json
 import lzma
-import os
 import re
 from pathlib import Path
 
 import torch
+
+from samplers.data_folder import data_folder
 
 WORD = re.compile(r"[a-z']+")
 PADDING, UNKNOWN = 0, 1
@@ -40,7 +41,7 @@ def load_imdb(
     Raises:
         ValueError: a file that is missing or damaged.
     """
-    place = Path(folder or Path(os.environ.get("NUMFORMATS_DATA", "../shared/data")) / "imdb")
+    place = data_folder("imdb", folder)
     known = _reviews(place / "imdb_train.jsonl.xz", reviews, length)
     counts = collections.Counter(word for text, _ in known for word in text)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[: words - 2]

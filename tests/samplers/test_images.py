@@ -77,6 +77,16 @@ def test_labels_beyond_nine_are_refused(folder):
         load_images("mnist", folder)
 
 
+def test_files_lie_where_the_variable_says(monkeypatch, folder):
+    monkeypatch.setenv("NUMFORMATS_DATA", str(folder / "above"))
+    (folder / "above").mkdir()
+    (folder / "above/mnist").symlink_to(folder)
+    assert torch.equal(load_images("mnist").test_x, load_images("mnist", folder).test_x)
+    monkeypatch.delenv("NUMFORMATS_DATA")
+    with pytest.raises(ValueError, match=r"NUMFORMATS_DATA to the folder above mnist/, or give"):
+        load_images("mnist")
+
+
 def test_a_missing_folder_and_an_unknown_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"not a folder.*NUMFORMATS_DATA"):
         find_idx(tmp_path / "nowhere", "train-images-idx3-ubyte")
