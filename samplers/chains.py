@@ -18,7 +18,7 @@ ENGINES: dict[str, Engine] = {"local": run_local, "ray": run_ray}
 
 
 def run_chains(
-    specs: Sequence[ChainSpec],
+    specs: ChainSpec | Sequence[ChainSpec],
     engine: str | Engine = "local",
     *,
     processes: int | None = None,
@@ -27,7 +27,7 @@ def run_chains(
     """Run chains, each as `run_chain` does, with one progress bar for all their steps.
 
     Args:
-        specs: one a chain.
+        specs: one a chain; a single one may stand for itself.
         engine: ``"local"``, ``"ray"`` (Ray Core tasks; on a cluster the folders lie where all nodes
             see them), or an `Engine` of your own.
         processes: workers; 1 stays in this process, None takes as many as the CPUs have room for.
@@ -39,11 +39,12 @@ def run_chains(
         processes.
 
     Raises:
+        TypeError: what is no `ChainSpec`.
         ValueError: no chains, one twice, no processes, or an unknown engine.
         Exception: what the first chain that failed raised, with a note that names it and one for
             each other that failed; the others go on to their end.
     """
-    specs = list(specs)
+    specs = [specs] if isinstance(specs, ChainSpec) else list(specs)
     _check(specs)
     if processes is not None:
         processes = integer("processes", processes, 1)
@@ -105,6 +106,9 @@ def _bar(specs: Sequence[ChainSpec], shown: bool) -> Iterator[Progress]:
 def _check(specs: Sequence[ChainSpec]) -> None:
     if not specs:
         raise ValueError("no specifications came; write at least one")
+    for spec in specs:
+        if not isinstance(spec, ChainSpec):
+            raise TypeError(f"{spec!r} is of type {type(spec).__name__}; write ChainSpecs")
     names = [(Path(spec.folder).resolve(), spec.chain) for spec in specs]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

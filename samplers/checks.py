@@ -8,12 +8,21 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from samplers.domains import check_count, check_nonnegative
 from samplers.precision import Precision
 
+STREAMS = ("seed", "chain")  # options that tell streams of random bits apart
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def with_plain_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with seed and chain as Python ints, as checkpoints hold them."""
+    given = {name: options[name] for name in STREAMS if name in options}
+    plain = {name: int(n) for name, n in given.items() if isinstance(n, np.integer)}
+    return {**options, **plain}
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -22,7 +31,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         check_nonnegative(name, options[name])
     wanted = "the number of data points behind the mean loss, >= 1"
     check_count("num_data", options["num_data"], wanted)
-    for name in ("seed", "chain"):
+    for name in STREAMS:
         value = options[name]
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
             raise ValueError(f"{name}={value!r}; write an int in [0, 2**64)")

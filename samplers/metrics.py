@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from samplers.uncertainty import (
     Floats,
     agreement,
+    as_distributions,
     as_probabilities,
     entropy,
     mutual_information,
@@ -137,7 +138,7 @@ def _checked_edges(edges: Floats) -> Floats:
 
 
 def _checked(probabilities: torch.Tensor, labels: torch.Tensor) -> tuple[Floats, NDArray[np.int64]]:
-    p = as_probabilities(probabilities)
+    p = as_distributions(probabilities)
     y = np.asarray(torch.as_tensor(labels).cpu())
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
         raise ValueError(

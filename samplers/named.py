@@ -9,8 +9,9 @@ from functools import reduce
 from typing import Any
 
 
-def name_of(what: str | Callable[..., Any]) -> str:
-    """``"module:qualified.name"`` of a function, a class, or a dotted name of one.
+def name_of(what: str | Callable[..., Any], field: str = "") -> str:
+    """``"module:qualified.name"`` of a function, a class, or a dotted name of one; ``field`` is
+    what it was given as.
 
     Raises:
         ValueError: a function that a new process could not import, or no name at all.
@@ -20,8 +21,9 @@ def name_of(what: str | Callable[..., Any]) -> str:
     else:
         module, name = getattr(what, "__module__", ""), getattr(what, "__qualname__", "")
     if not module or not name or "<" in name:
+        given = f"{field}={what!r}" if field else repr(what)
         raise ValueError(
-            f"{what!r} has no name that a new process could import; write a function at the top of "
+            f"{given} has no name that a new process could import; write a function at the top of "
             'a module, or its name "package.module:function"'
         )
     return f"{module}:{name}"

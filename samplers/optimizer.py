@@ -40,6 +40,7 @@ class Sampler(torch.optim.Optimizer):
         self, params: ParamsT, defaults: dict[str, Any], precision: Precision | None
     ) -> None:
         self.precision = checked_precision(precision)
+        defaults = checks.with_plain_numbers(defaults)
         checks.check_options(defaults)
         self._building = True  # the weights wait until all groups are checked
         super().__init__(params, defaults)
@@ -50,7 +51,7 @@ class Sampler(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own; they are quantized as on construction."""
         known = sum(len(group["params"]) for group in self.param_groups)
-        super().add_param_group(param_group)
+        super().add_param_group(checks.with_plain_numbers(param_group))
         try:
             added = self._admitted(known)
         except (ValueError, TypeError):

@@ -81,7 +81,7 @@ class ChainSpec:
     def __post_init__(self) -> None:
         plain = plain_fields(self)
         functions = ("model", "data", "loss", *(["schedule"] if self.schedule else []))
-        plain |= {name: name_of(getattr(self, name)) for name in functions}
+        plain |= {name: name_of(getattr(self, name), name) for name in functions}
         held = self.precision
         precision = held if isinstance(held, Precision) else precision_of(held)
         plain["precision"] = None if precision is None else precision_data(precision)

@@ -47,6 +47,7 @@ class SampleStore(Samples):
             wins. A tensor that takes no less room as codes is kept as it is.
 
     Raises:
+        TypeError: ``formats`` is no mapping.
         ValueError: the folder holds something else, or an index that cannot be read.
 
     Example:
@@ -59,6 +60,11 @@ class SampleStore(Samples):
 
     def __init__(self, folder: str | Path, formats: Mapping[str, Any] | None = None) -> None:
         path = Path(folder)
+        if formats is not None and not isinstance(formats, Mapping):
+            raise TypeError(
+                f"formats={formats!r}; write a mapping of names or globs to formats, for example "
+                '{"*weight": "e4m3"}'
+            )
         self.formats = {
             pattern: parse_format(fmt) if isinstance(fmt, str) else fmt
             for pattern, fmt in (formats or {}).items()

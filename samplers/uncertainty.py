@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+SUM = 0.01  # how far sums of probabilities may be from 1
 
 
 def entropy(probabilities: Any) -> Floats:
     """-Σ_k p_k log p_k in nats over the last axis; shape (..., classes) gives (...)."""
-    p = as_probabilities(probabilities)
+    p = as_distributions(probabilities)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, -p * np.log(p), 0.0)
     return np.asarray(terms.sum(axis=-1))
@@ -95,12 +96,30 @@ def as_probabilities(probabilities: Any) -> Floats:
     return p
 
 
+def as_distributions(probabilities: Any) -> Floats:
+    """Probabilities as float64 (..., classes) that sum to 1 over the classes.
+
+    Raises:
+        ValueError: values that are no probabilities, or sums that are off by more than half
+            precision explains.
+    """
+    p = as_probabilities(probabilities)
+    sums = p.sum(axis=-1)
+    if p.ndim and (np.abs(sums - 1) > SUM).any():
+        worst = sums.flat[np.abs(sums - 1).argmax()]
+        raise ValueError(
+            f"probabilities of a point sum to {worst:.6g}, not 1; pass softmax outputs, or divide "
+            "them by their sum"
+        )
+    return p
+
+
 def _array(values: Any) -> Floats:
     return np.asarray(torch.as_tensor(values).detach().cpu().double())
 
 
 def _pair(probabilities: Any, reference: Any) -> tuple[Floats, Floats]:
-    p, q = as_probabilities(probabilities), as_probabilities(reference)
+    p, q = as_distributions(probabilities), as_distributions(reference)
     if p.ndim != 2 or p.shape != q.shape or not p.size:
         raise ValueError(
             f"probabilities have shape {p.shape} and the reference {q.shape}; write (n, classes) "

@@ -35,6 +35,13 @@ def alone(tmp_path_factory):
     return folder
 
 
+def test_one_specification_stands_for_itself_and_others_are_refused(tmp_path, alone):
+    assert run_chains(spec(tmp_path), progress=False) == [tmp_path]
+    assert contents(tmp_path) == contents(alone)[: len(contents(tmp_path))] != []
+    with pytest.raises(TypeError, match=r"5 is of type int; write ChainSpecs"):
+        run_chains([spec(tmp_path), 5])
+
+
 def test_the_bar_counts_the_steps_of_all_chains(tmp_path, alone, capfd):
     run_chain(chains(tmp_path)[1])
     told = []

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -171,3 +172,13 @@ def test_blocks_of_weights_that_the_dtype_lacks_are_refused(accumulator):
     with pytest.raises(ValueError, match=r"parameter 1 has dtype torch.float16, which cannot hold"):
         build("SGLD", [first, block], precision=fine)
     assert torch.equal(first, torch.full((3,), 0.3))
+
+
+@pytest.mark.parametrize("name", ["SGLD", "pSGLD", "SGHMC"])
+def test_numpy_integers_are_seeds_and_checkpoints_hold_plain_ones(name):
+    first, second = unrounded(2)
+    optimizer = build(name, [first], seed=np.int64(7), chain=np.uint8(2))
+    optimizer.add_param_group({"params": [second], "seed": np.int32(9)})
+    groups = optimizer.state_dict()["param_groups"]
+    assert [(g["seed"], g["chain"]) for g in groups] == [(7, 2), (9, 2)]
+    assert all(type(g[n]) is int for g in groups for n in ("seed", "chain"))

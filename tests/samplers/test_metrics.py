@@ -27,11 +27,13 @@ def test_scores_of_a_hand_made_table():
 
 
 @pytest.mark.parametrize(
-    "confidence, edge_bin", [(1.0, 9), (0.9, 8), (0.90001, 9), (0.1, 0), (0.0, 0)]
+    "confidence, first, edge_bin",
+    [(1.0, 0, 9), (0.9, 0, 8), (0.90001, 0, 9), (0.1, 0, 0), (0.1, 1, 0)],
 )
-def test_bins_are_closed_on_the_right_and_hold_both_ends(confidence, edge_bin):
-    p = torch.full((1, 1), confidence, dtype=torch.float64)
-    edges = np.arange(11) / 10
+def test_bins_are_closed_on_the_right_and_hold_both_ends(confidence, first, edge_bin):
+    p = torch.full((1, 20), (1 - confidence) / 19, dtype=torch.float64)
+    p[0, 0] = confidence
+    edges = np.arange(first, 11) / 10
     assert metrics.reliability(p, torch.tensor([0]), edges).points.argmax() == edge_bin
 
 
@@ -74,11 +76,12 @@ def test_an_impossible_label_has_infinite_nll():
 @pytest.mark.parametrize(
     "p, y, message",
     [
-        (torch.ones(3), torch.tensor([0]), "shape"),
+        (torch.ones(3) / 3, torch.tensor([0]), "shape"),
         (torch.ones(3, 2) / 2, torch.tensor([0, 1]), "shape"),
         (torch.ones(0, 2), torch.zeros(0, dtype=torch.long), "n >= 1"),
         (torch.tensor([[2.0, -1.0]]), torch.tensor([0]), "logits"),
         (torch.tensor([[math.nan, 1.0]]), torch.tensor([0]), "softmax"),
+        (torch.tensor([[0.5, 0.5], [0.4, 0.4]]), torch.tensor([0, 0]), r"sum to 0\.8, not 1"),
         (torch.tensor([[0.5, 0.5]]), torch.tensor([2]), "labels"),
         (torch.tensor([[0.5, 0.5]]), torch.tensor([0.0]), "labels"),
     ],

@@ -108,6 +108,11 @@ def test_formats_go_by_name_or_glob_and_the_first_match_wins(tmp_path):
     assert 4.5 * 4096 <= store.entries[0].path.stat().st_size <= 4.5 * 4096 + 1000
 
 
+def test_formats_are_a_mapping(tmp_path):
+    with pytest.raises(TypeError, match=r"formats=\['weight'\]; write a mapping"):
+        SampleStore(tmp_path, formats=["weight"])
+
+
 @pytest.fixture
 def filled(tmp_path):
     """Three chains, appended in turns; the value of a sample is 100·chain + step."""
