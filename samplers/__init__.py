@@ -2,7 +2,7 @@
 
 import logging
 
-from samplers import diagnostics, metrics
+from samplers import diagnostics, images, metrics, norms, toy
 from samplers.averaging import PredictiveAverage
 from samplers.chain import run_chain
 from samplers.chains import run_chains
@@ -38,8 +38,11 @@ __all__ = [
     "SampleStore",
     "Samples",
     "diagnostics",
+    "images",
     "metrics",
+    "norms",
     "predictive",
     "run_chain",
     "run_chains",
+    "toy",
 ]
