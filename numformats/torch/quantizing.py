@@ -114,6 +114,8 @@ def _planned(*options: Any) -> Plan:
 
 def _fields(option: Any) -> Any:
     """A format or scaling as plain data: its class, and names and values of its fields."""
+    if option is None:  # torch 2.11 cannot trace the question whether it is a dataclass
+        return None
     if is_dataclass(option):
         values = tuple((f.name, _fields(getattr(option, f.name))) for f in fields(option))
         return type(option), values

@@ -2,6 +2,7 @@
 and gradients computed apart."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 import numformats as nf
 from numformats.torch import AmaxScaling
-from numformats.torch.analysis import Binades, analyze, plot_binades, plot_layers
+from numformats.torch.analysis import Analysis, Binades, analyze, plot_binades, plot_layers
 
 FORMATS = ["e4m3", "fixed<8,6>", "mxfp4"]
 
@@ -137,11 +138,18 @@ def test_pictures_show_the_counts_and_every_format() -> None:
 
 
 def test_the_frame_has_the_rows() -> None:
+    pytest.importorskip("pandas", reason="pandas is not installed")
     model, batches = model_and_batches()
     found = analyze(model, batches, FORMATS)
     frame = found.frame()
     assert frame.to_dict("records") == found.rows()
     assert str(found).count("\n") == len(frame)
+
+
+def test_a_frame_without_pandas_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install pandas, or take rows\(\)"):
+        Analysis({}).frame()
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,17 @@ class Analysis:
         return [row for seen in self.observations.values() for row in seen.rows()]
 
     def frame(self) -> Any:
-        """The rows as a ``pandas.DataFrame`` (extra ``report``)."""
-        import pandas  # type: ignore[import-untyped]
+        """The rows as a ``pandas.DataFrame``.
 
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ImportError(
+                "pandas is missing; write pip install pandas, or take rows()"
+            ) from error
         return pandas.DataFrame(self.rows())
 
     def __getitem__(self, at: tuple[str, str]) -> Observation:
