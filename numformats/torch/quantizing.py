@@ -122,7 +122,7 @@ def _fields(option: Any) -> Any:
     if isinstance(option, tuple):
         return tuple(map(_fields, option))
     # hashing makes a constant of a number that a graph with dynamic shapes would keep open
-    return next(iter({option})) if isinstance(option, int | float) else option
+    return next(iter({option})) if type(option) in (int, float) else option
 
 
 def _made(option: Any) -> Any:

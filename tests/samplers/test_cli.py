@@ -58,7 +58,7 @@ def test_what_is_no_command_line_is_refused_in_one_line(arguments, words):
     assert (done.exit_code, done.stdout) == (2, "")
     (line,) = done.stderr.strip().splitlines()
     for word in words:
-        assert word in line
+        assert word in line or word.upper() in line  # names of arguments, by typer's release
 
 
 def test_numformats_refuses_alike():

@@ -47,7 +47,7 @@ def test_vmap_within_vmap_and_compiled(backend: str) -> None:
     x = sample((3, 5, 8), 0)
     module = Quantizer("e4m3", forward_scaling=AmaxScaling(0), gradient="clipped")
     wanted = torch.stack([torch.stack([module(part) for part in row]) for row in x])
-    call = torch.func.vmap(torch.func.vmap(module))
+    call = torch.func.vmap(torch.func.vmap(lambda x: module(x)))  # torch 2.9 prints a module
     assert torch.equal(torch.compile(call, fullgraph=True, backend=backend)(x), wanted)
     assert torch.equal(call(x), wanted)
 

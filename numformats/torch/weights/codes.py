@@ -42,11 +42,15 @@ def stored(weight: Tensor, how: Direction, key: Key | int | None) -> tuple[Tenso
     return (nf.pack(codes, fmt), *scales)
 
 
+# written out: torch infers none of ``list[Tensor]`` before 2.7
+SCHEMA = "(Tensor packed, Tensor[] scales, str fmt, SymInt[] shape, ScalarType dtype) -> Tensor"
+
+
 def _level(scale: Tensor) -> Tensor:
     return scale.view(torch.float32) if scale.dtype == torch.int32 else scale
 
 
-@torch.library.custom_op("numformats::read_weight", mutates_args=())
+@torch.library.custom_op("numformats::read_weight", mutates_args=(), schema=SCHEMA)
 def read_weight(
     packed: Tensor, scales: list[Tensor], fmt: str, shape: list[int], dtype: torch.dtype
 ) -> Tensor:
