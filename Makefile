@@ -12,7 +12,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(PIP) install --quiet
 PACKAGES := numformats samplers
 WORKERS ?= 2
 
-.PHONY: help setup demo test sampler-tests lint format docs mutants bench bench-engines bench-simulate evidence gpu-check wheel clean
+.PHONY: help setup demo test sampler-tests lint format docs mutants bench bench-engines bench-simulate evidence floors gpu-check wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,13 @@ test: setup  ## run the tests
 
 sampler-tests: setup  ## run the laws of the samplers alone: closed forms, exact chains, resume, predictions
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m law --durations 10 $(ARGS)
+
+FLOORS ?= tests/torch tests/commands tests/samplers/test_*.py tests/test_formats.py tests/test_langevin.py
+floors:  ## tests with the oldest releases that pyproject.toml asks for (fetches a torch of several GB)
+	$(PYTHON) -m venv $(VENV)-floors
+	$(VENV)-floors/bin/python -m pip install --quiet uv
+	VIRTUAL_ENV=$(VENV)-floors $(VENV)-floors/bin/uv pip install --quiet --resolution lowest-direct -e '.[torch,report,test]'
+	$(VENV)-floors/bin/python -m pytest -q -n $(WORKERS) $(FLOORS) $(ARGS)
 
 lint: setup  ## ruff, mypy --strict and the import layers
 	$(BIN)/ruff check .
@@ -90,4 +97,4 @@ wheel: $(VENV)/.installed-package  ## build the sdist, and from it the wheel, in
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) demo dist site gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-floors demo dist site gpu-check .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
