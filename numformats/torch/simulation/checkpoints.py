@@ -25,11 +25,17 @@ class Again:
             return self.function(*args, **kwargs)
 
 
+def _generator() -> str:
+    """What torch calls with each checkpoint that is not reentrant, and its function first."""
+    name = "_checkpoint_without_reentrant_generator"
+    return f"{name}_impl" if hasattr(torchs, f"{name}_impl") else name  # since torch 2.14
+
+
 @cache
 def watch_checkpoints() -> None:
     """From now on checkpoints that are made under a simulation end under it."""
     reentrant = torchs.CheckpointFunction
-    forward, generator = reentrant.forward, torchs._checkpoint_without_reentrant_generator
+    forward, generator = reentrant.forward, getattr(torchs, _generator())
 
     def outer_forward(ctx: Any, run_function: Any, *args: Any) -> Any:
         again = None if running() is None else Again(run_function, running())
@@ -43,4 +49,4 @@ def watch_checkpoints() -> None:
         return generator(fn if simulation is None else Again(fn, simulation), *args, **kwargs)
 
     reentrant.forward = staticmethod(outer_forward)  # type: ignore[method-assign]
-    torchs._checkpoint_without_reentrant_generator = outer_generator
+    setattr(torchs, _generator(), outer_generator)
