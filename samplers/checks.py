@@ -18,11 +18,12 @@ STREAMS = ("seed", "chain")  # options that tell streams of random bits apart
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def with_plain_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with seed and chain as Python ints, as checkpoints hold them."""
+def with_plain_numbers(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with seed and chain as Python ints, as checkpoints hold them; the same dict where
+    they are."""
     given = {name: options[name] for name in STREAMS if name in options}
     plain = {name: int(n) for name, n in given.items() if isinstance(n, np.integer)}
-    return {**options, **plain}
+    return {**options, **plain} if plain else options
 
 
 def check_options(options: Mapping[str, Any]) -> None:

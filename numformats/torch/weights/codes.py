@@ -42,7 +42,7 @@ def stored(weight: Tensor, how: Direction, key: Key | int | None) -> tuple[Tenso
     return (nf.pack(codes, fmt), *scales)
 
 
-# written out: torch infers none of ``list[Tensor]`` before 2.7
+# written out: not every torch infers one of ``list[Tensor]`` (2.6 does not)
 SCHEMA = "(Tensor packed, Tensor[] scales, str fmt, SymInt[] shape, ScalarType dtype) -> Tensor"
 
 
