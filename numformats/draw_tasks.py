@@ -8,14 +8,14 @@ from numformats.backends.task import DrawTask
 from numformats.block_tasks import block_draw_task
 from numformats.draw_grids import draw_grid, own_draws, short_draw
 from numformats.formats import BlockFloat, FixedPoint, Float
-from numformats.lanes import CARRIERS, LANE32, Carrier
+from numformats.lanes import CARRIERS, LANE32, Carrier, size_of
 from numformats.random import Key, folded_words
 
 
 def spread_dtype(fmt: FixedPoint | Float | BlockFloat, carrier: Carrier, given: Any) -> Any:
     """The dtype in which ``drawn`` takes the variances of elements whose dtype is ``given``."""
     plain = carrier.lane is LANE32 and not isinstance(fmt, BlockFloat)
-    return np.float32 if plain and np.dtype(given).itemsize <= 4 else np.float64
+    return np.float32 if plain and size_of(given) <= 4 else np.float64
 
 
 def drawn(

@@ -20,7 +20,7 @@ from numformats.backends.cuda_tasks import CudaTasks
 from numformats.backends.cuda_text import UnitBase, source, together
 from numformats.device import DeviceArray, enough_memory
 from numformats.device_libraries import library
-from numformats.lanes import name_of
+from numformats.lanes import name_of, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _place(like: DeviceArray) -> AbstractContextManager[Any]:
 
 def _view(array: DeviceArray) -> Any:
     """Scratch memory as a CuPy array."""
-    size = array.size * np.dtype(array.dtype).itemsize
+    size = array.size * size_of(array.dtype)
     held = cupy.cuda.UnownedMemory(array.pointer, size, array.owner, array.device)
     return cupy.ndarray(array.shape, array.dtype, cupy.cuda.MemoryPointer(held, 0))
 
@@ -137,7 +137,7 @@ class CupyMachine:
 
     def clear(self, array: Any) -> None:
         """Fill an array with zeros."""
-        count = array.size * np.dtype(array.dtype).itemsize
+        count = array.size * size_of(array.dtype)
         with _place(array):
             cupy.cuda.runtime.memsetAsync(array.pointer, 0, count, array.stream)
 
