@@ -13,7 +13,7 @@ from numformats.torch.simulation.multiplying import Operand
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.products import product
-from numformats.torch.simulation.windows import Windows
+from numformats.torch.simulation.windows import Columns, Summed, Windows
 
 Tensor = torch.Tensor
 Sizes = int | Sequence[int]
@@ -65,8 +65,8 @@ def convolution(
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
     if takes(site, x, w):
         return convolve(site, x, w, bias, windows, groups)
-    rows = x.shaped(windows.columns(x.tensor, groups))
-    filters = w.shaped(w.tensor.reshape(groups, weight.shape[0] // groups, -1))
+    rows = x.shaped(Columns.apply(x.tensor, windows, groups, count, site))
+    filters = w.shaped(_taps_first(w.tensor, groups))
     start = None if bias is None else bias.reshape(groups, 1, -1)
     flat = product(site, *_plain(rows, filters.mT, groups), _first(start, groups))
     return _channels_second(flat, groups, input.shape[0], count)
@@ -101,10 +101,10 @@ def transposed(
         return convolve(site, x, w, bias, windows, groups, more)
     split = x.tensor.unflatten(1, (groups, -1)).movedim(1, 0).movedim(2, -1)
     rows = x.shaped(split.reshape(groups, batch * prod(places), split.shape[-1]))
-    filters = w.shaped(w.tensor.reshape(groups, input.shape[1] // groups, -1))
+    filters = w.shaped(_taps_first(w.tensor, groups))
     taps = product(site, *_plain(rows, filters, groups))
-    wide = taps if groups > 1 else taps[None]
-    result = windows.summed(wide, batch, sizes, places)
+    wide = taps if groups > 1 else taps.unsqueeze(0)
+    result: Tensor = Summed.apply(wide, windows, batch, sizes, places, site)
     return result if bias is None else result + site.cast(bias).reshape(-1, *(1,) * dims)
 
 
@@ -164,11 +164,16 @@ def _check(site: Site, x: Tensor, w: Tensor, windows: Windows, groups: int, axis
         )
 
 
+def _taps_first(w: Tensor, groups: int) -> Tensor:
+    """(groups * N, C, *taps) as (groups, N, taps * C): the columns of windows."""
+    return w.movedim(1, -1).reshape(groups, w.shape[0] // groups, -1)
+
+
 def _plain(a: Operand, b: Operand, groups: int) -> tuple[Operand, Operand]:
     """Matrices instead of a batch of one, so that weights count as one matrix."""
     if groups > 1:
         return a, b
-    return a.shaped(a.tensor[0]), b.shaped(b.tensor[0])
+    return a.shaped(a.tensor.squeeze(0)), b.shaped(b.tensor.squeeze(0))
 
 
 def _first(c: Tensor | None, groups: int) -> Tensor | None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-import numformats as nf
 from numformats.formats import Format
 from numformats.random import Key
 from numformats.rounding import find
 from numformats.torch.simulation.fitness import CARRIERS, one_pass, unlike
+from numformats.torch.simulation.storing import rounded
 
 Tensor = torch.Tensor
 OPERATIONS = """
@@ -63,12 +63,6 @@ class Rounded(torch.autograd.Function):
         """The error as it is kept."""
         one_pass("elementwise", grad)
         return Rounded.apply(grad, *ctx.how), None, None, None
-
-
-def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
-    """``nf.quantize``."""
-    found: Tensor = nf.quantize(x.detach().contiguous(), fmt, rounding, key=key)
-    return found
 
 
 def obstacle(x: Any) -> str | None:

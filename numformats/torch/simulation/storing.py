@@ -13,9 +13,10 @@ import numformats as nf
 from numformats.accelerators import Accelerator
 from numformats.accelerators.scaling import Scaling
 from numformats.engines.job import all_are_values
-from numformats.formats import BlockFloat
+from numformats.formats import BlockFloat, Format
 from numformats.lanes import CARRIERS
 from numformats.random import Key
+from numformats.rounding import find
 
 Tensor = torch.Tensor
 
@@ -58,17 +59,25 @@ def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
     x = working(x.detach())
     if keeps(chip, role, x.dtype):
         return Elements(x, None)
-    how: dict[str, Any] = {"rounding": chip.rounding_of(role), "key": key}
+    how = chip.rounding_of(role), key
     fmt, scaling = chip.storage(role), chip.scaling_of(role)
     assert fmt is not None
     if scaling is None or isinstance(fmt, BlockFloat):
-        return Elements(nf.quantize(x.contiguous(), fmt, **how), None)
+        return Elements(rounded(x, fmt, *how), None)
     scale = _scales(scaling, x, float(fmt.max))
     wide = scale
     if scaling.inner is not None:
         wide = scale.repeat_interleave(scaling.inner, -1)[..., : x.shape[-1]]
-    values = nf.quantize((x / wide).contiguous(), fmt, **how)  # in place is not vectorised
+    values = rounded(x / wide, fmt, *how)
     return Elements(values, scale if scaling.kind == "tensor" else wide)
+
+
+def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
+    """``nf.quantize``; where that takes other layouts by way of copies, one of them is left out."""
+    copies = find(rounding).stochastic or x.device.type != "cpu"
+    laid = x.detach().contiguous() if copies else x.detach()
+    found: Tensor = nf.quantize(laid, fmt, rounding, key=key)
+    return found
 
 
 class Through(torch.autograd.Function):

@@ -6,77 +6,116 @@ from typing import Any
 
 import torch
 
+from numformats.torch.simulation.places import Site
+
 Tensor = torch.Tensor
+Sizes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Windows:
     """Kernel, stride, padding (before, after) and dilation of every spatial axis."""
 
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
+    kernel: Sizes
+    stride: Sizes
     padding: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
+    dilation: Sizes
 
     @property
-    def spans(self) -> tuple[int, ...]:
+    def spans(self) -> Sizes:
         """Elements from the first tap to the last."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
-    def count(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    def count(self, sizes: Sizes) -> Sizes:
         """Windows along every axis of an input of ``sizes``."""
         rows = zip(sizes, self.padding, self.spans, self.stride, strict=True)
         return tuple((n + sum(p) - span) // s + 1 for n, p, span, s in rows)
 
-    def source(self, count: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    def source(self, count: Sizes, more: Sizes) -> Sizes:
         """Sizes of the input that has ``count`` windows, and ``more`` elements left over."""
         rows = zip(count, self.stride, self.padding, self.spans, more, strict=True)
         return tuple((n - 1) * s - sum(p) + span + o for n, s, p, span, o in rows)
 
-    def columns(self, x: Tensor, groups: int) -> Tensor:
-        """``x`` (B, C, ...) as (groups, B * windows, C / groups * taps): im2col.
+    def columns(self, x: Tensor, groups: int, places: Sizes) -> Tensor:
+        """``x`` (B, C, ...) as (groups, B * places, taps * C / groups): im2col.
 
-        Rows go over samples, then windows; columns over channels, then taps.
+        Rows go over samples, then windows, of which there are ``places`` along every axis; columns
+        go over taps, then channels.
         """
         dims = len(self.kernel)
-        found = torch.nn.functional.pad(x, [n for p in reversed(self.padding) for n in p])
+        padded = torch.nn.functional.pad(x, [n for p in reversed(self.padding) for n in p])
+        found = padded.movedim(1, -1).contiguous().unflatten(-1, (groups, -1))
         for axis in range(dims):
-            found = found.unfold(2 + axis, self.spans[axis], self.stride[axis])
-            found = found[..., :: self.dilation[axis]]
-        split: Tensor = found.unflatten(1, (groups, -1))  # B, G, C/G, windows..., taps...
-        places, taps = range(3, 3 + dims), range(3 + dims, 3 + 2 * dims)
-        rows = split.permute(1, 0, *places, 2, *taps)
+            found = found.unfold(1 + axis, self.spans[axis], self.stride[axis])
+            found = found[..., :: self.dilation[axis]].narrow(1 + axis, 0, places[axis])
+        taps = range(3 + dims, 3 + 2 * dims)
+        rows: Tensor = found.permute(1 + dims, 0, *range(1, 1 + dims), *taps, 2 + dims)
         lead = prod(rows.shape[1 : 2 + dims])
         return rows.reshape(groups, lead, prod(rows.shape[2 + dims :]))
 
-    def summed(
-        self, columns: Tensor, batch: int, sizes: tuple[int, ...], windows: tuple[int, ...]
-    ) -> Tensor:
-        """(groups, B * windows, C / groups * taps) added into (B, C, *sizes): col2im.
+    def summed(self, columns: Tensor, batch: int, sizes: Sizes, places: Sizes) -> Tensor:
+        """(groups, B * places, taps * C / groups) added into (B, C, *sizes): col2im.
 
         Taps are added in order, in the dtype of ``columns``; ``sizes`` are without padding.
         """
         whole = [n + sum(p) for n, p in zip(sizes, self.padding, strict=True)]
-        dims = len(self.kernel)
-        groups = columns.shape[0]
-        taps_each = prod(self.kernel)
+        groups, taps_each = columns.shape[0], prod(self.kernel)
         channels = columns.shape[-1] // taps_each
-        split = columns.reshape(groups, batch, *windows, channels, taps_each)
-        taps = split.permute(-1, 1, 0, 2 + dims, *range(2, 2 + dims)).flatten(2, 3)
-        out = columns.new_zeros((batch, taps.shape[2], *whole))
-        for number, tap in enumerate(taps):
-            at: Any = (..., *self._slices(number, windows))
+        split = columns.reshape(groups, batch, *places, taps_each, channels)
+        out = columns.new_zeros((batch, *whole, groups, channels))
+        for number, tap in enumerate(split.movedim(0, -2).movedim(-3, 0)):
+            at: Any = (slice(None), *self._slices(number, places))
             out[at] += tap
         kept = [slice(p[0], p[0] + n) for n, p in zip(sizes, self.padding, strict=True)]
-        inner: Any = (..., *kept)
-        return out[inner]
+        inner: Any = (slice(None), *kept)
+        return out[inner].flatten(-2).movedim(-1, 1)
 
-    def _slices(self, number: int, windows: tuple[int, ...]) -> tuple[slice, ...]:
+    def _slices(self, number: int, places: Sizes) -> tuple[slice, ...]:
         """Where tap ``number`` of every window lies."""
         found = []
         for k, s, d, n in zip(
-            self.kernel[::-1], self.stride[::-1], self.dilation[::-1], windows[::-1], strict=True
+            self.kernel[::-1], self.stride[::-1], self.dilation[::-1], places[::-1], strict=True
         ):
             number, at = divmod(number, k)
             found.append(slice(at * d, at * d + (n - 1) * s + 1, s))
         return tuple(found[::-1])
+
+
+class Columns(torch.autograd.Function):
+    """``Windows.columns``, whose gradient is ``Windows.summed``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, windows: Windows, groups: int, places: Sizes, site: Site
+    ) -> Tensor:
+        """im2col."""
+        ctx.windows, ctx.site, ctx.places = windows, site, places
+        ctx.batch, ctx.sizes = x.shape[0], tuple(x.shape[2:])
+        return windows.columns(x, groups, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        """col2im."""
+        with ctx.site.inside():
+            x = Summed.apply(grad, ctx.windows, ctx.batch, ctx.sizes, ctx.places, ctx.site)
+        return x, None, None, None, None
+
+
+class Summed(torch.autograd.Function):
+    """``Windows.summed``, whose gradient is ``Windows.columns``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, columns: Tensor, windows: Windows, batch: int, sizes: Sizes, places: Sizes,
+        site: Site,
+    ) -> Tensor:  # fmt: skip
+        """col2im."""
+        ctx.windows, ctx.site, ctx.places, ctx.groups = windows, site, places, columns.shape[0]
+        return windows.summed(columns, batch, sizes, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        """im2col."""
+        with ctx.site.inside():
+            columns = Columns.apply(grad, ctx.windows, ctx.groups, ctx.places, ctx.site)
+        return columns, None, None, None, None, None

@@ -30,11 +30,11 @@ def chip(request: pytest.FixtureRequest) -> Accelerator:
 
 
 def windows(x: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
-    """(B * windows, C * taps), by loops over windows."""
+    """(B * windows, taps * C), by loops over windows."""
     x = F.pad(x.detach(), (padding,) * 4)
     span = dilation * (kernel - 1) + 1
     rows = [
-        sample[:, i : i + span : dilation, j : j + span : dilation].reshape(-1)
+        sample[:, i : i + span : dilation, j : j + span : dilation].permute(1, 2, 0).reshape(-1)
         for sample in x
         for i in range(0, x.shape[2] - span + 1, stride)
         for j in range(0, x.shape[3] - span + 1, stride)
@@ -47,13 +47,24 @@ def scattered(rows: Tensor, like: Tensor, kernel: int, stride: int, padding: int
     b, c, h, w = like.shape
     out = torch.zeros(b, c, h + 2 * padding, w + 2 * padding)
     high, wide = ((n + 2 * padding - kernel) // stride + 1 for n in (h, w))
-    split = rows.reshape(b, high, wide, c, kernel, kernel)
+    split = rows.reshape(b, high, wide, kernel, kernel, c)
     for p in range(kernel):
         for q in range(kernel):
             for i in range(high):
                 for j in range(wide):
-                    out[:, :, i * stride + p, j * stride + q] += split[:, i, j, :, p, q]
+                    out[:, :, i * stride + p, j * stride + q] += split[:, i, j, p, q]
     return out[:, :, padding : padding + h, padding : padding + w]
+
+
+def matrix(w: Tensor) -> Tensor:
+    """Filters (N, C, *taps) as rows (N, taps * C)."""
+    return w.permute(0, 2, 3, 1).reshape(w.shape[0], -1)
+
+
+def filters_of(rows: Tensor, w: Tensor) -> Tensor:
+    """Rows (N, taps * C) as filters of the shape of ``w``."""
+    n, c, *taps = w.shape
+    return rows.reshape(n, *taps, c).permute(0, 3, 1, 2)
 
 
 def test_convolution(chip: Accelerator) -> None:
@@ -62,16 +73,14 @@ def test_convolution(chip: Accelerator) -> None:
     with simulate(chip):
         y = F.conv2d(x, w, b, stride=2, padding=1)
         y.backward(e)
-    rows, filters = windows(x, 3, 2, 1, 1), w.reshape(6, -1)
+    rows, filters = windows(x, 3, 2, 1, 1), matrix(w)
     errors = e.permute(0, 2, 3, 1).reshape(-1, 6)
     assert torch.equal(
         y, times(chip, rows, filters.T, FORWARD, b).reshape(2, 4, 3, 6).permute(0, 3, 1, 2)
     )
-    assert torch.equal(
-        w.grad, gradient(chip, times(chip, rows.T, errors, SECOND).T.reshape(w.shape))
-    )
-    taps = times(chip, errors, filters, FIRST)
-    torch.testing.assert_close(x.grad, scattered(taps, x, 3, 2, 1), rtol=1e-6, atol=1e-6)
+    slope = filters_of(times(chip, rows.T, errors, SECOND).T, w)
+    assert torch.equal(w.grad, gradient(chip, slope))
+    assert torch.equal(x.grad, scattered(times(chip, errors, filters, FIRST), x, 3, 2, 1))
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -82,7 +91,7 @@ def test_convolution_in_groups_with_dilation(name: str) -> None:
         y = F.conv2d(x, w, dilation=2, groups=2)
     for g in range(2):
         rows = windows(x[:, 2 * g : 2 * g + 2], 3, 1, 0, 2)
-        part = times(chip, rows, w[3 * g : 3 * g + 3].reshape(3, -1).T)
+        part = times(chip, rows, matrix(w[3 * g : 3 * g + 3]).T)
         assert torch.equal(y[:, 3 * g : 3 * g + 3], part.reshape(2, 3, 3, 3).permute(0, 3, 1, 2))
 
 
@@ -92,10 +101,10 @@ def test_transposed_convolution(chip: Accelerator) -> None:
     with simulate(chip):
         y = F.conv_transpose2d(x, w, stride=2)
         y.backward(e)
-    flat, filters = x.permute(0, 2, 3, 1).reshape(-1, 4), w.reshape(4, -1)
-    taps = times(chip, flat, filters)
-    torch.testing.assert_close(y, scattered(taps, e, 3, 2, 0), rtol=1e-6, atol=1e-6)
+    flat, filters = x.permute(0, 2, 3, 1).reshape(-1, 4), matrix(w)
+    assert torch.equal(y, scattered(times(chip, flat, filters), e, 3, 2, 0))
     errors = windows(e, 3, 2, 0, 1)
     got = x.grad.permute(0, 2, 3, 1).reshape(-1, 4)
     assert torch.equal(got, times(chip, errors, filters.T, FIRST))
-    assert torch.equal(w.grad, gradient(chip, times(chip, flat.T, errors, SECOND).reshape(w.shape)))
+    slope = filters_of(times(chip, flat.T, errors, SECOND), w)
+    assert torch.equal(w.grad, gradient(chip, slope))
