@@ -1,15 +1,19 @@
 """Convolutions as matrix products over windows (im2col), forward and transposed."""
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import torch
 
+from numformats.torch.simulation import block_convolution
 from numformats.torch.simulation.arguments import bias_of, some_windows, windows_of
 from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
-from numformats.torch.simulation.multiplying import Operand
+from numformats.torch.simulation.layouts import (
+    matrix_of_filters,
+    matrix_of_pixels,
+    pixels_of_matrix,
+)
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.products import product
@@ -65,11 +69,13 @@ def convolution(
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
     if takes(site, x, w):
         return convolve(site, x, w, bias, windows, groups)
+    if block_convolution.takes(site, x, windows, groups):
+        return block_convolution.convolve(site, x, w, bias, windows, groups)
     rows = x.shaped(Columns.apply(x.tensor, windows, groups, count, site))
-    filters = w.shaped(_taps_first(w.tensor, groups))
-    start = None if bias is None else bias.reshape(groups, 1, -1)
-    flat = product(site, *_plain(rows, filters.mT, groups), _first(start, groups))
-    return _channels_second(flat, groups, input.shape[0], count)
+    filters = w.shaped(matrix_of_filters(w.tensor, groups))
+    start = bias if bias is None or groups == 1 else bias.reshape(groups, 1, -1)
+    flat = product(site, rows, filters.mT, start)
+    return pixels_of_matrix(flat, input.shape[0], count)
 
 
 @intercepts("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -99,12 +105,10 @@ def transposed(
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
     if takes(site, x, w):
         return convolve(site, x, w, bias, windows, groups, more)
-    split = x.tensor.unflatten(1, (groups, -1)).movedim(1, 0).movedim(2, -1)
-    rows = x.shaped(split.reshape(groups, batch * prod(places), split.shape[-1]))
-    filters = w.shaped(_taps_first(w.tensor, groups))
-    taps = product(site, *_plain(rows, filters, groups))
-    wide = taps if groups > 1 else taps.unsqueeze(0)
-    result: Tensor = Summed.apply(wide, windows, batch, sizes, places, site)
+    rows = x.shaped(matrix_of_pixels(x.tensor, groups))
+    filters = w.shaped(matrix_of_filters(w.tensor, groups))
+    taps = product(site, rows, filters)
+    result: Tensor = Summed.apply(taps, windows, batch, sizes, places, site)
     return result if bias is None else result + site.cast(bias).reshape(-1, *(1,) * dims)
 
 
@@ -162,25 +166,3 @@ def _check(site: Site, x: Tensor, w: Tensor, windows: Windows, groups: int, axis
             f"{site.op}: input {tuple(x.shape)} and weight {tuple(w.shape)} with groups={groups}: "
             f"the input needs {w.ndim} axes and {channels} channels"
         )
-
-
-def _taps_first(w: Tensor, groups: int) -> Tensor:
-    """(groups * N, C, *taps) as (groups, N, taps * C): the columns of windows."""
-    return w.movedim(1, -1).reshape(groups, w.shape[0] // groups, -1)
-
-
-def _plain(a: Operand, b: Operand, groups: int) -> tuple[Operand, Operand]:
-    """Matrices instead of a batch of one, so that weights count as one matrix."""
-    if groups > 1:
-        return a, b
-    return a.shaped(a.tensor.squeeze(0)), b.shaped(b.tensor.squeeze(0))
-
-
-def _first(c: Tensor | None, groups: int) -> Tensor | None:
-    return c if c is None or groups > 1 else c.reshape(-1)
-
-
-def _channels_second(flat: Tensor, groups: int, batch: int, count: tuple[int, ...]) -> Tensor:
-    """(G, B * windows, channels) as (B, G * channels, *windows)."""
-    wide = flat.reshape(groups, batch, *count, flat.shape[-1])
-    return wide.movedim(-1, 1).movedim(2, 0).flatten(1, 2)

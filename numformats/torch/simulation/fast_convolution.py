@@ -46,12 +46,8 @@ def convolve(
     output_padding: tuple[int, ...] | None = None,
 ) -> Tensor:
     """The convolution of stored operands, differentiable."""
-    before = [min(p) for p in windows.padding]
-    odd = [n for p in reversed(windows.padding) for n in (p[0] - min(p), p[1] - min(p))]
-    tensor = torch.nn.functional.pad(x.tensor, odd) if any(odd) else x.tensor
-    transposed = output_padding is not None
-    more = output_padding or (0,) * len(before)
-    arguments = (windows.stride, before, windows.dilation, transposed, more, groups)
+    tensor, windows = windows.evened(x.tensor)
+    arguments = windows.arguments(groups, output_padding)
     plan = Plan(site, x.scale, w.scale, site.key, result_dtype(x, w), arguments)
     start = None if bias is None else site.cast(bias)
     result: Tensor = Convolution.apply(tensor, w.tensor, start, plan)

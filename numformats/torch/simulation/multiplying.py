@@ -58,7 +58,7 @@ def multiply(
     site.note(direction, roles, (a.tensor.shape, b.tensor.mT.shape), reason)
     if not isinstance(unit, str):
         return _exact(*unit, a, b, c, key)
-    return single(_in_torch(site, a, key, 0), _in_torch(site, b, key, 1), c, turned)
+    return single(in_torch(site, a, key, 0), in_torch(site, b, key, 1), c, turned)
 
 
 def _exact(
@@ -88,7 +88,8 @@ def _view(x: Tensor) -> Any:
     return host(x.cpu(), "x").view
 
 
-def _in_torch(site: Site, x: Operand, key: Key | None, number: int) -> Elements:
+def in_torch(site: Site, x: Operand, key: Key | None, number: int) -> Elements:
+    """``x`` as it is stored for one product, along the last axis; blocks and rows without scale."""
     if x.stored:
         return Elements(x.tensor, x.scale)
     elements = store(site.chip, x.tensor, x.role, key and key.fold(number))

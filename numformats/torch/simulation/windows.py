@@ -1,11 +1,12 @@
 """Windows of a convolution as rows of a matrix (im2col), and their sums (col2im)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import torch
 
+from numformats.torch.simulation.layouts import batch, groups_of
 from numformats.torch.simulation.places import Site
 
 Tensor = torch.Tensor
@@ -36,8 +37,39 @@ class Windows:
         rows = zip(count, self.stride, self.padding, self.spans, more, strict=True)
         return tuple((n - 1) * s - sum(p) + span + o for n, s, p, span, o in rows)
 
+    def cover(self, sizes: Sizes) -> bool:
+        """Whether every element of an input of ``sizes`` is in a window."""
+        rows = zip(
+            sizes, self.count(sizes), self.kernel, self.stride, self.padding, self.dilation,
+            strict=True,
+        )  # fmt: skip
+        return all(
+            d == 1 and s <= k and (n - 1) * s + k >= size + p[0] for size, n, k, s, p, d in rows
+        )
+
+    def evened(self, x: Tensor) -> tuple[Tensor, "Windows"]:
+        """``x`` padded where the padding of an axis is longer on one side, and what is left."""
+        each = tuple(min(p) for p in self.padding)
+        odd = [
+            n
+            for p, same in zip(self.padding[::-1], each[::-1], strict=True)
+            for n in (p[0] - same, p[1] - same)
+        ]
+        if not any(odd):
+            return x, self
+        left = replace(self, padding=tuple((n, n) for n in each))
+        return torch.nn.functional.pad(x, odd), left
+
+    def arguments(self, groups: int, more: Sizes | None = None) -> tuple[Any, ...]:
+        """Of ``torch.convolution``, after the bias; ``more`` is the output padding of a transposed
+        one. Paddings are even.
+        """
+        before = [p[0] for p in self.padding]
+        rest = more is not None, more or (0,) * len(before), groups
+        return self.stride, before, self.dilation, *rest
+
     def columns(self, x: Tensor, groups: int, places: Sizes) -> Tensor:
-        """``x`` (B, C, ...) as (groups, B * places, taps * C / groups): im2col.
+        """``x`` (B, C, ...) as ([groups,] B * places, taps * C / groups): im2col.
 
         Rows go over samples, then windows, of which there are ``places`` along every axis; columns
         go over taps, then channels.
@@ -50,19 +82,19 @@ class Windows:
             found = found[..., :: self.dilation[axis]].narrow(1 + axis, 0, places[axis])
         taps = range(3 + dims, 3 + 2 * dims)
         rows: Tensor = found.permute(1 + dims, 0, *range(1, 1 + dims), *taps, 2 + dims)
-        lead = prod(rows.shape[1 : 2 + dims])
-        return rows.reshape(groups, lead, prod(rows.shape[2 + dims :]))
+        lead, width = prod(rows.shape[1 : 2 + dims]), prod(rows.shape[2 + dims :])
+        return rows.reshape(*batch(groups), lead, width)
 
-    def summed(self, columns: Tensor, batch: int, sizes: Sizes, places: Sizes) -> Tensor:
-        """(groups, B * places, taps * C / groups) added into (B, C, *sizes): col2im.
+    def summed(self, columns: Tensor, samples: int, sizes: Sizes, places: Sizes) -> Tensor:
+        """([groups,] B * places, taps * C / groups) added into (B, C, *sizes): col2im.
 
         Taps are added in order, in the dtype of ``columns``; ``sizes`` are without padding.
         """
         whole = [n + sum(p) for n, p in zip(sizes, self.padding, strict=True)]
-        groups, taps_each = columns.shape[0], prod(self.kernel)
+        groups, taps_each = groups_of(columns), prod(self.kernel)
         channels = columns.shape[-1] // taps_each
-        split = columns.reshape(groups, batch, *places, taps_each, channels)
-        out = columns.new_zeros((batch, *whole, groups, channels))
+        split = columns.reshape(groups, samples, *places, taps_each, channels)
+        out = columns.new_zeros((samples, *whole, groups, channels))
         for number, tap in enumerate(split.movedim(0, -2).movedim(-3, 0)):
             at: Any = (slice(None), *self._slices(number, places))
             out[at] += tap
@@ -90,14 +122,14 @@ class Columns(torch.autograd.Function):
     ) -> Tensor:
         """im2col."""
         ctx.windows, ctx.site, ctx.places = windows, site, places
-        ctx.batch, ctx.sizes = x.shape[0], tuple(x.shape[2:])
+        ctx.samples, ctx.sizes = x.shape[0], tuple(x.shape[2:])
         return windows.columns(x, groups, places)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         """col2im."""
         with ctx.site.inside():
-            x = Summed.apply(grad, ctx.windows, ctx.batch, ctx.sizes, ctx.places, ctx.site)
+            x = Summed.apply(grad, ctx.windows, ctx.samples, ctx.sizes, ctx.places, ctx.site)
         return x, None, None, None, None
 
 
@@ -106,12 +138,13 @@ class Summed(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, columns: Tensor, windows: Windows, batch: int, sizes: Sizes, places: Sizes,
+        ctx: Any, columns: Tensor, windows: Windows, samples: int, sizes: Sizes, places: Sizes,
         site: Site,
     ) -> Tensor:  # fmt: skip
         """col2im."""
-        ctx.windows, ctx.site, ctx.places, ctx.groups = windows, site, places, columns.shape[0]
-        return windows.summed(columns, batch, sizes, places)
+        ctx.windows, ctx.site, ctx.places = windows, site, places
+        ctx.groups = groups_of(columns)
+        return windows.summed(columns, samples, sizes, places)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
