@@ -30,6 +30,8 @@ CHIPS: list[tuple[str, Any, float]] = [
     ("e4m3, e5m2, a scale a tensor", replace(FP8, name="scaled", gradients="e5m2"), 1.6),
     ("e4m3, e5m2, stochastic", replace(PLAIN, name="stochastic", rounding="stochastic"), 2.2),
     ("mxfp8", nf.accelerator("nvidia-b200-mxfp8"), 0),
+    ("nvfp4", nf.accelerator("nvidia-b200-nvfp4"), 0),
+    ("deepseek", nf.accelerator("nvidia-h100-deepseek"), 0),
 ]
 
 

@@ -54,7 +54,7 @@ def shared(chip: Accelerator, role: str) -> bool:
 def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
     """``x`` (..., outer, K) as ``accelerators.storing`` stores it, where ``x`` lies.
 
-    Promise: the same bits, save that blocks come with their scales multiplied in.
+    Promise: the same bits, save that all scales but that of a tensor come multiplied in.
     """
     x = working(x.detach())
     if keeps(chip, role, x.dtype):
@@ -65,11 +65,23 @@ def store(chip: Accelerator, x: Tensor, role: str, key: Key | None) -> Elements:
     if scaling is None or isinstance(fmt, BlockFloat):
         return Elements(rounded(x, fmt, *how), None)
     scale = _scales(scaling, x, float(fmt.max))
-    wide = scale
-    if scaling.inner is not None:
-        wide = scale.repeat_interleave(scaling.inner, -1)[..., : x.shape[-1]]
-    values = rounded(x / wide, fmt, *how)
-    return Elements(values, scale if scaling.kind == "tensor" else wide)
+    if scaling.kind == "tensor":
+        return Elements(rounded(x / scale, fmt, *how), scale)
+    return Elements(_in_runs(x, scale, scaling.inner, fmt, how), None)
+
+
+def _in_runs(
+    x: Tensor, scale: Tensor, inner: int | None, fmt: Format, how: tuple[str, Key | None]
+) -> Tensor:
+    """Stored numbers of ``x`` (..., outer, K), one scale for each ``inner`` elements along K."""
+    k = x.shape[-1]
+    if inner is None or k % inner:
+        wide = scale if inner is None else scale.repeat_interleave(inner, -1)[..., :k]
+        return rounded(x / wide, fmt, *how).mul_(wide)
+    runs, wide = (k // inner, inner), scale.unsqueeze(-1)
+    values = rounded((x.unflatten(-1, runs) / wide).flatten(-2), fmt, *how)
+    values.unflatten(-1, runs).mul_(wide)
+    return values
 
 
 def rounded(x: Tensor, fmt: Format, rounding: str, key: Key | None) -> Tensor:
@@ -115,23 +127,34 @@ def _amax(scaling: Scaling, x: Tensor) -> Tensor:
             return x.new_zeros(())
         low, high = torch.aminmax(x)
         most = torch.maximum(-low, high)
-        return most if most.isfinite() else _finite(x).amax()
-    size = _finite(x)
-    if not size.numel():
-        blocks = 1 if scaling.inner is None else -(-x.shape[-1] // scaling.inner)
-        return size.new_zeros((*x.shape[:-1], blocks))
-    if scaling.block is None:
-        return size.amax(-1, keepdim=True)
-    rows, inner = scaling.block
-    outer, k = size.shape[-2:]
-    padded = torch.nn.functional.pad(size, (0, -k % inner, 0, -outer % rows))
-    tiles = padded.unflatten(-1, (-1, inner)).amax(-1).unflatten(-2, (-1, rows)).amax(-2)
-    spread: Tensor = tiles.repeat_interleave(rows, -2)
+        return most if most.isfinite() else _finite(x).abs().amax()
+    outer, k = x.shape[-2:]
+    rows, inner = scaling.block or (1, max(k, 1))
+    if not x.numel():
+        return x.new_zeros((*x.shape[:-1], -(-k // inner)))
+    most = _largest(torch.nn.functional.pad(x, (0, -k % inner)) if k % inner else x, inner)
+    if not most.isfinite().all():
+        return _amax(scaling, _finite(x))
+    if rows == 1:
+        return most
+    tiles = torch.nn.functional.pad(most, (0, 0, 0, -outer % rows)).unflatten(-2, (-1, rows))
+    spread: Tensor = tiles.amax(-2).repeat_interleave(rows, -2)
     return spread[..., :outer, :]
 
 
+def _largest(x: Tensor, inner: int) -> Tensor:
+    """The largest magnitude of every ``inner`` elements along the last axis, read in the order of
+    memory (torch reduces other orders many times slower)."""
+    steps = x.stride()
+    order = sorted(range(x.ndim), key=lambda axis: -steps[axis])
+    at = order.index(x.ndim - 1)
+    runs = x.permute(order).unflatten(at, (-1, inner))
+    most = torch.maximum(runs.amax(at + 1), -runs.amin(at + 1))
+    return most.permute([order.index(axis) for axis in range(x.ndim)])
+
+
 def _finite(x: Tensor) -> Tensor:
-    return torch.where(x.isfinite(), x, 0.0).abs()
+    return torch.where(x.isfinite(), x, 0.0)
 
 
 def decoded(elements: Elements) -> Tensor:

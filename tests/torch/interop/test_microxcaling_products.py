@@ -123,3 +123,28 @@ def test_injected_products_are_rounded_until_they_are_ejected() -> None:
     torch.testing.assert_close(found, mx.linear(x, layer.weight, layer.bias, specs))
     assert torch.equal(layer(x), torch.nn.functional.linear(x, layer.weight, layer.bias))
     assert len(running.report().simulated) == 1
+
+
+def test_injected_convolutions_have_blocks_along_channels() -> None:
+    """As ``mx.convolution`` rounds them: axis 1, for the result and for the input's gradient."""
+    specs = mx.finalize_mx_specs(
+        {"a_elem_format": "fp4", "w_elem_format": "fp6_e2m3", "block_size": 4, "round": "even"}
+    )
+    assert specs is not None
+    x, layer = torch.randn(2, 8, 5, 4, requires_grad=True), torch.nn.Conv2d(8, 12, 3, padding=1)
+    error = torch.randn(2, 12, 5, 4)
+    running = inject_pyt_ops(specs)
+    found = layer(x)
+    found.backward(error)
+    eject_pyt_ops(running)
+    fp4, fp6 = "fp4_e2m1", "fp6_e2m3"
+    kept, w = quantize_mx_op(x.detach(), specs, fp4, axes=[1]), layer.weight.detach()
+    filters = quantize_mx_op(w, specs, fp6, axes=[1])
+    wanted = torch.nn.functional.conv2d(kept, filters, layer.bias, padding=1)
+    torch.testing.assert_close(found, wanted)
+    kept, filters = (
+        quantize_mx_op(error, specs, fp4, axes=[1]),
+        quantize_mx_op(w, specs, fp6, axes=[0]),
+    )
+    slope = torch.nn.functional.conv_transpose2d(kept, filters, padding=1)
+    torch.testing.assert_close(x.grad, slope)

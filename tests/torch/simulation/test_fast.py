@@ -53,20 +53,21 @@ def test_torch_multiplies_what_is_stored(name: str, fmt: str) -> None:
             torch.testing.assert_close(grad, right, rtol=1e-5, atol=1e-5)
 
 
-ALL = nf.accelerators()
+ALL, DEEPSEEK = nf.accelerators(), "nvidia-h100-deepseek"
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_stored_bits_are_those_of_the_accelerator(name: str) -> None:
     chip, key = ALL[name], nf.Key(4)
     rng = np.random.default_rng(2)
-    for shape in ((5, 150), (2, 3, 64), (0, 5), (3, 0)):
+    for shape in ((5, 150), (2, 3, 256), (0, 5), (3, 0)):
         x = (rng.standard_normal(shape) * 3).astype(np.float32)
         x.reshape(-1)[:1] = -7.0
         for role in ROLES:
             kept = reference(chip, x, role, key, "auto")
-            got = decoded(store(chip, torch.from_numpy(x), role, key)).numpy()
-            np.testing.assert_array_equal(got, _numbers(chip, kept, x, role))
+            for lies in (x, x.swapaxes(-1, -2).copy().swapaxes(-1, -2), np.asfortranarray(x)):
+                got = decoded(store(chip, torch.from_numpy(lies), role, key)).numpy()
+                np.testing.assert_array_equal(got, _numbers(chip, kept, x, role))
 
 
 def _numbers(chip: nf.accelerators.Accelerator, kept: object, x: object, role: str) -> object:
@@ -80,6 +81,18 @@ def _numbers(chip: nf.accelerators.Accelerator, kept: object, x: object, role: s
     fmt = chip.storage(role)
     size = fmt.block_size if isinstance(fmt.block_size, int) else fmt.block_size[1]
     return values * np.repeat(kept.block_scales, size, -1)[..., :k] * kept.tensor_scale
+
+
+@pytest.mark.parametrize("place", [(0, 3), (1, 200), (4, 149)])
+def test_scales_of_blocks_are_found_among_finite_numbers(place: tuple[int, int]) -> None:
+    x, chip = np.random.default_rng(0).standard_normal((5, 300), np.float32), ALL[DEEPSEEK]
+    x[place] = np.inf
+    x[place[0], place[1] + 1] = np.nan
+    for role in ROLES:
+        wanted = _numbers(chip, reference(chip, x, role, None, "auto"), x, role)
+        got = decoded(store(chip, torch.from_numpy(x), role, None)).numpy()
+        np.testing.assert_array_equal(got, wanted)
+        assert np.isfinite(got).sum() > x.size - 3
 
 
 def test_scales_are_found_among_finite_numbers() -> None:
