@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from numformats.accelerators.scaling import Scaling
@@ -89,6 +89,17 @@ class Accelerator:
         from numformats.accelerators.validating import check
 
         check(self)
+
+    def __hash__(self) -> int:
+        known = self.__dict__.get("_hash")
+        if known is None:
+            known = hash(tuple(getattr(self, each.name) for each in fields(self)))
+            object.__setattr__(self, "_hash", known)
+        return int(known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields; hashes of texts are another process's."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def _scalings(self) -> tuple[tuple[str, Scaling], ...]:
         given = self.scaling

@@ -1,5 +1,6 @@
 """Whether values of one format are values of another."""
 
+from functools import lru_cache
 from typing import Any
 
 from numformats.formats import BlockFloat, FixedPoint, Float, Format
@@ -10,6 +11,7 @@ def element(fmt: Format | None) -> Float | FixedPoint | None:
     return fmt.element if isinstance(fmt, BlockFloat) else fmt
 
 
+@lru_cache(maxsize=1024)
 def holds(own: Float | FixedPoint, fmt: Float | FixedPoint) -> bool:
     """Whether every finite value of ``fmt`` is one of ``own``."""
     if own == fmt:

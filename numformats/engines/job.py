@@ -1,6 +1,7 @@
 """A matrix product as engines take it: operands in three dimensions, and where the results go."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -149,6 +150,7 @@ def refuse(x: Operand, bad: Any, fmt: Any, start: int = 0) -> None:
 _OWN = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52)}
 
 
+@lru_cache(maxsize=1024)
 def all_are_values(carrier: Carrier, fmt: FixedPoint | Float) -> bool:
     """Whether every number of a dtype is a value of ``fmt``, NaN and Inf included."""
     exp_bits, man_bits = _OWN[carrier.name]

@@ -19,6 +19,7 @@ from numformats.rounding import find
 
 ANY = (Float, FixedPoint)
 EXACT_BITS = 53  # significand bits of the float64 that holds a product
+NO_KEYS = np.zeros((1, 2), np.uint32)
 RANGE = 400  # exponents within which float64 sums and their errors are exact
 
 
@@ -145,7 +146,7 @@ class MACChain(Engine):
         count, key = a.shape[2], job.key or Key(0)
         product = None if self.product is None else self.step(self.product, self.product_rounding)
         tree = self.order == "pairwise"
-        events = 4 * (count + tree * self.chunk_length(count)) if self.keyed else 1
+        events = 4 * (count + tree * self.chunk_length(count))
         task = ChainTask(
             a=a,
             b=b,
@@ -157,7 +158,7 @@ class MACChain(Engine):
             outer=self.step(self.c_values, self.outer_rounding or self.rounding),
             chunk=self.chunk_length(count),
             tree=tree,
-            keys=event_keys(key, events),
+            keys=event_keys(key, events) if self.keyed else NO_KEYS,
             first=key.start,
         )
         job.backend.chains(task)

@@ -3,8 +3,11 @@ confidence than its sources give; silicon presets use the units that reproduce r
 
 from __future__ import annotations
 
+import os
 import pathlib
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -48,6 +51,20 @@ def test_preset_pickles_hashes_and_is_found_by_name(name: str) -> None:
     assert pickle.loads(pickle.dumps(chip)) == chip
     assert {chip: 1}[nf.accelerator(name)] == 1
     assert nf.accelerator(name.upper()) is nf.accelerator(name)
+
+
+def test_another_process_finds_a_pickled_preset() -> None:
+    """Hashes of texts differ between processes."""
+    chip = ALL[NAMES[0]]
+    assert hash(chip) == hash(chip)
+    code = (
+        "import pickle, sys, numformats as nf; chip = pickle.load(sys.stdin.buffer); "
+        "assert {nf.accelerator(chip.name): 1}[chip] == 1"
+    )
+    surroundings = {**os.environ, "PYTHONHASHSEED": "12345"}
+    subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(chip), env=surroundings, check=True
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

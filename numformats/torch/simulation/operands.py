@@ -52,7 +52,8 @@ def operand(site: Site, x: Tensor, role: str, position: int = 0) -> Operand:
     if role != "weights" and (not once or keeps(site.chip, role, x.dtype)):
         return Operand(working(x), role, x.dtype, once)
     keys = site.part(STORED, position), site.part(GRADIENT, position)
-    values, scale = Store.apply(x, site.chip, role, once, keys)
+    with site.inside():
+        values, scale = Store.apply(x, site.chip, role, once, keys)
     return Operand(values, role, x.dtype, once, scale)
 
 

@@ -1,10 +1,10 @@
 """``Run``: what all operations under one simulation share."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import get_ident
+from typing import Any
 
 import torch
 
@@ -36,20 +36,9 @@ class Run:
         if not now:
             del self._depths[get_ident()]
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> "Inside":
         """Without autocast, interception and audit."""
-        self.deepen(1)
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(torch._C._DisableTorchDispatch())
-                stack.enter_context(torch._C.DisableTorchFunction())
-                for device in ("cpu", "cuda"):
-                    if torch.is_autocast_enabled(device):
-                        stack.enter_context(torch.autocast(device, enabled=False))
-                yield
-        finally:
-            self.deepen(-1)
+        return Inside(self)
 
     def key(self, path: str, op: str) -> Key:
         """The key of this call: of seed, step, call site, and how often it was called before."""
@@ -57,3 +46,23 @@ class Run:
         self.calls[path, op] = count + 1
         digest = hashlib.blake2b(f"{path}/{op}".encode(), digest_size=8).digest()
         return Key(self.seed).fold(self.step).fold(int.from_bytes(digest, "little")).fold(count)
+
+
+class Inside:
+    """What ``Run.inside`` gives: a context, entered once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.stack = run, ExitStack()
+
+    def __enter__(self) -> None:
+        self.run.deepen(1)
+        self.stack.callback(self.run.deepen, -1)
+        enter = self.stack.enter_context
+        enter(torch._C._DisableTorchDispatch())
+        enter(torch._C.DisableTorchFunction())
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                enter(torch.autocast(device, enabled=False))
+
+    def __exit__(self, *raised: Any) -> None:
+        self.stack.__exit__(*raised)
