@@ -127,11 +127,11 @@ def _back(error: Operand, x: Tensor, w: Tensor, how: How) -> Tensor:
 def _back_in_torch(error: Operand, x: Tensor, w: Tensor, how: How) -> Tensor:
     """The gradient of ``x`` by torch's convolution, of the same stored operands."""
     plan, site, key = how.plan, how.plan.site, how.plan.part(1)
-    site.note("backward", (error.role, plan.b.role), (error.tensor.shape, w.shape))
     kept = in_torch(site, error, key, 0)
     columns = in_torch(site, plan.b.shaped(matrix_of_filters(w, how.groups).mT), key, 1)
     filters = _filters(columns.values.mT, columns.scale, kept.scale, w)
     e = pixels_of_matrix(kept.values, x.shape[0], how.places)
+    site.note("backward", (error.role, plan.b.role), (e.shape, w.shape))
     dx: Tensor = torch.ops.aten.convolution_backward(
         e, x, filters, None, *how.arguments, [True, False, False]
     )[0]

@@ -75,7 +75,8 @@ class Windows:
         go over taps, then channels.
         """
         dims = len(self.kernel)
-        padded = torch.nn.functional.pad(x, [n for p in reversed(self.padding) for n in p])
+        edges = [n for p in reversed(self.padding) for n in p]
+        padded = torch.nn.functional.pad(x, edges) if any(edges) else x
         found = padded.movedim(1, -1).contiguous().unflatten(-1, (groups, -1))
         for axis in range(dims):
             found = found.unfold(1 + axis, self.spans[axis], self.stride[axis])
