@@ -4,13 +4,19 @@ torch computes a checkpoint again wherever ``backward()`` is called, and has no 
 enter there. So its two kinds of checkpoints are told once, in its own module, what they call.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import torch
 from torch.utils import checkpoint as torchs
 
 from numformats.torch.simulation.active import running
+
+GENERATORS = (  # the first one since torch 2.14
+    "_checkpoint_without_reentrant_generator_impl", "_checkpoint_without_reentrant_generator",
+)  # fmt: skip
 
 
 class Again:
@@ -25,17 +31,30 @@ class Again:
             return self.function(*args, **kwargs)
 
 
-def _generator() -> str:
+def _generator() -> str | None:
     """What torch calls with each checkpoint that is not reentrant, and its function first."""
-    name = "_checkpoint_without_reentrant_generator"
-    return f"{name}_impl" if hasattr(torchs, f"{name}_impl") else name  # since torch 2.14
+    return next((name for name in GENERATORS if hasattr(torchs, name)), None)
 
 
 @cache
 def watch_checkpoints() -> None:
     """From now on checkpoints that are made under a simulation end under it."""
+    _watch_reentrant()
+    name = _generator()
+    if name is not None:
+        _watch(name)
+        return
+    warnings.warn(
+        f"torch {torch.__version__} is newer than what this version of numformats knows of its "
+        "checkpoints: torch.utils.checkpoint with use_reentrant=False computes again in full "
+        "precision, not under the simulation; use_reentrant=True is simulated",
+        stacklevel=3,
+    )
+
+
+def _watch_reentrant() -> None:
     reentrant = torchs.CheckpointFunction
-    forward, generator = reentrant.forward, getattr(torchs, _generator())
+    forward = reentrant.forward
 
     def outer_forward(ctx: Any, run_function: Any, *args: Any) -> Any:
         again = None if running() is None else Again(run_function, running())
@@ -43,10 +62,15 @@ def watch_checkpoints() -> None:
         ctx.run_function = again or run_function
         return result
 
+    reentrant.forward = staticmethod(outer_forward)  # type: ignore[method-assign]
+
+
+def _watch(name: str) -> None:
+    generator = getattr(torchs, name)
+
     def outer_generator(fn: Any, *args: Any, **kwargs: Any) -> Any:
         """Its ``fn`` is called only to compute again."""
         simulation = running()
         return generator(fn if simulation is None else Again(fn, simulation), *args, **kwargs)
 
-    reentrant.forward = staticmethod(outer_forward)  # type: ignore[method-assign]
-    setattr(torchs, _generator(), outer_generator)
+    setattr(torchs, name, outer_generator)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 import numformats as nf
 from numformats.torch import Report, simulate
+from numformats.torch.simulation.checkpoints import GENERATORS, watch_checkpoints
 from tests.torch.simulation.zoo import X, layers
 
 DRAWING = dataclasses.replace(
@@ -168,3 +169,12 @@ def test_steps_that_call_backward(use_reentrant: bool) -> None:
         found.append([p.detach() for p in model.parameters()])
     for a, b in zip(*found, strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_torch_that_calls_them_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in GENERATORS:
+        monkeypatch.delattr(torch.utils.checkpoint, name, raising=False)
+    forward = torch.utils.checkpoint.CheckpointFunction.forward
+    monkeypatch.setattr(torch.utils.checkpoint.CheckpointFunction, "forward", staticmethod(forward))
+    with pytest.warns(UserWarning, match="use_reentrant=False computes again in full precision"):
+        watch_checkpoints.__wrapped__()
