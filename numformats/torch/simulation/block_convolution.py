@@ -15,6 +15,7 @@ from numformats.formats import BlockFloat
 from numformats.rounding import find
 from numformats.torch.simulation.layouts import (
     filters_of_matrix,
+    laid,
     matrix_of_filters,
     matrix_of_pixels,
     pixels_of_matrix,
@@ -140,4 +141,5 @@ def _back_in_torch(error: Operand, x: Tensor, w: Tensor, how: How) -> Tensor:
 
 def _filters(matrix: Tensor, scale: Tensor | None, other: Tensor | None, w: Tensor) -> Tensor:
     """Stored filters as ``torch.convolution`` takes them, times both scales."""
-    return decoded(Elements(filters_of_matrix(matrix, w.shape), combined(scale, other)))
+    filters = laid(filters_of_matrix(matrix, w.shape), (w,))
+    return decoded(Elements(filters, combined(scale, other)))

@@ -10,6 +10,7 @@ from numformats.torch.simulation.arguments import bias_of, some_windows, windows
 from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.layouts import (
+    laid,
     matrix_of_filters,
     matrix_of_pixels,
     pixels_of_matrix,
@@ -75,7 +76,7 @@ def convolution(
     filters = w.shaped(matrix_of_filters(w.tensor, groups))
     start = bias if bias is None or groups == 1 else bias.reshape(groups, 1, -1)
     flat = product(site, rows, filters.mT, start)
-    return pixels_of_matrix(flat, input.shape[0], count)
+    return laid(pixels_of_matrix(flat, input.shape[0], count), (input, weight))
 
 
 @intercepts("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -108,7 +109,8 @@ def transposed(
     rows = x.shaped(matrix_of_pixels(x.tensor, groups))
     filters = w.shaped(matrix_of_filters(w.tensor, groups))
     taps = product(site, rows, filters)
-    result: Tensor = Summed.apply(taps, windows, batch, sizes, places, site)
+    taps = Summed.apply(taps, windows, batch, sizes, places, site)
+    result = laid(taps, (input, weight))
     return result if bias is None else result + site.cast(bias).reshape(-1, *(1,) * dims)
 
 
@@ -137,7 +139,7 @@ def either(
 def time_first(site: Site, input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """Input (time, batch, channels), weight (taps, channels, filters)."""
     x, w = input.permute(1, 2, 0), weight.permute(2, 1, 0)
-    return convolution(site, x, w, bias, padding=pad).permute(2, 0, 1)
+    return convolution(site, x, w, bias, padding=pad).permute(2, 0, 1).contiguous()
 
 
 def _source(site: Site, windows: Windows, places: Any, more: tuple[int, ...]) -> tuple[int, ...]:

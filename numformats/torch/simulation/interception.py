@@ -118,6 +118,8 @@ class Interception(TorchFunctionMode):
         seen = found.name in COMPOSITE  # calls inside that the audit is to see
         with nullcontext() if seen else torch._C._DisableTorchDispatch():
             result = handler(site, *args, **kwargs)
+            if isinstance(result, Tensor) and not found.name.startswith("conv"):
+                result = result.contiguous()
         if out is None:
             return result
         if out.dtype != result.dtype:

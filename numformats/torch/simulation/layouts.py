@@ -1,10 +1,26 @@
-"""Tensors of convolutions as matrices, and back. Several groups are a batch of matrices."""
+"""How tensors lie in memory, and those of convolutions as matrices, and back. Several groups are a
+batch of matrices.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
 Tensor = torch.Tensor
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def laid(x: Tensor, operands: Iterable[Tensor]) -> Tensor:
+    """``x`` as torch lays the result of a convolution: contiguous, or with channels innermost where
+    one of ``operands`` has them so.
+    """
+    form = CHANNELS_LAST.get(x.ndim)
+    if form is not None and any(
+        each.ndim == x.ndim and not each.is_contiguous() and each.is_contiguous(memory_format=form)
+        for each in operands
+    ):
+        return x.contiguous(memory_format=form)
+    return x.contiguous()
 
 
 def batch(groups: int) -> tuple[int, ...]:
