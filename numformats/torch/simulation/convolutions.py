@@ -5,20 +5,18 @@ from typing import Any
 
 import torch
 
-from numformats.torch.simulation import block_convolution
+from numformats.torch.simulation import fast_convolution, windowed_convolution
 from numformats.torch.simulation.arguments import bias_of, some_windows, windows_of
-from numformats.torch.simulation.fast_convolution import convolve, takes
 from numformats.torch.simulation.handlers import intercepts
 from numformats.torch.simulation.layouts import (
     laid,
     matrix_of_filters,
     matrix_of_pixels,
-    pixels_of_matrix,
 )
 from numformats.torch.simulation.operands import operand
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.products import product
-from numformats.torch.simulation.windows import Columns, Summed, Windows
+from numformats.torch.simulation.windows import Summed, Windows
 
 Tensor = torch.Tensor
 Sizes = int | Sequence[int]
@@ -68,15 +66,9 @@ def convolution(
     count = windows.count(tuple(input.shape[2:]))
     some_windows(site.op, input.shape[2:], count)
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
-    if takes(site, x, w):
-        return convolve(site, x, w, bias, windows, groups)
-    if block_convolution.takes(site, x, windows, groups):
-        return block_convolution.convolve(site, x, w, bias, windows, groups)
-    rows = x.shaped(Columns.apply(x.tensor, windows, groups, count, site))
-    filters = w.shaped(matrix_of_filters(w.tensor, groups))
-    start = bias if bias is None or groups == 1 else bias.reshape(groups, 1, -1)
-    flat = product(site, rows, filters.mT, start)
-    return laid(pixels_of_matrix(flat, input.shape[0], count), (input, weight))
+    if fast_convolution.takes(site, x, w):
+        return fast_convolution.convolve(site, x, w, bias, windows, groups)
+    return windowed_convolution.convolve(site, x, w, bias, windows, groups)
 
 
 @intercepts("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -104,8 +96,8 @@ def transposed(
     batch, places = input.shape[0], tuple(input.shape[2:])
     sizes = _source(site, windows, places, more)
     x, w = operand(site, input, "activations", 0), operand(site, weight, "weights", 1)
-    if takes(site, x, w):
-        return convolve(site, x, w, bias, windows, groups, more)
+    if fast_convolution.takes(site, x, w):
+        return fast_convolution.convolve(site, x, w, bias, windows, groups, more)
     rows = x.shaped(matrix_of_pixels(x.tensor, groups))
     filters = w.shaped(matrix_of_filters(w.tensor, groups))
     taps = product(site, rows, filters)

@@ -123,7 +123,7 @@ class Columns(torch.autograd.Function):
     ) -> Tensor:
         """im2col."""
         ctx.windows, ctx.site, ctx.places = windows, site, places
-        ctx.samples, ctx.sizes, ctx.plain = x.shape[0], tuple(x.shape[2:]), x.is_contiguous()
+        ctx.samples, ctx.sizes = x.shape[0], tuple(x.shape[2:])
         return windows.columns(x, groups, places)
 
     @staticmethod
@@ -131,7 +131,6 @@ class Columns(torch.autograd.Function):
         """col2im."""
         with ctx.site.inside():
             x = Summed.apply(grad, ctx.windows, ctx.samples, ctx.sizes, ctx.places, ctx.site)
-            x = x.contiguous() if ctx.plain else x
         return x, None, None, None, None
 
 

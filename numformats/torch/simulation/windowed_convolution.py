@@ -1,8 +1,9 @@
-"""torch's own convolution on operands that are stored in blocks along k, for the fast mode.
+"""Convolutions as products of windows and filters, which keep the input for the backward pass, not
+its windows.
 
 k goes over taps, then channels. Where blocks end with the channels of a tap, the stored elements of
-a pixel are the same in all windows: the input is stored once, and windows are cut for the gradient
-of the filters alone.
+a pixel are the same in all windows: the fast mode then stores the input once and lets torch
+convolve, and windows are cut for the gradient of the filters alone.
 """
 
 from functools import cache
@@ -20,7 +21,7 @@ from numformats.torch.simulation.layouts import (
     matrix_of_pixels,
     pixels_of_matrix,
 )
-from numformats.torch.simulation.multiplying import Operand, combined, in_torch
+from numformats.torch.simulation.multiplying import Operand, combined, in_torch, multiply
 from numformats.torch.simulation.places import Site
 from numformats.torch.simulation.products import Plan, errors, result_dtype
 from numformats.torch.simulation.storing import Elements, decoded, working
@@ -36,6 +37,7 @@ class How(NamedTuple):
     windows: Windows
     places: Sizes
     groups: int
+    once: bool  #: whether the input is stored once, for torch's own convolution
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -59,8 +61,8 @@ def _block(chip: Accelerator, role: str) -> tuple[int, bool]:
     return 1, False
 
 
-def takes(site: Site, x: Operand, windows: Windows, groups: int) -> bool:
-    """Whether the stored elements of a pixel are the same in all windows."""
+def _once(site: Site, x: Operand, windows: Windows, groups: int) -> bool:
+    """Whether the stored elements of a pixel are the same in all windows, in the fast mode."""
     size, whole = (1, False) if x.stored else _block(site.chip, x.role)
     fits = size > 0 and x.tensor.shape[1] // groups % size == 0
     return not site.exact and fits and not (whole and not windows.cover(x.tensor.shape[2:]))
@@ -69,33 +71,28 @@ def takes(site: Site, x: Operand, windows: Windows, groups: int) -> bool:
 def convolve(
     site: Site, x: Operand, w: Operand, bias: Tensor | None, windows: Windows, groups: int
 ) -> Tensor:
-    """The convolution of stored operands, differentiable."""
+    """The convolution, differentiable."""
+    once = _once(site, x, windows, groups)
     tensor, windows = windows.evened(x.tensor)
     shells, key = (x.shaped(tensor.new_empty(0)), w.shaped(tensor.new_empty(0))), site.key
     plan = Plan(site, *shells, key, result_dtype(x, w), key and key.fold(0))
-    how = How(plan, windows, windows.count(tuple(tensor.shape[2:])), groups)
+    how = How(plan, windows, windows.count(tuple(tensor.shape[2:])), groups, once)
     start = None if bias is None else site.cast(bias)
     result: Tensor = Convolution.apply(tensor, w.tensor, start, how)
     return result
 
 
 class Convolution(torch.autograd.Function):
-    """``aten::convolution`` of stored operands; its backward products store them anew."""
+    """The product of windows and filters, and its backward products."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
         """The forward product."""
         ctx.save_for_backward(x, w)
         ctx.how, ctx.bias = how, None if bias is None else bias.dtype
-        plan, site = how.plan, how.plan.site
-        with site.inside():
-            site.note("forward", (plan.a.role, plan.b.role), (x.shape, w.shape))
-            pixels = in_torch(site, plan.a.shaped(x.movedim(1, -1)), plan.own, 0)
-            rows = in_torch(site, plan.b.shaped(matrix_of_filters(w, how.groups)), plan.own, 1)
-            filters = _filters(rows.values, rows.scale, pixels.scale, w)
-            start = None if bias is None else working(bias)
-            found = torch.convolution(pixels.values.movedim(-1, 1), filters, start, *how.arguments)
-            return found.to(plan.dtype)
+        with how.plan.site.inside():
+            forward = _forward_in_torch if how.once else _forward
+            return forward(x, w, None if bias is None else working(bias), how).to(how.plan.dtype)
 
     @staticmethod
     def backward(ctx: Any, e: Tensor) -> tuple[Tensor | None, ...]:
@@ -106,8 +103,9 @@ class Convolution(torch.autograd.Function):
         with site.inside():
             error = errors(site, matrix_of_pixels(e, how.groups), plan.part(3))
             if ctx.needs_input_grad[0]:
-                back = _back if torch.is_grad_enabled() else _back_in_torch
-                dx = back(error, x, w, how).to(x.dtype)
+                differentiable = torch.is_grad_enabled() or not how.once
+                back = _back if differentiable else _back_in_torch
+                dx = laid(back(error, x, w, how).to(x.dtype), (x,))
             if ctx.needs_input_grad[1]:
                 cut = Columns.apply(x, how.windows, how.groups, how.places, site)
                 rows = plan.back(plan.a.shaped(cut.mT), error, 2, turned=True)
@@ -115,6 +113,26 @@ class Convolution(torch.autograd.Function):
             if ctx.bias and ctx.needs_input_grad[2]:
                 db = working(e).sum([n for n in range(e.ndim) if n != 1]).to(ctx.bias)
         return dx, dw, db, None
+
+
+def _forward(x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
+    """A product of matrices."""
+    plan, groups = how.plan, how.groups
+    rows = plan.a.shaped(how.windows.columns(x, groups, how.places))
+    filters = plan.b.shaped(matrix_of_filters(w, groups))
+    start = bias if bias is None or groups == 1 else bias.reshape(groups, 1, -1)
+    flat = multiply(plan.site, rows, filters, plan.own, "forward", start)
+    return laid(pixels_of_matrix(flat, x.shape[0], how.places), (x, w))
+
+
+def _forward_in_torch(x: Tensor, w: Tensor, bias: Tensor | None, how: How) -> Tensor:
+    """torch's convolution of stored operands."""
+    plan, site, key = how.plan, how.plan.site, how.plan.own
+    site.note("forward", (plan.a.role, plan.b.role), (x.shape, w.shape))
+    pixels = in_torch(site, plan.a.shaped(x.movedim(1, -1)), key, 0)
+    rows = in_torch(site, plan.b.shaped(matrix_of_filters(w, how.groups)), key, 1)
+    filters = _filters(rows.values, rows.scale, pixels.scale, w)
+    return torch.convolution(pixels.values.movedim(-1, 1), filters, bias, *how.arguments)
 
 
 def _back(error: Operand, x: Tensor, w: Tensor, how: How) -> Tensor:
