@@ -188,6 +188,21 @@ def test_windows_are_stored(name: str) -> None:
     assert stored_windows(*ANEW[name])
 
 
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("chip", ["e4m3", "nvidia-b200-mxfp8", "nvidia-h100-deepseek"])
+def test_no_window_is_kept(chip: str, mode: str) -> None:
+    x, w, b = operands(PLAIN)
+    kept: list[int] = []
+
+    def count(tensor: Tensor) -> Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with simulate(chip, mode=mode), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        PLAIN.call(x, w, b)
+    assert sum(kept) <= x.numel() + w.numel()
+
+
 @pytest.mark.parametrize("name", ["nvidia-b200-mxfp8", "nvidia-b200-nvfp4"])
 def test_second_derivatives(name: str) -> None:
     """Small integers are stored as they are, and so torch's are the law."""
