@@ -7,7 +7,7 @@ import torch
 from numformats.random import Key
 from numformats.torch.simulation.multiplying import Operand, combined
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import errors, result_dtype
+from numformats.torch.simulation.products import errors, of_bias, result_dtype
 from numformats.torch.simulation.storing import Elements, decoded, shared, store, working
 from numformats.torch.simulation.windows import Windows
 
@@ -75,8 +75,7 @@ class Convolution(torch.autograd.Function):
         call = Backward.apply if torch.is_grad_enabled() else backward
         with plan.site.inside():
             dx, dw = call(e, x, w, plan, need[:2])
-            axes = [n for n in range(e.ndim) if n != 1]
-            db = working(e).sum(axes).to(ctx.bias) if ctx.bias and need[2] else None
+            db = of_bias(e, ctx.bias) if ctx.bias and need[2] else None
         return dx, dw, db, None
 
 

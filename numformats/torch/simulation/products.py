@@ -1,5 +1,6 @@
 """The matrix product that every intercepted operation comes down to, with its backward products."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +105,22 @@ class Product(torch.autograd.Function):
                 turned = b.stride(-2) == 1 and b.stride(-1) != 1
                 db = plan.back(plan.a.shaped(a.mT), error, 2, turned).sum_to_size(b.shape)
             if ctx.c is not None and ctx.needs_input_grad[2]:
-                dc = working(e).sum_to_size(ctx.c[0]).to(ctx.c[1])
+                dc = of_added(e, *ctx.c)
         return _as(da, a), _as(db, b), dc, None
 
 
 def _as(grad: Tensor | None, x: Tensor) -> Tensor | None:
     return None if grad is None else grad.to(x.dtype)
+
+
+def of_added(e: Tensor, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """The gradient of an added term: ``e``, summed in full precision over what was broadcast."""
+    return working(e).sum_to_size(shape).to(dtype)
+
+
+def of_bias(e: Tensor, dtype: torch.dtype) -> Tensor:
+    """The gradient of the bias of a convolution; axis 1 of ``e`` has the channels."""
+    return of_added(e, (e.shape[1], *(1,) * (e.ndim - 2)), dtype).flatten()
 
 
 def errors(site: Site, e: Tensor, key: Key | None) -> Operand:

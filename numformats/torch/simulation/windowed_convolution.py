@@ -23,7 +23,7 @@ from numformats.torch.simulation.layouts import (
 )
 from numformats.torch.simulation.multiplying import Operand, combined, in_torch, multiply
 from numformats.torch.simulation.places import Site
-from numformats.torch.simulation.products import Plan, errors, result_dtype
+from numformats.torch.simulation.products import Plan, errors, of_bias, result_dtype
 from numformats.torch.simulation.storing import Elements, decoded, working
 from numformats.torch.simulation.windows import Columns, Sizes, Summed, Windows
 
@@ -111,7 +111,7 @@ class Convolution(torch.autograd.Function):
                 rows = plan.back(plan.a.shaped(cut.mT), error, 2, turned=True)
                 dw = filters_of_matrix(rows.mT, w.shape).to(w.dtype)
             if ctx.bias and ctx.needs_input_grad[2]:
-                db = working(e).sum([n for n in range(e.ndim) if n != 1]).to(ctx.bias)
+                db = of_bias(e, ctx.bias)
         return dx, dw, db, None
 
 
