@@ -9,11 +9,16 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 # Lanes a clock of a multiprocessor of compute capability 9.0 (CUDA C++ Programming Guide, table of
-# arithmetic throughput): of all instructions, and of each pipe.
-RATES = {"issue": 128, "integer": 64, "multiply": 128, "float64": 64, "special": 16, "memory": 32}
+# arithmetic throughput): of all instructions, and of each pipe; integer products take half of the
+# lanes of float32.
+RATES = {
+    "issue": 128, "integer": 64, "float32": 128, "product": 64, "float64": 64, "special": 16,
+    "memory": 32,
+}  # fmt: skip
 _KINDS = {
     "float64": ("DADD", "DMUL", "DFMA", "DSETP"),
-    "multiply": ("FADD", "FMUL", "FFMA", "IMAD"),
+    "float32": ("FADD", "FMUL", "FFMA"),
+    "product": ("IMAD",),
     "special": ("MUFU", "F2F", "I2F", "F2I", "FRND"),
     "memory": ("LD", "ST", "RED", "ATOM", "SHFL"),
     "control": ("BRA", "BSSY", "BSYNC", "CALL", "RET", "EXIT", "WARPSYNC", "BREAK", "NOP", "BAR"),
@@ -73,7 +78,7 @@ def pipe_of(instruction: str) -> str:
     """The pipe that an instruction occupies besides the issue of instructions."""
     name = _operation(instruction).split(".")[0]
     for pipe, names in _KINDS.items():
-        exact = pipe in ("float64", "multiply", "special", "control")
+        exact = pipe in ("float64", "float32", "product", "special", "control")
         if name in names if exact else name.startswith(names):
             return pipe
     return "integer"
@@ -85,8 +90,9 @@ def counted(instructions: Code) -> dict[str, float]:
     for instruction in instructions:
         found["issue"] += 1
         pipe = pipe_of(instruction)
-        if pipe in found:
-            found[pipe] += 1
+        for taken in ("float32", "product") if pipe == "product" else (pipe,):
+            if taken in found:
+                found[taken] += 1
     return found
 
 
