@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 import numpy as np
@@ -251,3 +252,9 @@ def test_empty_tensors_stay_empty() -> None:
         x = torch.zeros(0, 3)
         found = _quantize_mx(x, 8, "int8", axes=axis, block_size=2, flush_fp32_subnorms=True)
         assert found.shape == (0, 3)
+
+
+def test_specifications_are_written_as_json() -> None:
+    specs = mx.MxSpecs(a_elem_format="int8", block_size=32)
+    assert json.loads(str(specs)) == json.loads(specs.safe_json()) == dict(specs)
+    assert "\n" not in specs.safe_json()

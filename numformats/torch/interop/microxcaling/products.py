@@ -86,37 +86,3 @@ def matmul(
 def bmm(in1: Tensor, in2: Tensor, mx_specs: Specs | None = None, name: str | None = None) -> Tensor:
     """``matmul`` of two activations of equal leading axes: (..., M, K) @ (..., K, N)."""
     return matmul(in1, in2, mx_specs=mx_specs, name=name)
-
-
-class Linear(torch.nn.Linear):
-    """``torch.nn.Linear`` by ``linear``.
-
-    Args:
-        in_features: length of the last axis.
-        out_features: length of the result's last axis.
-        bias: whether something is added.
-        mx_specs: None: torch's own layer.
-        name: kept.
-
-    Raises:
-        ValueError: an unknown key of ``mx_specs``.
-
-    Example:
-        >>> Linear(4, 2, mx_specs={"a_elem_format": "int8"})(torch.zeros(1, 4)).shape
-        torch.Size([1, 2])
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        mx_specs: Specs | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(in_features, out_features, bias)
-        self.name, self.mx_specs = name, None if mx_specs is None else apply_mx_specs(mx_specs)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(..., in) to (..., out)."""
-        return linear(input, self.weight, self.bias, self.mx_specs, self.name)

@@ -77,8 +77,12 @@ class MxSpecs(UserDict[str, Any]):
             )
         super().__setitem__(key, value)
 
+    def safe_json(self, indent: int | None = None) -> str:
+        """The specification as JSON; what JSON has not is written as text."""
+        return json.dumps(self.data, indent=indent, default=str)
+
     def __str__(self) -> str:
-        return json.dumps(self.data, indent=4, default=str)
+        return self.safe_json(indent=4)
 
 
 def get_default_mx_specs() -> MxSpecs:
