@@ -46,7 +46,7 @@ def predictive(
     Args:
         model: gives logits (batch, classes); called in eval mode and given back as it came.
         samples: a ``SampleStore``, or state dicts of ``model``, complete or of some tensors; the
-            others are the model's own. Taken one at a time, never all held.
+            others are the model's own. Taken one at a time, never all held, in the model's dtypes.
         data: (inputs, labels), or batches of them that come in the same order every time; a list
             or a ``DataLoader``, since every sample reads them. Labels are integers, one an input.
         refresh: (inputs, targets) or batches of them, training data as a rule, to compute the
@@ -129,7 +129,7 @@ def _check_labels(number: int, logits: torch.Tensor, labels: torch.Tensor) -> No
 def _tensors(
     model: torch.nn.Module, sample: Mapping[str, torch.Tensor], number: int
 ) -> dict[str, torch.Tensor]:
-    """The sample's tensors where the model lies, each tied one once."""
+    """The sample's tensors where the model lies and in its dtypes, each tied one once."""
     own = model.state_dict()
     strange = [name for name in sample if name not in own]
     if strange:
@@ -150,7 +150,7 @@ def _tensors(
     ):
         if name in sample:
             names.setdefault(id(tensor), name)
-    return {name: sample[name].to(own[name].device) for name in names.values()}
+    return {name: sample[name].to(own[name]) for name in names.values()}
 
 
 def _log_probabilities(

@@ -81,6 +81,15 @@ class Tied(torch.nn.Module):
         return self.second(torch.tanh(self.first(x)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_samples_of_other_dtypes_are_taken_in_the_models(case, dtype):
+    model, samples, x, y = case
+    others = [{name: value.to(dtype) for name, value in each.items()} for each in samples]
+    model.load_state_dict(others[0])  # which casts
+    one = predictive(model, [{}], (x, y))
+    assert torch.equal(predictive(model, others[:1], (x, y)).probabilities, one.probabilities)
+
+
 def test_a_tied_tensor_counts_under_each_of_its_names(case):
     """The second name alone was passed over, and the model's own weight predicted."""
     _, _, x, y = case
