@@ -216,7 +216,6 @@ def test_gradients_of_bfloats_are_bfloats() -> None:
     "call, error, words",
     [
         (lambda: mx.MxSpecs(w_elm_format="int8"), ValueError, "did you mean 'w_elem_format'"),
-        (lambda: mx.MxSpecs(softmax_exp2=True), ValueError, "leave it out"),
         (lambda: _quantize_mx(torch.ones(3), 8, "fp8_e4m4", axes=0), ValueError, "fp8_e4m3"),
         (lambda: _quantize_mx(torch.ones(3), 8, "int8"), ValueError, "axes is missing"),
         (lambda: _quantize_mx(torch.ones(3), 8, "int8", axes=0, round="down"), ValueError, "round"),

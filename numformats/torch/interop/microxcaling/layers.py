@@ -18,24 +18,10 @@ from numformats.torch.interop.microxcaling.convolutions import (
     convolve,
 )
 from numformats.torch.interop.microxcaling.products import linear
-from numformats.torch.interop.microxcaling.specs import MxSpecs, Specs, apply_mx_specs
+from numformats.torch.interop.microxcaling.specified import Specified
+from numformats.torch.interop.microxcaling.specs import Specs
 from numformats.torch.simulation.convolutions import each, paddings
 from numformats.torch.simulation.windows import Windows
-
-
-class Specified:
-    """What layers have beside torch's: a specification and a name."""
-
-    mx_specs: MxSpecs | None
-    name: str | None
-
-    def apply_mx_specs(self, mx_specs: Specs | None) -> None:
-        """Round as ``mx_specs`` says from now on; None: torch's own layer."""
-        self.mx_specs = None if mx_specs is None else apply_mx_specs(mx_specs)
-
-    def append_name(self, postfix: str) -> None:
-        """Add ``postfix`` to the name."""
-        self.name = (self.name or "") + postfix
 
 
 class Linear(Specified, torch.nn.Linear):
@@ -65,8 +51,7 @@ class Linear(Specified, torch.nn.Linear):
         name: str | None = None,
     ) -> None:
         super().__init__(in_features, out_features, bias)
-        self.apply_mx_specs(mx_specs)
-        self.name = name
+        self.specify(mx_specs, name)
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
@@ -95,8 +80,7 @@ class _Convolution(Specified):
         layer.__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
-        self.apply_mx_specs(mx_specs)
-        self.name = name
+        self.specify(mx_specs, name)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         layer: Any = self
@@ -171,8 +155,7 @@ class ConvTranspose2d(Specified, torch.nn.ConvTranspose2d):
     ) -> None:
         sizes = in_channels, out_channels, kernel_size, stride, padding, output_padding
         super().__init__(*sizes, groups, bias, dilation)
-        self.apply_mx_specs(mx_specs)
-        self.name = name
+        self.specify(mx_specs, name)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """([N,] C, H, W) to ([N,] filters, H', W'), of ``output_size`` where it is given."""

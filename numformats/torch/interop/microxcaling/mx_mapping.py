@@ -16,7 +16,8 @@ def accelerator_of(mx_specs: Specs) -> Accelerator:
 
     Raises:
         ValueError: specifications that no accelerator has: backward formats that differ from the
-            forward ones or are left out, several roundings, flushed subnormals.
+            forward ones or are left out, several roundings, flushed subnormals, options of vector
+            operations.
 
     Example:
         >>> from numformats.torch.interop.microxcaling import finalize_mx_specs
@@ -57,6 +58,7 @@ def _check(specs: Specs) -> None:
         raise ValueError(f"several roundings {found}; {remedy}")
     for key, value in (
         ("quantize_backprop", True), ("bfloat_subnorms", True), ("mx_flush_fp32_subnorms", False),
+        ("softmax_exp2", False), ("vec_use_exp2", False), ("vec_use_recip", False),
     ):  # fmt: skip
         if specs[key] != value:
             raise ValueError(f"{key}={specs[key]!r}; write {value}, or {remedy}")

@@ -44,7 +44,6 @@ FALLBACKS = {
     **dict.fromkeys(ROUNDS[7:], "round_grad_input"),
 }
 """Keys that are taken from another where they are absent, in this order."""
-VECTOR = ("softmax_exp2", "vec_use_exp2", "vec_use_recip")
 Specs = Mapping[str, Any]
 
 
@@ -57,8 +56,7 @@ class MxSpecs(UserDict[str, Any]):
         given: mappings and keywords as for ``dict``.
 
     Raises:
-        ValueError: an unknown key, with the closest match; options of vector operations, which
-            are not simulated.
+        ValueError: an unknown key, with the closest match.
 
     Example:
         >>> MxSpecs(w_elem_format="fp8_e4m3")["block_size"]
@@ -70,11 +68,6 @@ class MxSpecs(UserDict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         choice("key of specs", key, DEFAULTS)
-        if key in VECTOR and value:
-            raise ValueError(
-                f"{key}={value!r}: exponentials and reciprocals are torch's, rounded afterwards; "
-                "leave it out"
-            )
         super().__setitem__(key, value)
 
     def safe_json(self, indent: int | None = None) -> str:
