@@ -1,5 +1,6 @@
 // What PTX instructions mean (PTX ISA 9, sections 9.7.x), as functions: `mul.wide.s32 d, a, b` is
-// `d = mul_wide<s32>(a, b)`. An instruction that is not here does not compile.
+// `d = mul_wide<s32>(a, b)`. An instruction that is neither here nor in EXPRESSIONS and SHIFTS of
+// translate.py does not compile.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -89,9 +90,7 @@ template <class T> static inline Out<wide<T>> mad_wide(In<T> a, In<T> b, In<wide
 }
 template <class T> static inline Out<T> fma_rn(In<T> a, In<T> b, In<T> c) { return real<T>(std::fma(T(a), T(b), T(c))); }
 
-// Logic, shifts and fields
-#define LOGIC(NAME, OP) template <class T> static inline Out<T> NAME(In<T> a, In<T> b) { return {T(T(a) OP T(b))}; }
-LOGIC(and_, &) LOGIC(or_, |) LOGIC(xor_, ^)
+// Shifts and fields
 template <class T> static inline Out<T> not_(In<T> a) {
     if constexpr (std::is_same_v<T, bool>) return {!T(a)}; else return {T(~T(a))};
 }

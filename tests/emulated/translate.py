@@ -1,4 +1,6 @@
-"""PTX as C++: an instruction becomes a call of its name, registers become variables."""
+"""PTX as C++: an instruction becomes a call of its name (``ptx.h``), or of integers an expression,
+which compiles several times as fast; registers become variables.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,20 @@ HERE = pathlib.Path(__file__).parent
 TYPES = {f"{kind}{size}" for kind in "usb" for size in (8, 16, 32, 64)} | {"f32", "f64", "pred"}
 SIZES = {name: max(1, int(name[1:]) // 8) for name in TYPES - {"pred"}}
 KEYWORDS = {"and", "or", "xor", "not"}  # of C++, and names of instructions
+# Of integers and predicates; operands are cast to the type of the instruction, the result, too.
+EXPRESSIONS = {
+    "mov": "{0}", "add": "{0} + {1}", "sub": "{0} - {1}", "neg": "0 - {0}", "and": "{0} & {1}",
+    "or": "{0} | {1}", "xor": "{0} ^ {1}", "min": "{0} < {1} ? {0} : {1}",
+    "max": "{0} > {1} ? {0} : {1}", "selp": "{2} ? {0} : {1}", "cvt": "{0}",
+    **{f"setp.{name}": f"{{0}} {sign} {{1}}" for name, sign in
+       (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="))},
+}  # fmt: skip
+LEFT, RIGHT = "(u64({1}) << 32 | {0}) << {2} >> 32", "(u64({1}) << 32 | {0}) >> {2}"
+# By a number of bits that is less than the width.
+SHIFTS = {
+    "shl": "{0} << {1}", "shr": "{0} >> {1}", "shf.l.clamp": LEFT, "shf.l.wrap": LEFT,
+    "shf.r.clamp": RIGHT, "shf.r.wrap": RIGHT,
+}  # fmt: skip
 SPECIAL = re.compile(r"%(tid|ntid|ctaid|nctaid)\.([xyz])")
 ENTRY = re.compile(r"\.entry\s+(\S+?)\s*\((.*?)\)(.*?)\n\{(.*?)\n\}", re.DOTALL)
 PARAM = re.compile(r"\.param\s+(?:\.align\s+\d+\s+)?\.(\w+)\s+([\w$]+)(?:\[(\d+)\])?")
@@ -30,6 +46,7 @@ class Entry:
     body: str
     waits: bool
     params: dict[str, int] = field(default_factory=dict)
+    integers: set[str] = field(default_factory=set)  # registers of integers and predicates
 
 
 def cpp(text: str) -> tuple[str, dict[str, Entry]]:
@@ -82,7 +99,7 @@ def statement(chunk: str, e: Entry) -> str:
     if not chunk:
         return before
     if chunk.startswith(".reg"):
-        return before + registers(chunk)
+        return before + registers(chunk, e)
     if chunk.startswith(".local"):
         found = re.match(r"\.local\s+\.align\s+\d+\s+\.b8\s+(\S+)\[(\d+)\]", chunk)
         assert found, f"no local memory that is understood: {chunk}"
@@ -97,7 +114,7 @@ def statement(chunk: str, e: Entry) -> str:
     return before + "{ " + instruction(chunk, e) + " }\n"
 
 
-def registers(chunk: str) -> str:
+def registers(chunk: str, e: Entry) -> str:
     """``.reg .b32 %r<5>`` as variables."""
     found = re.match(r"\.reg\s+\.(\w+)\s+(.*)", chunk, re.DOTALL)
     assert found, chunk
@@ -107,6 +124,7 @@ def registers(chunk: str) -> str:
         stem = plain(several[1] if several else name.strip())
         names += [f"{stem}{i}" for i in range(int(several[2]))] if several else [stem]
     kind = {"s": "u", "b": "u"}.get(found[1][0], found[1][0]) + found[1][1:]
+    e.integers.update(names if kind[0] != "f" else ())
     return f"{'pred' if found[1] == 'pred' else kind} {', '.join(names)};\n"
 
 
@@ -167,7 +185,23 @@ def instruction(chunk: str, e: Entry) -> str:
         return f"bar_sync({operand(given[0])});"
     if name[0] == "mov" and "{" in rest:
         return packed(given)
-    return called(name, kinds, given)
+    return expressed(name, kinds, given, e) or called(name, kinds, given)
+
+
+def expressed(name: list[str], kinds: list[str], given: list[str], e: Entry) -> str | None:
+    """An assignment, of integers and predicates; None of what is no single expression."""
+    target, *rest = (plain(g) for g in given)
+    opcode, form = ".".join(name), EXPRESSIONS.get(".".join(name))
+    if opcode in SHIFTS and re.fullmatch(r"\d+", rest[-1]):
+        form = SHIFTS[opcode] if int(rest[-1]) < 8 * SIZES[kinds[0]] else None
+    known = all(each in e.integers or re.fullmatch(r"-?\d+", each) for each in (target, *rest))
+    if form is None or not known or any(kind[0] == "f" for kind in kinds):
+        return None
+    cast = [f"{kinds[-1]}({operand(each)})" for each in given[1:]]
+    if opcode == "selp":
+        cast[2] = rest[2]
+    result = "pred" if opcode.startswith("setp") else kinds[0]
+    return f"{target} = {result}({form.format(*cast)});"
 
 
 def called(name: list[str], kinds: list[str], given: list[str]) -> str:
